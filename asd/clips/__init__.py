@@ -1,0 +1,1 @@
+"""Clips: their record, the name grammars, audio reading, the synthesiser, the downloader."""

@@ -1,0 +1,258 @@
+"""The format of a shard, and its reader.
+
+A shard is an HDF5 file with exactly two contiguous datasets:
+
+- ``features`` (N, ...): one row a clip, int16, float16 or float32;
+- ``clips`` (N,): the table that says which clip each row is (see :data:`COLUMNS`);
+
+and attributes that say what it is: machine, feature, section, split, the recipe of the feature as
+canonical JSON with its digest, the schema version, and ``complete``, set last.
+
+Rows are read through ``numpy.memmap``: no HDF5 handle stays open, so a :class:`Shard` can be sent
+to any worker and read there by any number of processes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from asd.errors import JobError, UsageError
+from asd.store.digest import canonical_json, sha256_json
+
+SCHEMA = 1
+DTYPES = ("int16", "float16", "float32")
+COLUMNS = ("name", "domain", "label", "attributes", "content", "row")
+_MAX_RANK = 4
+
+
+@dataclass(frozen=True)
+class ShardSpec:
+    """What a shard holds.
+
+    Attributes:
+        machine, feature, section, split: its place in the store.
+        recipe: everything that decides the values of a row: the extractor's name, version and
+            config, the signal, and the digest of the checkpoint it uses.
+        row_shape: the shape of one row.
+        dtype: the NumPy name of the type of the values.
+    """
+
+    machine: str
+    feature: str
+    section: str
+    split: str
+    recipe: dict[str, Any]
+    row_shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def digest(self) -> str:
+        """The feature digest: SHA-256 of the canonical JSON of the recipe."""
+        return sha256_json(self.recipe)
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of one row in bytes."""
+        return prod(self.row_shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished shard, opened for reading.
+
+    Attributes:
+        path: the file.
+        spec: what it holds.
+        digest: the feature digest.
+        table: the ``clips`` table, a structured array (N,) of bytes.
+        offset: where the rows begin in the file, in bytes.
+    """
+
+    path: Path
+    spec: ShardSpec
+    digest: str
+    table: np.ndarray
+    offset: int
+
+    @classmethod
+    def open(cls, path: Path) -> Shard:
+        """Read what a shard says of itself and check that it can be read safely.
+
+        Raises:
+            UsageError: there is no such file.
+            JobError: the file is no shard of this schema, is unfinished or is damaged.
+        """
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                return cls(path, *_read(path, file))
+        except FileNotFoundError:
+            raise UsageError(f"{path}: no such shard; run 'asd extract' first") from None
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise damaged(path, str(error)) from None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def machine(self) -> str:
+        """The machine type."""
+        return self.spec.machine
+
+    @property
+    def feature(self) -> str:
+        """The feature's name."""
+        return self.spec.feature
+
+    @property
+    def section(self) -> str:
+        """The section, two digits."""
+        return self.spec.section
+
+    @property
+    def split(self) -> str:
+        """``"train"`` or ``"test"``."""
+        return self.spec.split
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The recipe of the feature."""
+        return self.spec.recipe
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return self.spec.row_shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the values."""
+        return np.dtype(self.spec.dtype)
+
+    def column(self, name: str) -> list[str]:
+        """Return one column of the clips table (see :data:`COLUMNS`), a string a row."""
+        return np.char.decode(self.table[name], "utf-8").tolist()
+
+    @cached_property
+    def features(self) -> np.memmap:
+        """The rows (N, ...), mapped read-only."""
+        shape = (len(self), *self.row_shape)
+        return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=shape)
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of the data: the feature digest and every row's clip and digest."""
+        return sha256_json([self.digest, *(self.column(c) for c in COLUMNS)])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A memmap would be pickled as a copy of all rows.
+        return {k: v for k, v in self.__dict__.items() if k != "features"}
+
+
+def table_type(names: int, domains: int, labels: int, attributes: int) -> np.dtype:
+    """Return the type of the clips table, given the widths of its texts in bytes."""
+    widths = zip(COLUMNS, (names, domains, labels, attributes, 64, 64), strict=True)
+    return np.dtype([(column, f"S{max(width, 1)}") for column, width in widths])
+
+
+def create(path: Path, spec: ShardSpec, table: np.ndarray) -> int:
+    """Write an unfinished shard with all its space taken, and return the offset of its rows."""
+    with h5py.File(path, "w", locking=False) as file:
+        for key, value in _attributes(spec).items():
+            file.attrs[key] = value
+        # Space is taken at once: a full disk is met here and not in the middle of a row.
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_layout(h5py.h5d.CONTIGUOUS)
+        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        plist.set_obj_track_times(False)
+        for name, shape, dtype in (
+            ("clips", (len(table),), table.dtype),
+            ("features", (len(table), *spec.row_shape), np.dtype(spec.dtype)),
+        ):
+            space = h5py.h5s.create_simple(shape)
+            h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype), space, plist)
+        file["clips"][...] = table
+        return int(file["features"].id.get_offset())
+
+
+def finish(path: Path, rows: np.ndarray) -> None:
+    """Write the digests of the rows (N,) into the table and mark the shard complete."""
+    with h5py.File(path, "r+", locking=False) as file:
+        table = file["clips"][...]
+        table["row"] = rows
+        file["clips"][...] = table
+        file.attrs.modify("complete", np.uint8(1))
+
+
+def damaged(path: Path, why: str) -> JobError:
+    """Return the error for a shard that cannot be used."""
+    reason = " ".join(why.split())
+    return JobError(f"{path}: not a readable shard ({reason}); delete it and run 'asd extract'")
+
+
+def _attributes(spec: ShardSpec) -> dict[str, Any]:
+    texts = {
+        "machine": spec.machine,
+        "feature": spec.feature,
+        "section": spec.section,
+        "split": spec.split,
+        "recipe": canonical_json(spec.recipe),
+        "digest": spec.digest,
+    }
+    return {
+        "schema": np.uint32(SCHEMA),
+        **{key: np.bytes_(text.encode()) for key, text in texts.items()},
+        "complete": np.uint8(0),
+    }
+
+
+def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, np.ndarray, int]:
+    schema = int(file.attrs["schema"])
+    if schema != SCHEMA:
+        raise ValueError(f"schema {schema}, this version reads {SCHEMA}")
+    if int(file.attrs["complete"]) != 1:
+        raise ValueError("unfinished")
+    features, clips = _datasets(path, file)
+    texts = {
+        key: bytes(file.attrs[key]).decode()
+        for key in ("machine", "feature", "section", "split", "recipe", "digest")
+    }
+    recipe = json.loads(texts.pop("recipe"))
+    digest = texts.pop("digest")
+    spec = ShardSpec(
+        **texts, recipe=recipe, row_shape=features.shape[1:], dtype=features.dtype.name
+    )
+    if spec.digest != digest:
+        raise ValueError("its digest is not that of its recipe")
+    return spec, digest, clips[...], int(features.id.get_offset())
+
+
+def _datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
+    """Return the two datasets, after checking that nothing in the file points elsewhere."""
+    if set(file) != {"features", "clips"}:
+        raise ValueError(f"holds {sorted(file)}, not clips and features")
+    size = path.stat().st_size
+    for name in file:
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} is a link to another place")
+        data = file[name]
+        if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.chunks:
+            raise ValueError(f"{name} is not a contiguous dataset of this file")
+        start = data.id.get_offset()
+        if start is None or start + data.size * data.dtype.itemsize > size:
+            raise ValueError(f"{name} reaches beyond the end of the file")
+    features, clips = file["features"], file["clips"]
+    if features.dtype.name not in DTYPES or not 1 <= features.ndim <= _MAX_RANK:
+        raise ValueError(f"features are {features.dtype} of rank {features.ndim}")
+    if clips.dtype.names != COLUMNS or any(clips.dtype[c].kind != "S" for c in COLUMNS):
+        raise ValueError("the clips table has other columns")
+    if clips.shape != features.shape[:1]:
+        raise ValueError(f"{clips.shape[0]} clips for {features.shape[0]} rows")
+    return features, clips
