@@ -191,7 +191,9 @@ def _check_names(params: Params, path: Path) -> None:
 
 
 def _explain(kind: type[Settings], error: ValidationError, where: str) -> UsageError:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one; the misspelling is what the user can see.
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     location = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         owner = _model_at(kind, location[:-1])

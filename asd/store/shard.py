@@ -6,7 +6,8 @@ A shard is an HDF5 file with exactly two contiguous datasets:
 - ``clips`` (N,): the table that says which clip each row is (see :data:`COLUMNS`);
 
 and attributes that say what it is: machine, feature, section, split, the recipe of the feature as
-canonical JSON with its digest, the schema version, and ``complete``, set last.
+canonical JSON with its digest, the schema version, the shard's identity (a digest of all of this
+and of the table, which holds a digest of every row), and ``complete``, set last.
 
 Rows are read through ``numpy.memmap``: no HDF5 handle stays open, so a :class:`Shard` can be sent
 to any worker and read there by any number of processes.
@@ -14,8 +15,9 @@ to any worker and read there by any number of processes.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -72,6 +74,7 @@ class Shard:
         path: the file.
         spec: what it holds.
         digest: the feature digest.
+        identity: what data this is: the digest of the spec and of the table, row digests included.
         table: the ``clips`` table, a structured array (N,) of bytes.
         offset: where the rows begin in the file, in bytes.
     """
@@ -79,6 +82,7 @@ class Shard:
     path: Path
     spec: ShardSpec
     digest: str
+    identity: str
     table: np.ndarray
     offset: int
 
@@ -146,11 +150,6 @@ class Shard:
         shape = (len(self), *self.row_shape)
         return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=shape)
 
-    @cached_property
-    def identity(self) -> str:
-        """Digest of the data: the feature digest and every row's clip and digest."""
-        return sha256_json([self.digest, *(self.column(c) for c in COLUMNS)])
-
     def __getstate__(self) -> dict[str, Any]:
         # A memmap would be pickled as a copy of all rows.
         return {k: v for k, v in self.__dict__.items() if k != "features"}
@@ -182,13 +181,20 @@ def create(path: Path, spec: ShardSpec, table: np.ndarray) -> int:
         return int(file["features"].id.get_offset())
 
 
-def finish(path: Path, rows: np.ndarray) -> None:
+def finish(path: Path, spec: ShardSpec, rows: np.ndarray) -> None:
     """Write the digests of the rows (N,) into the table and mark the shard complete."""
     with h5py.File(path, "r+", locking=False) as file:
         table = file["clips"][...]
         table["row"] = rows
         file["clips"][...] = table
+        file.attrs.modify("identity", np.bytes_(identity_of(spec, table).encode()))
         file.attrs.modify("complete", np.uint8(1))
+
+
+def identity_of(spec: ShardSpec, table: np.ndarray) -> str:
+    """Return the identity of a shard with this spec and this finished table."""
+    header = canonical_json([SCHEMA, asdict(spec), table.dtype.descr])
+    return hashlib.sha256(header.encode() + table.tobytes()).hexdigest()
 
 
 def damaged(path: Path, why: str) -> JobError:
@@ -205,6 +211,7 @@ def _attributes(spec: ShardSpec) -> dict[str, Any]:
         "split": spec.split,
         "recipe": canonical_json(spec.recipe),
         "digest": spec.digest,
+        "identity": "0" * 64,
     }
     return {
         "schema": np.uint32(SCHEMA),
@@ -213,7 +220,7 @@ def _attributes(spec: ShardSpec) -> dict[str, Any]:
     }
 
 
-def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, np.ndarray, int]:
+def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray, int]:
     schema = int(file.attrs["schema"])
     if schema != SCHEMA:
         raise ValueError(f"schema {schema}, this version reads {SCHEMA}")
@@ -222,16 +229,19 @@ def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, np.ndarray, int]
     features, clips = _datasets(path, file)
     texts = {
         key: bytes(file.attrs[key]).decode()
-        for key in ("machine", "feature", "section", "split", "recipe", "digest")
+        for key in ("machine", "feature", "section", "split", "recipe", "digest", "identity")
     }
     recipe = json.loads(texts.pop("recipe"))
-    digest = texts.pop("digest")
+    digest, identity = texts.pop("digest"), texts.pop("identity")
     spec = ShardSpec(
         **texts, recipe=recipe, row_shape=features.shape[1:], dtype=features.dtype.name
     )
     if spec.digest != digest:
         raise ValueError("its digest is not that of its recipe")
-    return spec, digest, clips[...], int(features.id.get_offset())
+    table = clips[...]
+    if identity_of(spec, table) != identity:
+        raise ValueError("its table is not the one that was written")
+    return spec, digest, identity, table, int(features.id.get_offset())
 
 
 def _datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:

@@ -87,7 +87,7 @@ class ShardWriter:
         if len(self.pending):
             raise JobError(f"{self.path}: {len(self.pending)} rows are missing")
         with _explained(self.path):
-            layout.finish(self._part, self._digests)
+            layout.finish(self._part, self.spec, self._digests)
             os.fsync(self._handle)
             self._part.replace(self.path)
             self._journal.unlink(missing_ok=True)
@@ -219,7 +219,8 @@ def _open_part(path: Path, spec: ShardSpec) -> Shard | None:
             features, clips = layout._datasets(path, file)
             if features.shape[1:] != spec.row_shape or features.dtype != spec.dtype:
                 return None
-            return Shard(path, spec, spec.digest, clips[...], int(features.id.get_offset()))
+            offset = int(features.id.get_offset())
+            return Shard(path, spec, spec.digest, "", clips[...], offset)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
         return None
 

@@ -112,6 +112,12 @@ def _absurd(file: h5py.File) -> None:
     file.create_dataset("features", (5, 10**6, 10**6), "f2")
 
 
+def _label(file: h5py.File) -> None:
+    table = file["clips"][...]
+    table["label"][0] = b"anomaly"
+    file["clips"][...] = table
+
+
 def _floats(file: h5py.File) -> None:
     del file["features"]
     file.create_dataset("features", data=np.zeros((5, 3, 5), "f8"))
@@ -130,6 +136,7 @@ def _floats(file: h5py.File) -> None:
         _chunked,
         _absurd,
         _floats,
+        _label,
     ],
 )
 def test_unsafe_or_foreign_files_are_refused(

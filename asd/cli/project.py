@@ -1,0 +1,110 @@
+"""A project on disk: its params, and where each stage reads and writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from asd.clips.record import Clip, read_index
+from asd.config import Params, load_params
+from asd.errors import UsageError, unknown_name
+
+PARAMS = Path("pipeline") / "params.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder that holds ``pipeline/params.yaml``, with every path below it."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """Return the project that ``start`` (default: the current folder) lies in.
+
+        Raises:
+            UsageError: no folder above has a params file.
+        """
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / PARAMS).is_file():
+                # Messages name files as the user sees them.
+                return cls(Path(os.path.relpath(folder)))
+        raise UsageError(f"{here}: no {PARAMS} here or above; run 'asd init demo' to write one")
+
+    @cached_property
+    def params(self) -> Params:
+        """The checked parameters."""
+        return load_params(self.root / PARAMS)
+
+    @property
+    def data(self) -> Path:
+        """Everything that stages read and write."""
+        return self.root / "data"
+
+    @property
+    def raw(self) -> Path:
+        """The folder of recordings, one folder a machine below it."""
+        return self.root / self.params.dataset.raw
+
+    @property
+    def features(self) -> Path:
+        """The feature store."""
+        return self.data / "features"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Fine-tuned checkpoints, and the states that interrupted training goes on from."""
+        return self.data / "checkpoints"
+
+    @property
+    def reports(self) -> Path:
+        """Metrics, tables, pictures and the report."""
+        return self.data / "reports"
+
+    def index_path(self, machine: str) -> Path:
+        """Return a machine's index."""
+        return self.data / "index" / f"{machine}.csv"
+
+    def model_dir(self, model: str, machine: str) -> Path:
+        """Return the folder of a trained model."""
+        return self.data / "models" / model / machine
+
+    def bank_dir(self, model: str, machine: str) -> Path:
+        """Return the folder of a model's banks."""
+        return self.data / "banks" / model / machine
+
+    def score_dir(self, system: str) -> Path:
+        """Return the folder of a system's score files."""
+        return self.data / "scores" / system
+
+    def clips(self, machine: str) -> list[Clip]:
+        """Read a machine's index."""
+        return read_index(self.index_path(machine))
+
+    def machines(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the chosen machines, or all of the data set if none is chosen."""
+        return _choose("machine", chosen, self.params.dataset.machines)
+
+    def models(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the chosen models, or all."""
+        return _choose("model", chosen, self.params.models)
+
+    def systems(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the chosen systems, or all."""
+        return _choose("system", chosen, self.params.systems)
+
+    def feature_names(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the chosen features, or all."""
+        return _choose("feature", chosen, self.params.features)
+
+
+def _choose(kind: str, chosen: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(known)
+    for name in chosen:
+        if name not in names:
+            raise unknown_name(kind, name, names)
+    return tuple(dict.fromkeys(chosen)) or names

@@ -1,0 +1,149 @@
+"""From the clips of an index to the shards of one feature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from asd.clips.audio import Signal
+from asd.clips.record import Clip
+from asd.errors import JobError
+from asd.features import Extractor
+from asd.progress import Advance, progress
+from asd.store import FeatureStore, ShardSpec, ShardWriter
+from asd.store.writer import clips_table, is_current
+
+# From the clips of a shard and the rows that are missing, to batches of rows with their values, in
+# any order. What computes them (this process, a cluster) is not the shard's affair.
+Compute = Callable[[Sequence[Clip], np.ndarray], Iterator[tuple[np.ndarray, np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What an extraction did.
+
+    Attributes:
+        machine, feature: what was extracted.
+        computed: rows computed.
+        reused: rows that were in the store already.
+        rejected: recordings of the index that cannot be used.
+        removed: shards of sections that are no longer in the index.
+        seconds: wall time.
+    """
+
+    machine: str
+    feature: str
+    computed: int
+    reused: int
+    rejected: int
+    removed: int
+    seconds: float
+
+
+def machine_signal(clips: Sequence[Clip], sample_rate: int, channel: int) -> Signal:
+    """Return the form of a machine's clips: they all have the length that the index gives.
+
+    Raises:
+        JobError: there is no usable clip.
+    """
+    lengths = {clip.length for clip in clips if clip.usable}
+    if len(lengths) != 1:
+        machine = clips[0].machine if clips else "the index"
+        why = "no usable clip" if not lengths else f"clips of several lengths {sorted(lengths)}"
+        raise JobError(f"{machine}: {why}; look at the status column of its index")
+    return Signal(sample_rate=sample_rate, length=lengths.pop(), channel=channel)
+
+
+def extract(
+    clips: Sequence[Clip],
+    extractor: Extractor,
+    feature: str,
+    store: FeatureStore,
+    compute: Compute,
+) -> Account:
+    """Bring the shards of one machine's feature up to date.
+
+    Rows whose recipe and clip content are unchanged are kept; the others are computed. Memory does
+    not grow with the number of clips.
+
+    Args:
+        clips: the machine's index.
+        extractor: says what a row is.
+        feature: its name in the store.
+        store: where the shards go.
+        compute: computes rows; :func:`asd.extraction.local.compute_here` or
+            :func:`asd.extraction.cluster.compute_on`.
+
+    Raises:
+        JobError: a recording changed since it was indexed, or a shard cannot be written. The other
+            shards are finished first.
+    """
+    started = time.monotonic()
+    usable = [clip for clip in clips if clip.usable]
+    machine = clips[0].machine
+    computed, failures, wanted = 0, [], set()
+    with progress(len(usable), f"{machine} {feature}") as advance:
+        for (section, split), rows in _shards(usable):
+            path = store.path(machine, feature, section, split)
+            wanted.add(path)
+            spec = ShardSpec(
+                machine,
+                feature,
+                section,
+                split,
+                extractor.recipe,
+                extractor.row_shape,
+                extractor.dtype.name,
+            )
+            try:
+                computed += _extract_shard(path, spec, rows, compute, advance)
+            except JobError as error:
+                failures.append(str(error))
+    if failures:
+        more = f" (and {len(failures) - 1} more shards)" if len(failures) > 1 else ""
+        raise JobError(failures[0] + more)
+    stale = [path for path in store.paths(machine, feature) if path not in wanted]
+    for path in stale:
+        path.unlink()
+    return Account(
+        machine=machine,
+        feature=feature,
+        computed=computed,
+        reused=len(usable) - computed,
+        rejected=len(clips) - len(usable),
+        removed=len(stale),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _shards(clips: Iterable[Clip]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+    ordered = sorted(clips, key=lambda clip: (clip.section, clip.split, clip.name))
+    for key, rows in groupby(ordered, key=lambda clip: (clip.section, clip.split)):
+        yield key, list(rows)
+
+
+def _extract_shard(
+    path: Path,
+    spec: ShardSpec,
+    clips: Sequence[Clip],
+    compute: Compute,
+    advance: Advance,
+) -> int:
+    """Bring one shard up to date and return how many rows were computed."""
+    table = clips_table([(c.name, c.domain, c.label, c.attributes, c.digest) for c in clips])
+    if is_current(path, spec, table):
+        advance(len(clips))
+        return 0
+    with ShardWriter(path, spec, table) as writer:
+        pending = writer.pending
+        advance(len(clips) - len(pending))
+        for rows, values in compute(clips, pending):
+            writer.write(rows, values)
+            advance(len(rows))
+        writer.finish()
+    return len(pending)

@@ -1,0 +1,94 @@
+"""The contract of an extractor: from canonical clips to rows of the store."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+
+from asd.clips.audio import Signal
+from asd.config import Settings, settings
+from asd.errors import UsageError
+from asd.registry import Registry
+
+
+class Extractor(ABC):
+    """Computes one feature.
+
+    An extractor is cheap to build: it knows the shape, type and recipe of its rows before anything
+    is computed or any model is loaded, so that deciding what to reuse costs nothing.
+
+    Args:
+        config: the settings of the feature.
+        signal: the form of the clips it will be given.
+
+    Attributes:
+        name: the name in the registry.
+        version: raised whenever the values of a row change for the same config.
+        batch_size: clips a call; part of the contract, since values may depend on it in the last
+            bits. A shorter batch is padded with zeros by the caller.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Config: ClassVar[type[Settings]]
+    batch_size: int = 16
+
+    def __init__(self, config: Any, signal: Signal) -> None:
+        self.config = config
+        self.signal = signal
+
+    @property
+    @abstractmethod
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype:
+        """The type of the values."""
+
+    @property
+    def checkpoint_digest(self) -> str | None:
+        """The digest of the checkpoint that is read, if any."""
+        return None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Everything that decides the values of a row; its digest is the feature digest."""
+        return {
+            "extractor": self.name,
+            "version": self.version,
+            "config": self.config.model_dump(mode="json"),
+            "signal": asdict(self.signal),
+            "checkpoint": self.checkpoint_digest,
+        }
+
+    @abstractmethod
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        """Compute rows (B, *row_shape) of canonical clips ``waves`` (B, L) int16."""
+
+
+def build_extractor(
+    registry: Registry[type[Extractor]], feature: str, values: Mapping[str, Any], signal: Signal
+) -> Extractor:
+    """Build the extractor of a feature from its section of the params.
+
+    Args:
+        registry: the extractors by name.
+        feature: the feature's name, for error messages.
+        values: ``extractor`` (default: the feature's name) and the extractor's own settings.
+        signal: the form of the clips.
+
+    Raises:
+        UsageError: the extractor or one of the settings is unknown or impossible.
+    """
+    own = dict(values)
+    name = own.pop("extractor", feature)
+    if not isinstance(name, str):
+        raise UsageError(f"features.{feature}: extractor: must be a name, not {name!r}")
+    kind = registry[name]
+    return kind(settings(kind.Config, own, f"features.{feature}"), signal)

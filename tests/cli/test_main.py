@@ -1,0 +1,50 @@
+"""The command line itself: help at once, one-line errors, the right exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from asd.cli import VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_a_command_with_help(verb: str, asd: Callable) -> None:
+    assert isinstance(import_module(VERBS[verb][0]).command, click.Command)
+    done = asd(verb, "--help")
+    assert done.code == 0
+    assert f"asd {verb}" in done.out or "Usage" in done.out
+
+
+def test_help_lists_every_verb(asd: Callable) -> None:
+    done = asd("--help")
+    assert done.code == 0
+    assert all(f"  {verb} " in done.out for verb in VERBS)
+
+
+def test_unknown_command_suggests_the_nearest(asd: Callable) -> None:
+    done = asd("exract")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("asd: unknown command 'exract' (did you mean 'extract'?)")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["index", "extract", "train", "embed", "score", "report"])
+def test_outside_a_project_the_way_out_is_named(
+    verb: str, asd: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = asd(verb)
+    assert done.code == 2
+    assert "asd init demo" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_unknown_option_is_wrong_use(asd: Callable) -> None:
+    done = asd("extract", "--machin", "fan")
+    assert done.code == 2
+    assert done.err.count("\n") == 1

@@ -1,0 +1,124 @@
+"""The log-mel against librosa, an independent implementation, over a grid of settings."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import librosa
+import numpy as np
+import pytest
+
+from asd.clips.audio import Signal
+from asd.errors import UsageError
+from asd.features.logmel import LogMel, LogMelConfig
+
+RATE, LENGTH = 16000, 24000
+SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)
+
+
+def _waves(count: int = 3) -> np.ndarray:
+    """Tones, noise and near silence."""
+    random = np.random.default_rng(0)
+    time = np.arange(LENGTH) / RATE
+    tone = 8000 * np.sin(2 * np.pi * 440 * time)
+    noise = 3000 * random.normal(size=LENGTH)
+    faint = random.integers(-2, 3, LENGTH)
+    return np.stack([tone, noise, faint])[:count].round().astype(np.int16)
+
+
+def _reference(wave: np.ndarray, config: LogMelConfig) -> np.ndarray:
+    mel = librosa.feature.melspectrogram(
+        y=wave.astype(np.float32) / 32768,
+        sr=RATE,
+        n_fft=config.n_fft,
+        hop_length=config.hop,
+        n_mels=config.mels,
+        fmin=config.f_min,
+        fmax=config.f_max,
+        power=config.power,
+        htk=config.mel_scale == "htk",
+        norm=config.norm,
+        center=config.center,
+        pad_mode=config.pad_mode,
+    )
+    floored = np.maximum(mel, config.floor)
+    return 10 * np.log10(floored) if config.log == "db" else np.log(floored)
+
+
+GRID = [
+    {"n_fft": n, "hop": h, "mel_scale": scale, "norm": norm, "power": power}
+    for (n, h), scale, norm, power in product(
+        [(1024, 512), (400, 160)], ["slaney", "htk"], ["slaney", None], [2.0, 1.0]
+    )
+] + [
+    {"center": False},
+    {"pad_mode": "constant"},
+    {"log": "ln"},
+    {"floor": 1e-3},
+    {"mels": 64, "f_min": 200.0, "f_max": 7000.0},
+]
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel:UserWarning")
+@pytest.mark.filterwarnings("ignore:Empty filters:UserWarning")
+@pytest.mark.parametrize("values", GRID, ids=str)
+def test_agrees_with_librosa(values: dict) -> None:
+    # Both warn that 128 bands are too narrow for n_fft 400, and both leave those empty.
+    config = LogMelConfig(**values)
+    extractor = LogMel(config, SIGNAL)
+    waves = _waves()
+    found = extractor(waves)
+    assert found.shape == (3, *extractor.row_shape)
+    assert found.dtype == extractor.dtype == np.float16
+    to_db = 10 / np.log(10) if config.log == "ln" else 1.0
+    for row, wave in zip(found, waves, strict=True):
+        expected = _reference(wave, config)
+        error = np.abs(row - expected) * to_db
+        # float16 keeps 11 bits: half a step is 0.031 dB below 128, twice that for ln. More than
+        # 90 dB under the clip's peak both sides are the rounding noise of single precision.
+        faint = expected * to_db < expected.max() * to_db - 90 * config.power / 2
+        assert error[~faint].max(initial=0) < 0.05
+        assert error.mean() < 0.05
+
+
+def test_frames_follow_from_the_length() -> None:
+    for seconds, frames in ((10, 313), (4, 126), (12, 376)):
+        signal = Signal(sample_rate=RATE, length=seconds * RATE, channel=0)
+        assert LogMel(LogMelConfig(), signal).row_shape == (128, frames)
+    assert LogMel(LogMelConfig(center=False), SIGNAL).row_shape == (128, 45)
+
+
+def test_a_clip_does_not_depend_on_its_batch() -> None:
+    extractor = LogMel(LogMelConfig(), SIGNAL)
+    waves = np.zeros((extractor.batch_size, LENGTH), np.int16)
+    waves[:3] = _waves()
+    forwards = extractor(waves)
+    backwards = extractor(np.ascontiguousarray(waves[::-1]))[::-1]
+    np.testing.assert_array_equal(forwards, backwards)
+
+
+def test_silence_is_the_floor() -> None:
+    row = LogMel(LogMelConfig(), SIGNAL)(np.zeros((1, LENGTH), np.int16))
+    np.testing.assert_array_equal(row, np.float16(-100.0))
+
+
+def test_every_setting_is_in_the_recipe() -> None:
+    """A setting that changed a row but not its digest would be reused wrongly."""
+    base = LogMel(LogMelConfig(), SIGNAL).recipe
+    assert set(base["config"]) == set(LogMelConfig.model_fields)
+    other = LogMel(LogMelConfig(), Signal(sample_rate=RATE, length=LENGTH, channel=1)).recipe
+    assert other != base
+
+
+@pytest.mark.parametrize(
+    ("values", "length", "message"),
+    [
+        ({}, 512, "clips of 512 samples are too short"),
+        ({"center": False}, 1023, "clips of 1023 samples are too short"),
+        ({"f_max": 9000.0}, LENGTH, "bands from 0.0 to 9000.0 Hz"),
+        ({"f_min": 5000.0, "f_max": 4000.0}, LENGTH, "bands from 5000.0 to 4000.0 Hz"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict, length: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        LogMel(LogMelConfig(**values), Signal(sample_rate=RATE, length=length, channel=0))
