@@ -31,7 +31,10 @@ def progress(total: int, what: str, unit: str = "clip") -> Iterator[Advance]:
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True) as bar:
+    scaled = unit == "B"
+    with tqdm(
+        total=total, desc=what, unit=unit, unit_scale=scaled, leave=False, dynamic_ncols=True
+    ) as bar:
 
         def advance(done: int = 1, /, **notes: object) -> None:
             if notes:

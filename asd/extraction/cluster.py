@@ -1,9 +1,9 @@
 """Computing rows on a Dask cluster: local processes, or whatever a scheduler runs on.
 
-A task is one batch of a shard's rows. Workers get the feature's settings and the clips' paths, build
-the extractor once, and send values back; this process alone writes. A lost worker's tasks are done
-again by another, and no more tasks are under way than the workers can be kept busy with, so neither
-side's memory grows with the number of clips.
+A task is one batch of a shard's rows. Workers get the feature's settings and the clips' paths,
+build the extractor once, and send values back; this process alone writes. A lost worker's tasks are
+done again by another, and no more tasks are under way than the workers can be kept busy with, so
+neither side's memory grows with the number of clips.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.store.digest import canonical_json
 
 _TASKS_PER_WORKER = 3
-_RETRIES = 5
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def connected(workers: int = 0, scheduler: str | None = None) -> Iterator[Any]:
     with (
         dask.config.set(quiet),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -92,7 +91,7 @@ def _compute(
         rows = next(todo, None)
         if rows is not None:
             chosen = [(clips[row].path, clips[row].digest) for row in rows]
-            future = client.submit(task, chosen, pure=False, retries=_RETRIES)
+            future = client.submit(task, chosen, pure=False)
             under_way[future] = rows
             done.add(future)
 

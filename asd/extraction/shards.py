@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -65,6 +65,7 @@ def extract(
     feature: str,
     store: FeatureStore,
     compute: Compute,
+    suspect: Collection[Path] = (),
 ) -> Account:
     """Bring the shards of one machine's feature up to date.
 
@@ -78,6 +79,7 @@ def extract(
         store: where the shards go.
         compute: computes rows; :func:`asd.extraction.local.compute_here` or
             :func:`asd.extraction.cluster.compute_on`.
+        suspect: shards to read row by row; what is damaged in them is computed again.
 
     Raises:
         JobError: a recording changed since it was indexed, or a shard cannot be written. The other
@@ -101,7 +103,7 @@ def extract(
                 extractor.dtype.name,
             )
             try:
-                computed += _extract_shard(path, spec, rows, compute, advance)
+                computed += _extract_shard(path, spec, rows, compute, advance, path in suspect)
             except JobError as error:
                 failures.append(str(error))
     if failures:
@@ -133,10 +135,11 @@ def _extract_shard(
     clips: Sequence[Clip],
     compute: Compute,
     advance: Advance,
+    suspect: bool,
 ) -> int:
     """Bring one shard up to date and return how many rows were computed."""
     table = clips_table([(c.name, c.domain, c.label, c.attributes, c.digest) for c in clips])
-    if is_current(path, spec, table):
+    if not suspect and is_current(path, spec, table):
         advance(len(clips))
         return 0
     with ShardWriter(path, spec, table) as writer:

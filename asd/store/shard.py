@@ -150,6 +150,16 @@ class Shard:
         shape = (len(self), *self.row_shape)
         return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=shape)
 
+    def has_digest(self, row: int, digest: bytes) -> bool:
+        """Return whether the bytes of a row have this SHA-256 (hexadecimal)."""
+        return hashlib.sha256(self.features[row].tobytes()).hexdigest().encode() == digest
+
+    def damaged_rows(self) -> list[int]:
+        """Read every row and return those whose bytes are not the ones that were written."""
+        return [
+            row for row, digest in enumerate(self.table["row"]) if not self.has_digest(row, digest)
+        ]
+
     def __getstate__(self) -> dict[str, Any]:
         # A memmap would be pickled as a copy of all rows.
         return {k: v for k, v in self.__dict__.items() if k != "features"}

@@ -25,6 +25,7 @@ from asd.store import shard as layout
 from asd.store.atomic import sync_folder
 from asd.store.shard import Shard, ShardSpec
 
+_COPIED_AT_ONCE = 64
 _RECORD = np.dtype([("row", "<u4"), ("digest", "S64")])
 
 
@@ -125,7 +126,7 @@ class ShardWriter:
         kept = self._resume()
         if kept is not None:
             return kept
-        sources = [source for source in (self._finished(), self._stale()) if source]
+        sources = [self._finished(), self._stale()]
         self._journal.unlink(missing_ok=True)
         # A fresh inode: the stale part may be mapped as a source.
         beside = self._part.with_name(f"{self._part.name}.new")
@@ -157,31 +158,37 @@ class ShardWriter:
 
     def _verified(self, part: Shard) -> Iterator[tuple[int, bytes]]:
         for row, digest in _read_journal(self._journal, len(part)):
-            if hashlib.sha256(part.features[row].tobytes()).hexdigest().encode() == digest:
+            if part.has_digest(row, digest):
                 yield row, digest
 
-    def _finished(self) -> dict[bytes, np.ndarray] | None:
-        """Return the rows of the finished shard by clip content, if it is of the same recipe."""
+    def _finished(self) -> tuple[Shard, dict[bytes, int]] | None:
+        """Return the finished shard and its valid rows by clip content, if of the same recipe."""
         try:
             found = Shard.open(self.path) if self.path.exists() else None
         except JobError:
             return None
         if found is None or found.digest != self.spec.digest:
             return None
-        return dict(zip(found.table["content"], found.features, strict=True))
+        damaged = set(found.damaged_rows())
+        rows = {content: i for i, content in enumerate(found.table["content"]) if i not in damaged}
+        return found, rows
 
-    def _stale(self) -> dict[bytes, np.ndarray] | None:
-        """Return the journalled rows of a part that was made for other clips."""
+    def _stale(self) -> tuple[Shard, dict[bytes, int]] | None:
+        """Return a part that was made for other clips, and its valid rows by clip content."""
         part = _open_part(self._part, self.spec)
         if part is None:
             return None
-        return {part.table["content"][row]: part.features[row] for row, _ in self._verified(part)}
+        return part, {part.table["content"][row]: row for row, _ in self._verified(part)}
 
-    def _copy(self, source: dict[bytes, np.ndarray]) -> None:
-        rows = [row for row in self.pending if self.table["content"][row] in source]
-        for start in range(0, len(rows), 64):
-            block = rows[start : start + 64]
-            self.write(block, np.stack([source[self.table["content"][row]] for row in block]))
+    def _copy(self, source: tuple[Shard, dict[bytes, int]] | None) -> None:
+        if source is None:
+            return
+        shard, row_of = source
+        rows = [row for row in self.pending if self.table["content"][row] in row_of]
+        for start in range(0, len(rows), _COPIED_AT_ONCE):
+            block = rows[start : start + _COPIED_AT_ONCE]
+            theirs = [row_of[self.table["content"][row]] for row in block]
+            self.write(block, np.stack([shard.features[row] for row in theirs]))
 
     def _pwrite(self, data: bytes, offset: int) -> None:
         written = 0

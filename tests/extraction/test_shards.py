@@ -23,41 +23,6 @@ RATE, LENGTH = 16000, 4000
 SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)
 
 
-@pytest.fixture
-def clips(tmp_path: Path) -> list[Clip]:
-    """Two sections of 21 training clips and 3 test clips, one of them not usable."""
-    random = np.random.default_rng(0)
-    made = []
-    for section in ("00", "01"):
-        for i in range(24):
-            split = "train" if i < 21 else "test"
-            path = f"fan/{split}/section_{section}_source_{split}_normal_{i:04d}.wav"
-            (tmp_path / "raw" / path).parent.mkdir(parents=True, exist_ok=True)
-            wave = random.integers(-9000, 9000, LENGTH).astype(np.int16)
-            soundfile.write(tmp_path / "raw" / path, wave, RATE)
-            made.append(
-                Clip(
-                    path=path,
-                    name=Path(path).name,
-                    machine="fan",
-                    section=section,
-                    domain="source",
-                    split=split,
-                    label="normal",
-                    attributes="speed=1",
-                    sample_rate=RATE,
-                    channels=1,
-                    samples=LENGTH,
-                    length=LENGTH,
-                    treatment="",
-                    digest=sha256_bytes((tmp_path / "raw" / path).read_bytes()),
-                    status="ok",
-                )
-            )
-    made[0] = replace(made[0], status="silent", length=0)
-    return made
-
-
 Run = Callable[..., tuple[int, int]]
 
 
@@ -150,7 +115,7 @@ def test_a_clip_changed_behind_the_index_stops_its_shard_alone(
         run(clips)
     assert "\n" not in str(caught.value)
     # The other three shards are there, and what was computed of the fourth is kept.
-    finished = [p for p in (tmp_path / "features").rglob("section_*.h5")]
+    finished = list((tmp_path / "features").rglob("section_*.h5"))
     assert len(finished) == 3
     assert all(len(Shard.open(path)) for path in finished)
 

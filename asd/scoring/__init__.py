@@ -1,0 +1,48 @@
+"""Scorers: from what a model gives for a clip to an anomaly score, higher for more anomalous sound.
+
+A scorer is fitted to the bank of a machine's training clips and scores each section on its own:
+
+    >>> scorer = build("neighbours", {"distance": "standardised", "k": 2})
+    >>> type(scorer).__name__
+    'Neighbours'
+
+A new scorer is one new file and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from asd.config import settings
+from asd.registry import Registry
+
+if TYPE_CHECKING:
+    from asd.scoring.base import Scorer
+
+SCORERS: Registry[type[Scorer]] = Registry(
+    "scorer",
+    {
+        "cosine": "asd.scoring.cosine:Cosine",
+        "error": "asd.scoring.error:Error",
+        "gmm": "asd.scoring.gmm:Gmm",
+        "mahalanobis": "asd.scoring.mahalanobis:Mahalanobis",
+        "neighbours": "asd.scoring.neighbours:Neighbours",
+        "posterior": "asd.scoring.posterior:Posterior",
+    },
+)
+
+
+def build(name: str, values: Mapping[str, Any], where: str = "scorer") -> Scorer:
+    """Return the scorer ``name`` with its settings checked.
+
+    Args:
+        name: a key of :data:`SCORERS`.
+        values: its settings; what is missing takes the scorer's default.
+        where: what an error names, such as ``"systems.6.settings"``.
+
+    Raises:
+        UsageError: an unknown scorer, an unknown key or an impossible value.
+    """
+    kind = SCORERS[name]
+    return kind(settings(kind.Config, values, where))

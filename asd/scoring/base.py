@@ -1,0 +1,188 @@
+"""What every scorer is: fitted to a bank section by section, blind to the truth of test clips."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from asd.config import Settings
+from asd.errors import JobError, UsageError
+from asd.scoring.bank import Bank
+from asd.scoring.repeatable import one_thread
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training clips of one section.
+
+    Attributes:
+        section: the section.
+        arrays: what the model gave for each clip, (N, ...) float32 by name.
+        domains: (N,) ``"source"``, ``"target"`` or ``""``.
+        classes: (N,) int32, the primary class of each clip, -1 for none.
+    """
+
+    section: str
+    arrays: Mapping[str, np.ndarray]
+    domains: np.ndarray
+    classes: np.ndarray
+
+
+class SectionModel(Protocol):
+    """A scorer fitted to one section."""
+
+    def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the anomaly scores (n,) float64 of test clips, given their outputs (n, ...)."""
+
+    def training_scores(self) -> np.ndarray:
+        """Return the leave-one-out scores (N,) float64 of the section's training clips."""
+
+
+class Scorer(ABC):
+    """A way to score, not yet fitted.
+
+    Attributes:
+        Config: the type of its settings.
+        needs: the arrays that it reads from a bank and from the outputs of test clips, with the
+            ranks that each may have.
+    """
+
+    Config: ClassVar[type[Settings]]
+    needs: ClassVar[Mapping[str, tuple[int, ...]]]
+
+    @abstractmethod
+    def __init__(self, config: Settings) -> None: ...
+
+    @abstractmethod
+    def fit_section(self, training: Training) -> SectionModel:
+        """Fit to the training clips of one section, one or more."""
+
+    def fit(self, bank: Bank) -> FittedScorer:
+        """Fit to every section of a bank.
+
+        Raises:
+            UsageError: the bank has no clips, or lacks an array that this scorer reads.
+            JobError: an array holds a value that is not finite.
+        """
+        if not len(bank):
+            raise UsageError("the bank has no training clips: nothing to score against")
+        arrays = _needed(self, bank.arrays, len(bank), "bank")
+        domains = np.array(bank.domain)
+        rows = dict(_by_section(bank.section))
+        models: dict[str, SectionModel] = {}
+        with one_thread():
+            for section, index in rows.items():
+                of_section = {name: values[index] for name, values in arrays.items()}
+                training = Training(section, of_section, domains[index], bank.classes[index])
+                models[section] = self.fit_section(training)
+        shapes = {name: values.shape[1:] for name, values in arrays.items()}
+        return FittedScorer(self, models, rows, shapes)
+
+
+@dataclass(frozen=True)
+class FittedScorer:
+    """A scorer fitted to a bank; see :meth:`Scorer.fit`.
+
+    Attributes:
+        scorer: the scorer.
+        models: the fitted model of each section.
+        rows: the bank's rows of each section.
+        shapes: the shape of one row of each array that the scorer reads.
+    """
+
+    scorer: Scorer
+    models: Mapping[str, SectionModel]
+    rows: Mapping[str, np.ndarray]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that can be scored, sorted: those with training clips."""
+        return tuple(sorted(self.models))
+
+    def scorable(self, sections: Sequence[str]) -> np.ndarray:
+        """Return which of the test clips (N,) are of a section that has training clips."""
+        return np.array([section in self.models for section in sections], dtype=bool)
+
+    def score(self, outputs: Mapping[str, np.ndarray], sections: Sequence[str]) -> np.ndarray:
+        """Return the anomaly scores (N,) float64 of test clips, higher for more anomalous sound.
+
+        A clip's score depends on that clip and on the bank alone.
+
+        Args:
+            outputs: what the model gave for each test clip, (N, ...) by name.
+            sections: (N,) the section of each test clip.
+
+        Raises:
+            UsageError: a section has no training clips (see :meth:`scorable`), or an array is
+                missing or shaped otherwise than in the bank.
+            JobError: an array holds a value that is not finite.
+        """
+        unknown = sorted(set(sections) - set(self.models))
+        if unknown:
+            raise UsageError(
+                f"no training clips of section {', '.join(unknown)}: its test clips cannot be"
+                f" scored; the bank has {', '.join(self.sections)}"
+            )
+        arrays = _needed(self.scorer, outputs, len(sections), "outputs")
+        for name, values in arrays.items():
+            if values.shape[1:] != self.shapes[name]:
+                raise UsageError(
+                    f"'{name}' of the test clips has rows of shape {values.shape[1:]}, that of"
+                    f" the bank {self.shapes[name]}: they come from different models"
+                )
+        scores = np.empty(len(sections))
+        with one_thread():
+            for section, index in _by_section(sections):
+                rows = {name: values[index] for name, values in arrays.items()}
+                scores[index] = self.models[section].score(rows)
+        return scores
+
+    def training_scores(self) -> np.ndarray:
+        """Return the leave-one-out scores (N,) float64 of the bank's clips, in the bank's order.
+
+        Each clip is scored as if it had not been in the bank. What a scorer keeps fixed while a
+        clip is left out is said in its description. The only clip of a section has nothing to be
+        compared with; it gets its score against itself.
+        """
+        scores = np.empty(sum(len(index) for index in self.rows.values()))
+        with one_thread():
+            for section, index in self.rows.items():
+                scores[index] = self.models[section].training_scores()
+        return scores
+
+
+def _by_section(sections: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each section, sorted, with the rows (n,) that are of it."""
+    names, inverse = np.unique(np.array(sections, dtype=str), return_inverse=True)
+    for number, name in enumerate(names):
+        yield str(name), np.flatnonzero(inverse == number)
+
+
+def _needed(
+    scorer: Scorer, arrays: Mapping[str, np.ndarray], count: int, where: str
+) -> dict[str, np.ndarray]:
+    """Return the arrays that ``scorer`` reads, checked."""
+    found = {}
+    for name, ranks in scorer.needs.items():
+        if name not in arrays:
+            known = ", ".join(sorted(arrays)) or "none"
+            raise UsageError(
+                f"scorer '{type(scorer).__name__.lower()}' reads '{name}', which the {where}"
+                f" lack; arrays there: {known}"
+            )
+        values = np.asarray(arrays[name])
+        if values.ndim not in ranks or len(values) != count:
+            raise UsageError(
+                f"'{name}' in the {where} has shape {values.shape}, not {count} rows of rank"
+                f" {' or '.join(str(rank - 1) for rank in ranks)}"
+            )
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values).reshape(count, -1).all(axis=1)))
+            raise JobError(f"'{name}' in the {where} is not finite in row {row}: train again")
+        found[name] = values
+    return found

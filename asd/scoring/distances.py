@@ -1,0 +1,122 @@
+"""Distances between embeddings, as matrix products over blocks of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Distance = Literal["cosine", "euclidean", "standardised"]
+
+# Embeddings are float32: rows nearer than a millionth of their norms are the same row, and a
+# distance of exactly zero does not depend on how a matrix product was cut into blocks.
+SAME = 1e-12
+BLOCK = 2**21
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where embeddings are compared. Rows are mapped once (:meth:`map`), then compared.
+
+    Attributes:
+        distance: ``cosine`` (1 - cos, 0 to 2; Eq. 7), ``euclidean``, or ``standardised``:
+            Euclidean after each dimension has been given mean 0 and deviation 1.
+        mean: (D,) of the training clips, for ``standardised``.
+        deviation: (D,) of the training clips, for ``standardised``.
+    """
+
+    distance: Distance
+    mean: np.ndarray | None = None
+    deviation: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, distance: Distance, embedding: np.ndarray) -> Space:
+        """Return the space for the training embeddings (N, D).
+
+        A dimension that does not vary keeps its unit: it has no deviation to be measured in.
+        """
+        if distance != "standardised":
+            return cls(distance)
+        mean = embedding.mean(axis=0, dtype=np.float64)
+        deviation = embedding.std(axis=0, dtype=np.float64)
+        constant = deviation <= np.sqrt(SAME) * np.abs(mean)
+        return cls(distance, mean, np.where(constant, 1.0, deviation))
+
+    def map(self, embedding: np.ndarray) -> np.ndarray:
+        """Return rows (n, D) float64 to be compared: of length 1 for ``cosine``.
+
+        An embedding of zero has no direction; it stays zero, and its cosine to any other is 0.
+        """
+        rows = embedding.astype(np.float64)
+        if self.mean is not None and self.deviation is not None:
+            rows -= self.mean
+            rows /= self.deviation
+        if self.distance == "cosine":
+            # Dividing by the largest value first keeps squares from under- and overflowing.
+            rows /= _nonzero(np.abs(rows).max(axis=1, keepdims=True, initial=0.0))
+            rows /= _nonzero(np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None])
+        return rows
+
+    def between(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Return the distances (n, M) of mapped rows (n, D) to mapped points (M, D)."""
+        products = rows @ points.T
+        if self.distance == "cosine":
+            return _settled(np.subtract(1.0, products, out=products), 1.0)
+        total = _squares(rows)[:, None] + _squares(points)
+        products *= -2.0
+        products += total
+        return np.sqrt(_settled(products, total), out=products)
+
+    def paired(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Return the distances (n,) of mapped rows (n, D) to points (n, D), one to one."""
+        if self.distance == "cosine":
+            return _settled(1.0 - np.einsum("nd,nd->n", rows, points), 1.0)
+        apart: np.ndarray = np.linalg.norm(rows - points, axis=1)
+        return apart
+
+
+def blocks(count: int, width: int) -> Iterator[slice]:
+    """Yield slices over ``count`` rows such that a block of rows of ``width`` stays small."""
+    step = max(1, BLOCK // max(width, 1))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))
+
+
+def nearest(values: np.ndarray, k: int) -> np.ndarray:
+    """Return the columns (n, k') of the k smallest of each row (n, M), k' = min(k, M), unsorted."""
+    if k == 1:
+        return values.argmin(axis=1)[:, None]
+    if k >= values.shape[1]:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    return np.argpartition(values, k - 1, axis=1)[:, :k]
+
+
+def mean_of_smallest(values: np.ndarray, k: int) -> np.ndarray:
+    """Return the mean (n,) of the k smallest finite values of each row (n, M).
+
+    A row with fewer finite values gives the mean of those; a row with none gives infinity.
+    """
+    if k == 1:
+        return values.min(axis=1)
+    if k < values.shape[1]:
+        values = np.partition(values, k - 1, axis=1)[:, :k]
+    finite = np.isfinite(values)
+    count = finite.sum(axis=1)
+    total = np.where(finite, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", rows, rows)
+
+
+def _nonzero(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, values, 1.0)
+
+
+def _settled(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
+    """Set to zero, in place, what rounding alone may have left."""
+    values[values < SAME * scale] = 0.0
+    return values

@@ -1,0 +1,45 @@
+"""The reconstruction error of an autoencoder as the anomaly score (the paper's Table VI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from asd.config import Settings
+from asd.scoring.base import Scorer, SectionModel, Training
+
+
+class ErrorSettings(Settings):
+    """The error scorer has nothing to set."""
+
+
+class Error(Scorer):
+    """Take the array ``error`` (N,) as the score, as it is.
+
+    The training scores are the errors of the clips that the network was trained on: leaving one
+    out would mean training again, so they are lower than those of unseen normal clips.
+    """
+
+    Config = ErrorSettings
+    needs: ClassVar[Mapping[str, tuple[int, ...]]] = {"error": (1,)}
+
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+
+    def fit_section(self, training: Training) -> SectionModel:
+        """Keep the errors of the section's training clips."""
+        return _Errors(training.arrays["error"])
+
+
+@dataclass(frozen=True)
+class _Errors:
+    training: np.ndarray
+
+    def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        return outputs["error"].astype(np.float64)
+
+    def training_scores(self) -> np.ndarray:
+        return self.training.astype(np.float64)

@@ -1,0 +1,114 @@
+"""One system on one machine: from its banks to scores, decisions and the thresholds behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asd.scoring.bank import Bank
+from asd.scoring.base import Scorer
+from asd.scoring.files import write_decisions, write_scores
+from asd.scoring.fusion import SystemScores
+from asd.scoring.thresholds import Threshold, decide, find_threshold, write_thresholds
+from asd.store.digest import sha256_bytes
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring a machine's test clips came to.
+
+    Attributes:
+        system, machine: what was scored.
+        scored: test clips scored.
+        unscored: test clips by section whose section has no training clips.
+        anomalous: scored clips decided to be anomalous.
+    """
+
+    system: str
+    machine: str
+    scored: int
+    unscored: dict[str, int]
+    anomalous: int
+
+
+def score_bank(system: str, scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
+    """Score the test clips of the sections that have training clips; others stay unscored.
+
+    Args:
+        system: the system's name.
+        scorer: not yet fitted.
+        train: the bank of training clips.
+        test: the outputs for test clips, without truth.
+    """
+    fitted = scorer.fit(train)
+    rows = np.flatnonzero(fitted.scorable(test.section))
+    sections = [test.section[row] for row in rows]
+    outputs = {name: values[rows] for name, values in test.arrays.items()}
+    return SystemScores(
+        system,
+        tuple((test.section[row], test.name[row]) for row in rows),
+        fitted.score(outputs, sections),
+        tuple(zip(train.section, train.name, strict=True)),
+        fitted.training_scores(),
+    )
+
+
+def unscored(train: Bank, test: Bank) -> dict[str, int]:
+    """Return how many test clips each section has that has no training clips."""
+    return dict(Counter(section for section in test.section if section not in train.sections))
+
+
+def thresholds_of(scores: SystemScores, method: str, rate: float) -> dict[str, Threshold]:
+    """Return each section's threshold, found from its training clips' scores alone."""
+    sections = np.array([section for section, _ in scores.training_clips])
+    return {
+        str(section): find_threshold(method, scores.training_scores[sections == section], rate)
+        for section in np.unique(sections)
+    }
+
+
+def write_system(
+    folder: Path,
+    machine: str,
+    scores: SystemScores,
+    thresholds: Mapping[str, Threshold],
+    provenance: Mapping[str, Any],
+) -> int:
+    """Write a machine's score and decision files and its thresholds; remove what is out of date.
+
+    Args:
+        folder: the system's folder.
+        machine: the machine type.
+        scores: what the system says of its test clips.
+        thresholds: by section.
+        provenance: what made the scores.
+
+    Returns:
+        How many clips are decided to be anomalous.
+    """
+    anomalous = 0
+    digests: dict[str, str] = {}
+    of_clip = np.array([section for section, _ in scores.clips], dtype=str)
+    for section in sorted(set(of_clip)):
+        rows = np.flatnonzero(of_clip == section)
+        names = [scores.clips[row][1] for row in rows]
+        values = scores.scores[rows]
+        decisions = decide(values, thresholds[section])
+        anomalous += int(decisions.sum())
+        for path in (
+            write_scores(folder, machine, section, names, values),
+            write_decisions(folder, machine, section, names, decisions),
+        ):
+            digests[path.name] = sha256_bytes(path.read_bytes())
+    for kind in ("anomaly_score", "decision_result"):
+        for path in folder.glob(f"{kind}_{machine}_section_*_test.csv"):
+            if path.name not in digests:
+                path.unlink()
+    record = {**provenance, "files": digests}
+    write_thresholds(folder / f"threshold_{machine}.json", thresholds, record)
+    return anomalous
