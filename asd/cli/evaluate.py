@@ -130,14 +130,20 @@ def _project() -> Project:
 
 
 def _index_truth(project: Project) -> dict[Key, Truth]:
-    """Return the ground truth of the data set's machines; indices of other machines may be old."""
+    """Return the ground truth of the sections that can be scored: those with training clips."""
     from asd.metrics.truth import read_truth
 
     folder = project.index_path("").parent
     if not folder.is_dir():
         raise UsageError(f"{folder}: no index yet; run 'asd index' first")
-    machines = project.machines()
-    return {key: truth for key, truth in read_truth(folder).items() if key[0] in machines}
+    # Indices of machines that are no longer in the data set may lie there too.
+    trained = {
+        (machine, clip.section)
+        for machine in project.machines()
+        for clip in project.clips(machine)
+        if clip.usable and clip.split == "train"
+    }
+    return {key: truth for key, truth in read_truth(folder).items() if key in trained}
 
 
 def _scored(project: Project, chosen: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import click
@@ -35,6 +34,8 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
 
 
 def _summary(machine: str, clips: Sequence[Clip]) -> dict[str, object]:
+    from asd.clips.index import summarize
+
     usable = [clip for clip in clips if clip.usable]
     return {
         "machine": machine,
@@ -43,7 +44,7 @@ def _summary(machine: str, clips: Sequence[Clip]) -> dict[str, object]:
         "test": sum(clip.split == "test" for clip in usable),
         "sections": sorted({clip.section for clip in usable}),
         "treated": sum(clip.treatment != "" for clip in usable),
-        "rejected": dict(Counter(clip.status for clip in clips if not clip.usable)),
+        "rejected": dict(summarize(clips).rejected),
     }
 
 
@@ -55,7 +56,7 @@ def _line(summary: dict[str, object]) -> str:
         f" {counted(len(sections), 'section')} ({summary['train']} train, {summary['test']} test)"
     )
     if summary["treated"]:
-        line += f", {summary['treated']} resampled, cut or looped"
+        line += f", {summary['treated']} treated (see the index)"
     if rejected:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in sorted(rejected.items()))
         line += f", {sum(rejected.values())} rejected ({reasons})"

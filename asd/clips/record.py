@@ -23,7 +23,8 @@ class Clip:
             file's base name, or in a plain folder where two files share it, the path below the
             machine's folder.
         machine: machine type, the name of its folder.
-        section: section of the challenge, two digits as in file names (``"00"``).
+        section: section of the challenge, two digits as in file names (``"00"``); of a rejected
+            recording of unknown place ``""``, as its split and label.
         domain: ``"source"``, ``"target"``, or ``""`` where unknown.
         split: ``"train"`` or ``"test"``.
         label: ``"normal"``, ``"anomaly"``, or ``""`` where unknown.
@@ -33,7 +34,7 @@ class Clip:
         channels: channels of the recording; 0 where it cannot be read.
         samples: samples a channel of the recording; 0 where it cannot be read.
         length: samples of the clip as it is used: one channel, at the configured rate, cut or
-            looped to the configured duration.
+            looped to the configured duration; 0 for a rejected recording.
         treatment: what was done to get there, as words joined by ``;`` (``""`` for nothing).
         digest: SHA-256 of the file's bytes, hexadecimal; ``""`` where it cannot be read.
         status: ``"ok"``, or the reason why the recording is not used.

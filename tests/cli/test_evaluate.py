@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from asd.clips.record import COLUMNS
+from asd.clips.record import Clip, write_index
 from asd.metrics.official import means
 from asd.metrics.rules import RULES
 
@@ -62,19 +61,25 @@ def write_truth(folder: Path) -> None:
             path.write_text("".join(lines))
 
 
-def write_index(folder: Path, machine: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    common = {"machine": machine, "split": "test", "status": "ok", "section": "00"}
-    rows = [
-        common | {"name": n, "domain": d, "label": "anomaly" if label else "normal"}
+def clip(machine: str, section: str, name: str, **known: str) -> Clip:
+    values = {"domain": "", "split": "test", "label": "", "status": "ok"} | known
+    place = {"path": f"{machine}/{values['split']}/{name}", "name": name, "attributes": ""}
+    numbers = dict.fromkeys(("sample_rate", "channels", "samples", "length"), 1)
+    return Clip(
+        machine=machine, section=section, treatment="", digest="", **place, **numbers, **values
+    )
+
+
+def write_machine_index(folder: Path, machine: str) -> None:
+    """One labelled section, one unlabelled, and one that has no training clips."""
+    clips = [
+        clip(machine, "00", n, domain=d, label="anomaly" if label else "normal")
         for n, d, label in zip(names("00"), DOMAINS, LABELS, strict=True)
     ]
-    rows.append(common | {"name": "broken.wav", "status": "not readable"})
-    rows.append(common | {"name": names("03")[0], "section": "03"})
-    with (folder / f"{machine}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    clips.append(clip(machine, "00", "broken.wav", status="not readable"))
+    clips += [clip(machine, section, names(section)[0]) for section in ("03", "05")]
+    clips += [clip(machine, section, "normal.wav", split="train") for section in ("00", "03")]
+    write_index(folder / f"{machine}.csv", clips)
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "params.yaml").write_text(PARAMS)
     for machine in MACHINES:
-        write_index(tmp_path / "data" / "index", machine)
+        write_machine_index(tmp_path / "data" / "index", machine)
     for system in "12":
         write_scores(tmp_path / "data" / "scores" / system, system)
     monkeypatch.chdir(tmp_path)
@@ -128,6 +133,7 @@ def test_a_project_is_evaluated_into_its_reports(project: Path, asd: Callable) -
         assert f"official score,,{figures['score']!r}" in official
     assert "2 unlabelled sections, 2 unusable clips" in done.out
     assert "without figures: fan section 03: 1 of 1 clips unlabelled" in done.out
+    assert "section 05" not in done.out
 
 
 def test_the_same_scores_give_the_same_bytes(project: Path, asd: Callable) -> None:
@@ -156,7 +162,7 @@ def test_chosen_systems_are_shown_and_not_written(project: Path, asd: Callable) 
 
 
 def test_machines_that_are_no_longer_worked_on_are_left_out(project: Path, asd: Callable) -> None:
-    write_index(project / "data" / "index", "gearbox")
+    write_machine_index(project / "data" / "index", "gearbox")
     done = asd("evaluate")
     assert (done.code, done.err) == (0, "")
     assert "gearbox" not in done.out

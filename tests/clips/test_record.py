@@ -1,0 +1,72 @@
+"""The index as a table: what is written is what is read, and what is no index is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asd.clips.record import COLUMNS, OK, Clip, read_index, write_index
+from asd.errors import UsageError
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
+_NUMBER = st.integers(0, 2**40)
+_CLIPS = st.builds(
+    Clip,
+    **dict.fromkeys(COLUMNS, _TEXT)
+    | dict.fromkeys(("sample_rate", "channels", "samples", "length"), _NUMBER),
+)
+
+
+def clip(**known: object) -> Clip:
+    numbers = {"sample_rate": 16000, "channels": 1, "samples": 3, "length": 3}
+    return Clip(**(dict.fromkeys(COLUMNS, "") | numbers | known))
+
+
+@given(st.lists(_CLIPS, max_size=5))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_index_reads_as_it_was_written(tmp_path: Path, clips: list[Clip]) -> None:
+    path = tmp_path / "below" / "fan.csv"
+    write_index(path, clips)
+    assert read_index(path) == clips
+
+
+def test_the_table_is_plain_csv_with_a_heading(tmp_path: Path) -> None:
+    path = tmp_path / "fan.csv"
+    write_index(path, [clip(path="fan/train/a,b.wav", status=OK)])
+    assert path.read_bytes() == (
+        b"path,name,machine,section,domain,split,label,attributes,sample_rate,channels,samples,"
+        b"length,treatment,digest,status\n"
+        b'"fan/train/a,b.wav",,,,,,,,16000,1,3,3,,,ok\n'
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["fan.csv"]
+
+
+def test_only_the_status_decides_what_is_usable() -> None:
+    assert clip(status=OK).usable
+    assert not clip(status="no samples").usable
+
+
+def test_a_missing_index_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"fan\.csv: no such index; run 'asd index'"):
+        read_index(tmp_path / "fan.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "not an index of this version"),
+        (b"path,name\n", "not an index of this version"),
+        (b"\xff\xfe\x00", "not an index"),
+        (",".join(COLUMNS).encode() + b"\na,b\n", "line 2"),
+        (",".join(COLUMNS).encode() + b"\n" + b"a," * 8 + b"fast,1,1,1,,,ok\n", "line 2.*fast"),
+    ],
+    ids=["empty", "columns", "bytes", "short row", "no number"],
+)
+def test_what_is_no_index_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "fan.csv"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=complaint):
+        read_index(path)

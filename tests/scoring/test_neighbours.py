@@ -1,0 +1,232 @@
+"""Neighbour scores against loops written from the definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from asd.scoring import build, distances
+from asd.scoring.bank import Bank
+from asd.scoring.neighbours import NeighbourSettings, fit_neighbours
+from asd.scoring.references import reference_rows
+
+MakeBank = Callable[..., Bank]
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-10}
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> float:
+    return float(1 - x @ y / np.linalg.norm(x) / np.linalg.norm(y))
+
+
+def euclidean(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.linalg.norm(x - y))
+
+
+def density(points: list[np.ndarray], y: int, k: int, apart: Callable[..., float]) -> float:
+    others = sorted(apart(points[y], point) for i, point in enumerate(points) if i != y)
+    return float(np.mean(others[:k]))
+
+
+def reference_score(
+    x: np.ndarray,
+    points: list[np.ndarray],
+    config: NeighbourSettings,
+    apart: Callable[..., float],
+    weight: float = 0.0,
+) -> float:
+    """The score of one clip against one set of points, by the formulas."""
+    d = [apart(x, y) for y in points]
+    if config.density == "none":
+        return float(np.mean(sorted(d)[: config.k]))
+    around = [density(points, y, config.density_k, apart) for y in range(len(points))]
+    if config.density == "ldn":
+        return float(np.mean(sorted(np.array(d) / around)[: config.k]))
+    near = np.argsort(d)[: config.k]
+    return float(np.mean([np.log(d[y]) - weight * np.log(around[y]) for y in near]))
+
+
+def fitted_to(bank: Bank, values: dict[str, Any]) -> tuple[Any, NeighbourSettings]:
+    config = NeighbourSettings(**values)
+    domains = np.array(bank.domain)
+    return fit_neighbours(bank.arrays["embedding"], domains, config), config
+
+
+def test_eq_7(make_bank: MakeBank) -> None:
+    bank = make_bank({"00": (12, 3), "01": (9, 0)})
+    test = make_bank({"00": (5, 2), "01": (3, 1)}, seed=1)
+    scores = build("cosine", {}).fit(bank).score(test.arrays, test.section)
+    for i, section in enumerate(test.section):
+        x = test.arrays["embedding"][i].astype(np.float64)
+        cosines = [
+            1 - cosine(x, y.astype(np.float64))
+            for y, of in zip(bank.arrays["embedding"], bank.section, strict=True)
+            if of == section
+        ]
+        assert scores[i] == pytest.approx(1 - max(cosines), **{"rel": 1e-9, "abs": 1e-12})
+
+
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"k": 3},
+    {"k": 99},
+    {"distance": "euclidean", "k": 2},
+    {"density": "ldn"},
+    {"density": "ldn", "density_k": 3, "k": 2},
+    {"density": "ldn", "distance": "euclidean", "density_k": 2},
+    {"density": "varmin"},
+    {"density": "varmin", "density_k": 2, "k": 2, "distance": "euclidean"},
+]
+
+
+@pytest.mark.parametrize("more", [{}, {"smote_ratio": 0.6, "memmixup": 2}], ids=["clips", "more"])
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_scores_and_leave_one_out_scores(
+    make_bank: MakeBank, values: dict[str, Any], more: dict[str, Any]
+) -> None:
+    bank = make_bank({"00": (14, 5)})
+    model, config = fitted_to(bank, {**values, **more})
+    apart = cosine if config.distance == "cosine" else euclidean
+    (rows,) = reference_rows(bank.arrays["embedding"], np.array(bank.domain), model.space, config)
+    assert len(rows.values) == (19 if not more else 19 + 3 + 10)
+    test = make_bank({"00": (6, 2)}, seed=1).arrays["embedding"].astype(np.float64)
+    expected = [reference_score(x, list(rows.values), config, apart, model.weight) for x in test]
+    np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
+    # A clip left out takes with it everything that is made of it.
+    clips = bank.arrays["embedding"].astype(np.float64)
+    expected = [
+        reference_score(
+            clip, list(rows.values[(rows.parents != i).all(axis=1)]), config, apart, model.weight
+        )
+        for i, clip in enumerate(clips)
+    ]
+    np.testing.assert_allclose(model.training_scores(), expected, **TOLERANCE)
+
+
+def test_leave_one_out_is_fitting_without_the_clip(make_bank: MakeBank) -> None:
+    bank = make_bank({"00": (11, 4)})
+    clips, domains = bank.arrays["embedding"], np.array(bank.domain)
+    config = NeighbourSettings(density="ldn", density_k=2, banks="two")
+    scores = fit_neighbours(clips, domains, config).training_scores()
+    for i in range(len(clips)):
+        keep = np.arange(len(clips)) != i
+        without = fit_neighbours(clips[keep], domains[keep], config)
+        expected = without.score({"embedding": clips[i : i + 1]})[0]
+        assert scores[i] == pytest.approx(expected, rel=1e-9)
+
+
+def test_blocks_change_nothing(make_bank: MakeBank, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = make_bank({"00": (25, 8)})
+    values = {"density": "ldn", "density_k": 2, "smote_ratio": 0.6, "k": 2}
+    whole, _ = fitted_to(bank, values)
+    expected = whole.training_scores()
+    monkeypatch.setattr(distances, "BLOCK", 64)
+    parts, _ = fitted_to(bank, values)
+    np.testing.assert_allclose(parts.training_scores(), expected, **TOLERANCE)
+
+
+def test_two_banks_take_the_smaller_score(make_bank: MakeBank) -> None:
+    bank = make_bank({"00": (12, 4)})
+    test = make_bank({"00": (6, 4)}, seed=1).arrays["embedding"].astype(np.float64)
+    for values in ({"k": 3}, {"k": 2, "density": "ldn"}):
+        model, config = fitted_to(bank, {"banks": "two", **values})
+        clips = bank.arrays["embedding"].astype(np.float64)
+        sets = [clips[np.array(bank.domain) == domain] for domain in ("source", "target")]
+        expected = [
+            min(reference_score(x, list(part), config, cosine) for part in sets) for x in test
+        ]
+        np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
+
+
+def test_two_banks_without_target_clips_are_one(make_bank: MakeBank) -> None:
+    bank = make_bank({"00": (12, 0)})
+    model, _ = fitted_to(bank, {"banks": "two", "smote_ratio": 0.5, "memmixup": 2})
+    plain, _ = fitted_to(bank, {})
+    np.testing.assert_array_equal(model.training_scores(), plain.training_scores())
+
+
+@pytest.mark.parametrize("distance", ["cosine", "standardised"])
+def test_centroids(make_bank: MakeBank, distance: str) -> None:
+    bank = make_bank({"00": (40, 5)})
+    model, _ = fitted_to(bank, {"centroids": 6, "distance": distance})
+    clips, source = bank.arrays["embedding"].astype(np.float64), np.array(bank.domain) == "source"
+    if distance == "cosine":
+        mapped = clips / np.linalg.norm(clips, axis=1, keepdims=True)
+        # The centroid of directions is not made a direction again.
+        apart = lambda x, y: float(1 - x @ y)  # noqa: E731
+    else:
+        mapped, apart = (clips - clips.mean(0)) / clips.std(0), euclidean
+    kmeans = KMeans(6, n_init=4, random_state=0).fit(mapped[source])
+    points = [*kmeans.cluster_centers_, *mapped[~source]]
+    test = make_bank({"00": (6, 2)}, seed=1).arrays["embedding"].astype(np.float64)
+    if distance == "cosine":
+        queries = test / np.linalg.norm(test, axis=1, keepdims=True)
+    else:
+        queries = (test - clips.mean(0)) / clips.std(0)
+    expected = [min(apart(x, y) for y in points) for x in queries]
+    np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
+    # Left out, a clip is taken out of its centroid; the other clusters stay.
+    cluster = np.full(len(clips), -1)
+    cluster[source] = kmeans.labels_
+    for i, score in enumerate(model.training_scores()):
+        keep = np.arange(len(clips)) != i
+        groups = [mapped[keep & (cluster == c)] for c in range(6)]
+        left = [group.mean(0) for group in groups if len(group)]
+        left += list(mapped[keep & ~source])
+        assert score == pytest.approx(min(apart(mapped[i], y) for y in left), abs=1e-9)
+
+
+def test_only_clip_of_a_cluster_vanishes_with_it() -> None:
+    draw = np.random.default_rng(0)
+    clips = np.concatenate([draw.normal(size=(20, 3)), [[50.0, 0, 0]]]).astype(np.float32)
+    config = NeighbourSettings(distance="euclidean", centroids=2)
+    model = fit_neighbours(clips, np.array(["source"] * 21), config)
+    expected = np.linalg.norm(clips[20] - clips[:20].mean(axis=0))
+    assert model.training_scores()[20] == pytest.approx(expected, rel=1e-6)
+
+
+def test_fewer_clips_than_centroids_are_kept(make_bank: MakeBank) -> None:
+    bank = make_bank({"00": (6, 2)})
+    np.testing.assert_array_equal(
+        fitted_to(bank, {"centroids": 16})[0].training_scores(),
+        fitted_to(bank, {})[0].training_scores(),
+    )
+
+
+def test_varmin_weight_minimises_the_variance(make_bank: MakeBank) -> None:
+    # Two clusters of unlike density: only the normalisation makes their scores comparable.
+    draw = np.random.default_rng(0)
+    wide = draw.normal(size=(16, 4), scale=5)
+    narrow = draw.normal(size=(16, 4), scale=0.1, loc=30)
+    embedding = np.concatenate([wide, narrow])
+    bank = make_bank({"00": (32, 0)}, embedding=embedding)
+    model, config = fitted_to(bank, {"density": "varmin", "distance": "euclidean"})
+    clips = bank.arrays["embedding"].astype(np.float64)
+
+    def variance(weight: float) -> float:
+        scores = [
+            reference_score(clip, list(np.delete(clips, i, axis=0)), config, euclidean, weight)
+            for i, clip in enumerate(clips)
+        ]
+        return float(np.var(scores))
+
+    assert 0.5 < model.weight < 1.2
+    least = variance(model.weight)
+    assert np.var(model.training_scores()) == pytest.approx(least, rel=1e-9)
+    for other in (0.0, model.weight - 0.02, model.weight + 0.02, 1.0):
+        assert least <= variance(other) * (1 + 1e-9)
+
+
+def test_duplicates_do_not_break_the_density(make_bank: MakeBank) -> None:
+    embedding = np.random.default_rng(0).normal(size=(10, 4))
+    embedding[3] = embedding[7] = embedding[1]
+    bank = make_bank({"00": (10, 0)}, embedding=embedding)
+    model, _ = fitted_to(bank, {"density": "ldn", "density_k": 2})
+    scores = model.training_scores()
+    assert scores[[1, 3, 7]].tolist() == [0.0, 0.0, 0.0]
+    assert (np.delete(scores, [1, 3, 7]) > 0).all()
+    far = model.score({"embedding": embedding[1:2] + 5})
+    assert 0 < far[0] < 1e6

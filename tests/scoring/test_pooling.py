@@ -1,0 +1,125 @@
+"""Poolings against loops over frames, and their limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asd.errors import UsageError
+from asd.scoring import pooling
+from asd.scoring.pooling import POOLINGS, build, pool
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("mean", {}),
+    ("max", {}),
+    ("gwrp", {"decay": 0.7}),
+    ("gem", {"power": 3.0}),
+    ("gem", {"power": 500.0}),
+    ("rdp", {"gamma": 2.0}),
+]
+every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value: str(value))
+
+
+def features(count: int = 5) -> np.ndarray:
+    return np.random.default_rng(0).normal(-30, 12, (count, 4, 11)).astype(np.float16)
+
+
+def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[float]:
+    """Pool one clip (F, T) bin by bin."""
+    if name == "rdp":
+        mean = frames.mean(axis=1)
+        d = np.array([np.linalg.norm(frame - mean) for frame in frames.T])
+        weights = (d / d.mean()) ** values["gamma"]
+        return [float((weights * row).sum() / weights.sum()) for row in frames]
+    pooled = []
+    for row in frames:
+        if name == "gwrp":
+            weights = [values["decay"] ** n for n in range(len(row))]
+            found = sum(w * x for w, x in zip(weights, sorted(row)[::-1], strict=True))
+            pooled.append(found / sum(weights))
+        elif name == "gem":
+            raised = [((x - min(row)) / np.ptp(row)) ** values["power"] for x in row]
+            pooled.append(min(row) + np.ptp(row) * np.mean(raised) ** (1 / values["power"]))
+        else:
+            pooled.append({"mean": np.mean, "max": np.max}[name](row))
+    return pooled
+
+
+def test_cases_cover_the_registry() -> None:
+    assert {name for name, _ in CASES} == set(POOLINGS)
+
+
+@every_case
+def test_by_the_definition(name: str, values: dict[str, Any]) -> None:
+    given = features()
+    found = pool(given, [build(name, values)])
+    expected = [reference(name, values, frames) for frames in given.astype(np.float64)]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@every_case
+def test_lies_within_the_bin_and_moves_with_the_level(name: str, values: dict[str, Any]) -> None:
+    given = features().astype(np.float64)
+    found = build(name, values)(given)
+    assert (found >= given.min(axis=2) - 1e-9).all()
+    assert (found <= given.max(axis=2) + 1e-9).all()
+    np.testing.assert_allclose(build(name, values)(given + 7.5), found + 7.5, rtol=1e-9)
+
+
+@every_case
+def test_constant_clip_is_its_own_pooling(name: str, values: dict[str, Any]) -> None:
+    given = np.full((2, 3, 5), -80.0)
+    np.testing.assert_allclose(pool(given, [build(name, values)]), -80.0)
+    np.testing.assert_allclose(pool(given[:, :, :1], [build(name, values)]), -80.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "limit"),
+    [
+        ("gwrp", {"decay": 1.0}, "mean"),
+        ("gwrp", {"decay": 0.0}, "max"),
+        ("gem", {"power": 1.0}, "mean"),
+        ("gem", {"power": 1e6}, "max"),
+        ("rdp", {"gamma": 0.0}, "mean"),
+    ],
+)
+def test_limits(name: str, values: dict[str, Any], limit: str) -> None:
+    given = features()
+    expected = pool(given, [build(limit, {})])
+    np.testing.assert_allclose(pool(given, [build(name, values)]), expected, rtol=2e-5)
+
+
+def test_several_are_joined_from_a_mapped_file_in_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = features(7)
+    given.tofile(tmp_path / "rows")
+    mapped = np.memmap(tmp_path / "rows", np.float16, "r", shape=given.shape)
+    both = [build("mean", {}), build("gwrp", {"decay": 0.5})]
+    expected = np.concatenate([pool(given, both[:1]), pool(given, both[1:])], axis=1)
+    largest = 0
+
+    def watched(frames: np.ndarray) -> np.ndarray:
+        nonlocal largest
+        largest = max(largest, len(frames))
+        return both[0](frames)
+
+    monkeypatch.setattr(pooling, "BLOCK_BYTES", 3 * 4 * 11 * 8)
+    np.testing.assert_array_equal(pool(mapped, [watched, both[1]]), expected)
+    assert largest == 3
+
+
+def test_wrong_use() -> None:
+    with pytest.raises(UsageError, match="known: .*gwrp"):
+        pool(features(), [])
+    with pytest.raises(UsageError, match=r"\(N, F, T\) can"):
+        pool(features()[:, 0], [build("mean", {})])
+    with pytest.raises(UsageError, match="unknown pooling 'avg'"):
+        build("avg", {})
+    with pytest.raises(UsageError, match="decay"):
+        build("gwrp", {"decay": 1.5})
+    assert pool(features(0), [build("mean", {})]).shape == (0, 4)

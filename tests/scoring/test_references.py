@@ -1,0 +1,82 @@
+"""Synthetic reference clips: how many, where, and what they are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asd.scoring.distances import Space
+from asd.scoring.references import ReferenceSettings, reference_rows
+
+SPACE = Space("euclidean")
+
+
+def section(source: int, target: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    domains = draw.permutation(["source"] * source + ["target"] * target)
+    return draw.normal(size=(source + target, 3)), domains
+
+
+@pytest.mark.parametrize(("target", "made"), [(10, 30), (40, 0), (50, 0), (1, 0), (2, 38)])
+def test_smote_fills_up_to_the_ratio(target: int, made: int) -> None:
+    values, domains = section(200, target)
+    (rows,) = reference_rows(values, domains, SPACE, ReferenceSettings(smote_ratio=0.2))
+    assert len(rows.values) == 200 + target + made
+
+
+def test_smote_lies_between_near_target_clips() -> None:
+    values, domains = section(100, 8)
+    config = ReferenceSettings(smote_ratio=0.5, smote_neighbours=2, banks="two")
+    source, target = reference_rows(values, domains, SPACE, config)
+    assert len(source.values) == 100
+    index = np.flatnonzero(domains == "target")
+    shares = []
+    for row, (a, b) in zip(target.values[8:], target.parents[8:], strict=True):
+        near = index[np.argsort(np.linalg.norm(values[index] - values[a], axis=1))[1:3]]
+        assert a in index
+        assert b in near
+        span = values[b] - values[a]
+        share = (row - values[a]) @ span / (span @ span)
+        np.testing.assert_allclose(values[a] + share * span, row, atol=1e-12)
+        shares.append(share)
+    assert min(shares) >= 0
+    assert max(shares) <= 1
+    assert np.std(shares) > 0.2  # uniform on (0, 1) has 0.289
+
+
+def test_seed_decides_what_is_drawn() -> None:
+    values, domains = section(50, 5)
+    first, again, other = (
+        reference_rows(values, domains, SPACE, ReferenceSettings(smote_ratio=0.5, seed=seed))[0]
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.values, again.values)
+    assert not np.array_equal(first.values, other.values)
+
+
+def test_memmixup() -> None:
+    values, domains = section(20, 4)
+    config = ReferenceSettings(memmixup=3, banks="two")
+    _, target = reference_rows(values, domains, SPACE, config)
+    source = np.flatnonzero(domains != "target")
+    expected = []
+    for clip in np.flatnonzero(domains == "target"):
+        near = source[np.argsort(np.linalg.norm(values[source] - values[clip], axis=1))[:3]]
+        expected += [0.9 * values[clip] + 0.1 * values[s] for s in sorted(near)]
+    np.testing.assert_allclose(target.values[4:], expected, atol=1e-12)
+    for row, (t, s) in zip(target.values[4:], target.parents[4:], strict=True):
+        np.testing.assert_allclose(row, 0.9 * values[t] + 0.1 * values[s], atol=1e-12)
+
+
+def test_memmixup_of_more_than_there_are() -> None:
+    values, domains = section(5, 2)
+    (rows,) = reference_rows(values, domains, SPACE, ReferenceSettings(memmixup=99))
+    assert len(rows.values) == 7 + 10
+
+
+def test_unknown_domains_are_one_set() -> None:
+    values, _ = section(6, 0)
+    config = ReferenceSettings(banks="two", smote_ratio=0.5, memmixup=2)
+    (rows,) = reference_rows(values, np.array([""] * 6), SPACE, config)
+    np.testing.assert_array_equal(rows.values, values)
+    assert rows.sources == 6
