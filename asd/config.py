@@ -77,7 +77,11 @@ class LossWeights(Settings):
 
 
 class ModelConfig(Settings):
-    """One model: the features it reads, its network and its losses."""
+    """One model: the features it reads, its network and its losses.
+
+    ``network`` is a name of the section ``networks`` or of the registry of networks; ``settings``
+    override what that section sets.
+    """
 
     features: tuple[Name, ...] = Field(min_length=1)
     network: Name = "tdnn"
@@ -135,12 +139,20 @@ class Params(Settings):
     index: IndexConfig = IndexConfig()
     features: dict[Name, dict[str, Any]]
     extract: ExtractConfig = ExtractConfig()
+    networks: dict[Name, dict[str, Any]] = {}
     models: dict[Name, ModelConfig]
     train: TrainConfig = TrainConfig()
     embed: EmbedConfig = EmbedConfig()
     systems: dict[Name, SystemConfig]
     score: ScoreConfig = ScoreConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    def model(self, name: str) -> ModelConfig:
+        """Return a model with the settings of its network filled in."""
+        model = self.models[name]
+        common = dict(self.networks.get(model.network, {}))
+        kind = common.pop("network", model.network)
+        return model.model_copy(update={"network": kind, "settings": common | model.settings})
 
 
 def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any:

@@ -135,9 +135,9 @@ def read_bank(path: Path) -> Bank:
 
 def _check_finite(path: Path, bank: Bank) -> None:
     for name, values in bank.arrays.items():
-        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        finite = np.isfinite(values)
         if not finite.all():
-            clip = bank.name[int(np.argmin(finite))]
+            clip = bank.name[int(np.argwhere(~finite)[0, 0])]
             raise JobError(f"{path}: {name} of '{clip}' is not finite; train the model again")
 
 
@@ -156,7 +156,8 @@ def _table(bank: Bank) -> np.ndarray:
 def _digest(table: np.ndarray, arrays: Mapping[str, np.ndarray], provenance: bytes) -> str:
     """Return the SHA-256 of everything that a bank holds; shapes and types are hashed too."""
     shapes = {name: list(values.shape) for name, values in arrays.items()}
-    header = canonical_json([SCHEMA, len(provenance), table.dtype.descr, len(table), shapes])
+    layout = [[column, table.dtype[column].str] for column in table.dtype.names or ()]
+    header = canonical_json([SCHEMA, len(provenance), layout, len(table), shapes])
     digest = hashlib.sha256(header.encode() + provenance)
     digest.update(table.tobytes())
     for name in sorted(arrays):

@@ -182,7 +182,7 @@ def _needed(
                 f" {' or '.join(str(rank - 1) for rank in ranks)}"
             )
         if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values).reshape(count, -1).all(axis=1)))
+            row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise JobError(f"'{name}' in the {where} is not finite in row {row}: train again")
         found[name] = values
     return found

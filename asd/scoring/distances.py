@@ -54,9 +54,8 @@ class Space:
             rows -= self.mean
             rows /= self.deviation
         if self.distance == "cosine":
-            # Dividing by the largest value first keeps squares from under- and overflowing.
-            rows /= _nonzero(np.abs(rows).max(axis=1, keepdims=True, initial=0.0))
-            rows /= _nonzero(np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None])
+            length = np.sqrt(_squares(rows))[:, None]
+            rows /= np.where(length > 0, length, 1.0)
         return rows
 
     def between(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -110,10 +109,6 @@ def mean_of_smallest(values: np.ndarray, k: int) -> np.ndarray:
 
 def _squares(rows: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nd->n", rows, rows)
-
-
-def _nonzero(values: np.ndarray) -> np.ndarray:
-    return np.where(values > 0, values, 1.0)
 
 
 def _settled(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:

@@ -85,14 +85,13 @@ def read_values(path: Path) -> dict[str, float]:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd score' first") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise JobError(f"{path}: not a score file ({error})") from None
+        raise JobError(f"{path}: not a score file ({error}); run 'asd score' again") from None
     values: dict[str, float] = {}
     for number, row in enumerate(rows, start=1):
         value = _finite(row[1]) if len(row) == 2 else None
         if value is None or row[0] in values:
-            raise JobError(
-                f"{path}, row {number}: {','.join(row)!r} is not a new clip and a number"
-            )
+            given = ",".join(row)
+            raise JobError(f"{path}, row {number}: '{given}' is not a new clip and a finite number")
         values[row[0]] = value
     return values
 

@@ -147,14 +147,11 @@ class NeighbourModel:
         """Return level and log-density (2, n) of mapped clips against one of the sets."""
         part, k = self.sets[number], self.config.k
         apart = part.distances(clips) if index is None else part.distances_without(clips, index)
-        level, thinness = np.empty(len(clips)), np.zeros(len(clips))
+        nothing = np.zeros(len(clips))
         if not self.densities:
-            level = mean_of_smallest(apart, k)
-        else:
-            whole = self.densities[number]
-            density = whole.whole if index is None else whole.without(index)
-            if self.config.density == "ldn":
-                level = mean_of_smallest(apart / density, k)
-            else:
-                level, thinness = nearest_with_density(apart, density, k)
-        return np.stack([level, thinness])
+            return np.stack([mean_of_smallest(apart, k), nothing])
+        of_set = self.densities[number]
+        density = of_set.whole if index is None else of_set.without(index)
+        if self.config.density == "ldn":
+            return np.stack([mean_of_smallest(apart / density, k), nothing])
+        return np.stack(nearest_with_density(apart, density, k))

@@ -19,7 +19,7 @@ from asd.config import Settings
 from asd.errors import JobError, UsageError
 from asd.registry import Registry
 from asd.store.atomic import replacing
-from asd.store.digest import canonical_json
+from asd.store.digest import canonical_json, sha256_json
 
 SCHEMA = 1
 
@@ -161,12 +161,21 @@ def write_thresholds(
     Args:
         thresholds: by section. An infinite value is written as ``null``.
         provenance: what made the scores.
+
+    The file holds the digest of its own contents: a threshold with a changed digit is still a
+    number, and nothing else would tell.
     """
     sections = {
         section: {**one.model_dump(), "value": one.value if np.isfinite(one.value) else None}
         for section, one in thresholds.items()
     }
-    artifact = {"schema": SCHEMA, "provenance": dict(provenance), "sections": sections}
+    artifact = {
+        "schema": SCHEMA,
+        "provenance": dict(provenance),
+        "sections": sections,
+        "digest": None,
+    }
+    artifact["digest"] = sha256_json(artifact)
     with replacing(path) as beside:
         beside.write_text(canonical_json(artifact) + "\n", encoding="utf-8")
 
@@ -176,23 +185,41 @@ def read_thresholds(path: Path) -> dict[str, Threshold]:
 
     Raises:
         UsageError: there is no such file.
-        JobError: the file does not hold thresholds of this schema.
+        JobError: the file does not hold thresholds of this schema, or is damaged.
     """
+    return _read(path)[0]
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Read what made a machine's scores; ``files`` in it has the digest of each score file.
+
+    Raises:
+        UsageError: there is no such file.
+        JobError: the file does not hold thresholds of this schema, or is damaged.
+    """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, Threshold], dict[str, Any]]:
+    """Read the thresholds by section, and the provenance."""
     try:
         artifact = json.loads(path.read_text(encoding="utf-8"))
         if artifact["schema"] != SCHEMA:
             raise ValueError(f"schema {artifact['schema']}, this version reads {SCHEMA}")
-        return {
+        if sha256_json({**artifact, "digest": None}) != artifact["digest"]:
+            raise ValueError("its contents do not have the digest that was recorded")
+        thresholds = {
             section: Threshold.model_validate(
                 {**values, "value": np.inf if values["value"] is None else values["value"]}
             )
             for section, values in artifact["sections"].items()
         }
+        return thresholds, dict(artifact["provenance"])
     except FileNotFoundError:
         raise UsageError(f"{path}: no such thresholds; run 'asd score' first") from None
     except ValidationError as error:
         raise _unreadable(path, error.errors()[0]["msg"]) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(path, str(error)) from None
 
 

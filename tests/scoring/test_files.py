@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asd.errors import JobError, UsageError
@@ -28,6 +28,7 @@ def test_official_format(tmp_path: Path) -> None:
     ]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
 def test_scores_read_back_equal(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]

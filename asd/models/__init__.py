@@ -1,0 +1,9 @@
+"""Networks: one file each, pure modules that know shapes and nothing of training or files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asd.registry import Registry
+
+NETWORKS: Registry[Any] = Registry("network", {"tdnn": "asd.models.classifier:Classifier"})
