@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import nn
 
+from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.models.tdnn import Tdnn, TdnnSettings
 from asd.models.tgramnet import TgramNet
@@ -27,6 +28,18 @@ class Output(NamedTuple):
     attribute_logits: torch.Tensor | None
 
 
+class ClassifierSettings(TdnnSettings):
+    """The shape of the TDNN, and of the front end of waves.
+
+    Attributes:
+        tgram_window: taps of TgramNet's first convolution.
+        tgram_hop: its stride; the hop of the features that it is stacked with.
+    """
+
+    tgram_window: Positive = 1024
+    tgram_hop: Positive = 512
+
+
 class Classifier(nn.Module):
     """Stack the features on the channel axis (Eq. 4), embed them, classify the embedding.
 
@@ -41,20 +54,21 @@ class Classifier(nn.Module):
         shapes: the shape of one row of each feature, by name; the order is that of the stack.
         classes: primary classes, C.
         attributes: attribute classes, A; 0 for no such head.
-        settings: the shape of the TDNN.
+        settings: the shapes of its parts.
 
     Raises:
         UsageError: the features do not have the same number of frames.
     """
 
-    Settings = TdnnSettings
+    kind: ClassVar[str] = "classifier"
+    Settings: ClassVar[type[Settings]] = ClassifierSettings
 
     def __init__(
         self,
         shapes: Mapping[str, tuple[int, ...]],
         classes: int,
         attributes: int,
-        settings: TdnnSettings,
+        settings: ClassifierSettings,
     ) -> None:
         super().__init__()
         self.shapes = dict(shapes)
@@ -62,7 +76,7 @@ class Classifier(nn.Module):
         frames, bands = {}, 0
         for name, shape in shapes.items():
             if len(shape) == 1:
-                tgram = TgramNet(shape[0])
+                tgram = TgramNet(shape[0], window=settings.tgram_window, hop=settings.tgram_hop)
                 self.temporal[name] = tgram
                 frames[name] = tgram.frames
                 bands += tgram.bands
@@ -75,7 +89,8 @@ class Classifier(nn.Module):
         if len(set(frames.values())) > 1:
             listed = ", ".join(f"{name} {count}" for name, count in frames.items())
             raise UsageError(
-                f"features have different numbers of frames ({listed}); set equal hops"
+                f"features have different numbers of frames ({listed});"
+                " give them equal hops, waves by the network's tgram_hop"
             )
         self.tdnn = Tdnn(bands, settings)
         self.primary = nn.Linear(settings.embedding, classes)

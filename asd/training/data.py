@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from asd.errors import JobError
 from asd.store import FeatureStore, Shard
+from asd.training.transforms import decibel
 
 T = TypeVar("T")
 
@@ -56,12 +57,22 @@ class StoredClips:
         return {name: shards[0].row_shape for name, shards in self._shards.items()}
 
     @property
+    def recipes(self) -> dict[str, dict[str, Any]]:
+        """The recipe of each feature."""
+        return {name: shards[0].config for name, shards in self._shards.items()}
+
+    @property
     def identities(self) -> dict[str, dict[str, str]]:
         """The identity of every shard, by feature and section: what data this is."""
         return {
             name: {shard.section: shard.identity for shard in shards}
             for name, shards in self._shards.items()
         }
+
+    @property
+    def decibels(self) -> dict[str, float | None]:
+        """How much one decibel of level adds to a value of each feature, None if not known."""
+        return {name: decibel(shards[0].config) for name, shards in self._shards.items()}
 
     def column(self, name: str) -> list[str]:
         """Return one column of the clips table, (N,)."""

@@ -37,11 +37,11 @@ def label(sections: Sequence[str], domains: Sequence[str], attributes: Sequence[
 
     The primary classes are the sections, as in the paper. A machine with one section is classified
     by its operating states, a state being a domain with a combination of attributes; one with a
-    single state by the transformations that its clips have gone through
-    (:mod:`asd.training.transforms`).
+    single state, or with no attributes at all, by the transformations that its clips have gone
+    through (:mod:`asd.training.transforms`).
 
     The attribute classes of the auxiliary loss are the combinations of attributes that the clip
-    names give, over all sections and both domains: the states that the paper counts.
+    names give, each section's for itself: the same value means another thing on another machine.
 
     Args:
         sections, domains, attributes: (N,) of each training clip, as in the index.
@@ -53,18 +53,22 @@ def label(sections: Sequence[str], domains: Sequence[str], attributes: Sequence[
     task: Task
     if len(set(sections)) > 1:
         task, named = "sections", list(sections)
-    elif len(set(states)) > 1:
+    elif any(attributes) and len(set(states)) > 1:
         task, named = "attributes", states
     else:
         task, named = "transformations", [TRANSFORMS[0]] * len(sections)
     classes = TRANSFORMS if task == "transformations" else tuple(sorted(set(named)))
-    attribute_classes = tuple(sorted({one for one in attributes if one}))
+    combinations = [
+        f"section_{section} {attribute}" if attribute else ""
+        for section, attribute in zip(sections, attributes, strict=True)
+    ]
+    attribute_classes = tuple(sorted({one for one in combinations if one}))
     return Labels(
         task,
         classes,
         _numbered(named, classes),
         attribute_classes,
-        _numbered(attributes, attribute_classes),
+        _numbered(combinations, attribute_classes),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,16 @@ from torch import nn
 from asd.config import ModelConfig, TrainConfig
 from asd.device import Compute, choose_compute
 from asd.errors import JobError, UsageError
+from asd.models import NETWORKS
 from asd.progress import progress
 from asd.store import FeatureStore
 from asd.store.digest import sha256_json
 from asd.training.artifact import build_network, is_current, write_model
 from asd.training.data import StoredClips, ahead, statistics
-from asd.training.labels import Labels, label
-from asd.training.losses import total_loss
-from asd.training.sampler import balanced_batches
+from asd.training.labels import label
+from asd.training.objectives import OBJECTIVES
+from asd.training.objectives.base import Objective
 from asd.training.state import load_state, save_state
-from asd.training.transforms import TRANSFORMS, transformed
 
 # Raised whenever the same request would give other weights.
 VERSION = 1
@@ -53,13 +55,6 @@ class Training:
     epochs: int
     resumed: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Batch:
-    inputs: dict[str, torch.Tensor]
-    classes: torch.Tensor
-    attributes: torch.Tensor
 
 
 def train(
@@ -93,12 +88,15 @@ def train(
     compute = choose_compute(config.device, config.precision, "train")
     clips = StoredClips(store, machine, model.features, "train")
     labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
-    request = _request(clips, labels, model, config, compute)
+    kind = NETWORKS[model.network].kind
+    objective = OBJECTIVES[kind](clips, labels, model, config)
+    request = _request(objective, compute)
     epochs = resumed = 0
     if not is_current(folder, request):
         if len(clips) < 2:
             raise UsageError(f"{machine}: {len(clips)} training clip, too few to train on")
-        resumed, history, network = _run(clips, labels, request, model, config, compute, state)
+        with _deterministic():
+            resumed, history, network = _run(objective, request, compute, state)
         epochs = config.epochs - resumed
         write_model(folder, network, request, history)
         state.unlink(missing_ok=True)
@@ -115,14 +113,9 @@ def train(
     )
 
 
-def _request(
-    clips: StoredClips,
-    labels: Labels,
-    model: ModelConfig,
-    config: TrainConfig,
-    compute: Compute,
-) -> dict[str, Any]:
+def _request(objective: Objective, compute: Compute) -> dict[str, Any]:
     """Return everything that decides the weights."""
+    clips, model, config = objective.clips, objective.model, objective.config
     settings = config.model_dump(mode="json", exclude={"device", "precision"})
     return {
         "version": VERSION,
@@ -131,23 +124,15 @@ def _request(
         "train": settings | compute.describe(),
         "inputs": clips.identities,
         "shapes": {name: list(shape) for name, shape in clips.shapes.items()},
-        "task": labels.task,
-        "classes": list(labels.classes),
-        "attribute_classes": list(labels.attribute_classes),
-        "attribute_head": model.losses.auxiliary > 0 and len(labels.attribute_classes) > 1,
+        **objective.facts,
     }
 
 
 def _run(
-    clips: StoredClips,
-    labels: Labels,
-    request: dict[str, Any],
-    model: ModelConfig,
-    config: TrainConfig,
-    compute: Compute,
-    state: Path,
+    objective: Objective, request: dict[str, Any], compute: Compute, state: Path
 ) -> tuple[int, list[dict[str, Any]], nn.Module]:
     """Train, and return the epochs that were there already, the history and the network."""
+    clips, config = objective.clips, objective.config
     torch.manual_seed(config.seed)
     network = build_network(request)
     for name, (mean, deviation) in statistics(clips).items():
@@ -158,11 +143,11 @@ def _run(
     history = load_state(state, identity, network, optimizer)
     resumed = len(history)
     saved = time.monotonic()
-    with progress(config.epochs, f"{clips.machine} {'+'.join(model.features)}", "epoch") as advance:
+    what = f"{clips.machine} {'+'.join(objective.model.features)}"
+    with progress(config.epochs, what, "epoch") as advance:
         advance(resumed)
         for epoch in range(resumed, config.epochs):
-            batches = _batches(clips, labels, config, epoch)
-            row = _epoch(network, optimizer, batches, model, compute)
+            row = _epoch(objective, epoch, network, optimizer, compute)
             if not np.isfinite(row["loss"]):
                 raise JobError(
                     f"{clips.machine}: the loss is not finite in epoch {epoch + 1};"
@@ -176,70 +161,40 @@ def _run(
     return resumed, history, network
 
 
-def _batches(
-    clips: StoredClips, labels: Labels, config: TrainConfig, epoch: int
-) -> Iterator[_Batch]:
-    """Yield the batches of one epoch, read ahead of the training."""
-    if labels.task == "transformations":
-        classes = np.repeat(np.arange(len(TRANSFORMS)), len(clips))
-    else:
-        classes = labels.primary
-
-    def read() -> Iterator[_Batch]:
-        per_batch, per_class = config.classes_per_batch, config.clips_per_class
-        for drawn in balanced_batches(classes, per_batch, per_class, config.seed, epoch):
-            rows = drawn % len(clips)
-            inputs = clips.batch(rows)
-            if labels.task == "transformations":
-                inputs = transformed(inputs, classes[drawn])
-            yield _Batch(
-                inputs,
-                torch.from_numpy(classes[drawn].astype(np.int64)),
-                torch.from_numpy(labels.attribute[rows].astype(np.int64)),
-            )
-
-    return ahead(read())
-
-
 def _epoch(
+    objective: Objective,
+    epoch: int,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batches: Iterator[_Batch],
-    model: ModelConfig,
     compute: Compute,
 ) -> dict[str, float]:
     """Go through one epoch and return its means."""
     network.train()
     sums: dict[str, float] = {}
     count = 0
-    for batch in batches:
-        inputs = {name: values.to(compute.device) for name, values in batch.inputs.items()}
-        classes = batch.classes.to(compute.device)
-        with compute.autocast():
-            output = network(inputs)
-        embedding, logits = output.embedding.float(), output.logits.float()
-        attribute = output.attribute_logits
-        losses = total_loss(
-            model.losses,
-            embedding,
-            logits,
-            classes,
-            None if attribute is None else attribute.float(),
-            batch.attributes.to(compute.device),
-        )
+    for batch in ahead(objective.batches(epoch)):
+        loss, measures = objective.step(network, batch, compute)
         optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        seen = {
-            "loss": losses.total,
-            "cross_entropy": losses.cross_entropy,
-            "triplet": losses.triplet,
-            "auxiliary": losses.auxiliary,
-            "accuracy": (logits.argmax(dim=1) == classes).float().mean(),
-            "active_triplets": losses.active_triplets,
-            "embedding_norm": embedding.norm(dim=1).mean(),
-        }
-        for key, value in seen.items():
+        for key, value in {"loss": loss, **measures}.items():
             sums[key] = sums.get(key, 0.0) + float(value.detach())
         count += 1
-    return {key: round(value / count, 6) for key, value in sums.items()}
+    means = {key: round(value / count, 6) for key, value in sums.items()}
+    return means | {"learning_rate": optimizer.param_groups[0]["lr"]}
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let no kernel whose result varies from run to run be chosen while the block runs."""
+    # CUDA's matrix products are repeatable only with a workspace of fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.backends.cudnn.benchmark = benchmark

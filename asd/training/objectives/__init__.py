@@ -1,0 +1,14 @@
+"""Objectives: what each kind of network is trained for, one file each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asd.registry import Registry
+
+if TYPE_CHECKING:
+    from asd.training.objectives.base import Objective
+
+OBJECTIVES: Registry[type[Objective]] = Registry(
+    "objective", {"classifier": "asd.training.objectives.classification:Classification"}
+)

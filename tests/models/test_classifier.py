@@ -1,0 +1,68 @@
+"""The classifier: what it stacks, standardises and gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from asd.errors import UsageError
+from asd.models.classifier import Classifier
+from asd.models.tdnn import TdnnSettings
+
+SMALL = TdnnSettings(channels=(8, 12), kernels=(3, 1), dilations=(1, 1), embedding=6)
+SHAPES = {"logmel": (16, 11), "wave": (5_120,), "ptm": (16, 11)}
+
+
+def _batch(count: int = 3) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {name: torch.randn(count, *shape) for name, shape in SHAPES.items()}
+
+
+def test_outputs_and_heads() -> None:
+    network = Classifier(SHAPES, classes=6, attributes=9, settings=SMALL).eval()
+    output = network(_batch())
+    assert output.embedding.shape == (3, 6)
+    assert output.logits.shape == (3, 6)
+    assert output.attribute_logits is not None
+    assert output.attribute_logits.shape == (3, 9)
+    assert Classifier(SHAPES, 6, 0, SMALL).eval()(_batch()).attribute_logits is None
+
+
+def test_features_are_stacked_on_the_channel_axis() -> None:
+    first = {
+        name: Classifier({k: SHAPES[k] for k in name.split("+")}, 2, 0, SMALL).tdnn.frames[0]
+        for name in ("logmel", "logmel+wave", "logmel+ptm", "logmel+wave+ptm")
+    }
+    # F = 16 for the maps, 128 for TgramNet.
+    assert [layer.in_channels for layer in first.values()] == [16, 144, 32, 160]
+
+
+def test_only_the_wave_has_a_tgramnet() -> None:
+    assert set(Classifier(SHAPES, 2, 0, SMALL).temporal) == {"wave"}
+
+
+def test_standardisation_is_that_of_the_statistics() -> None:
+    shapes = {"logmel": (16, 11)}
+    network = Classifier(shapes, 2, 0, SMALL).eval()
+    values = torch.randn(4, 16, 11) * 7 - 40
+    plain = network(
+        {
+            "logmel": (values - values.mean((0, 2))[None, :, None])
+            / values.std((0, 2))[None, :, None]
+        }
+    ).embedding
+    network.standardise("logmel", values.mean((0, 2)), values.std((0, 2)))
+    torch.testing.assert_close(network({"logmel": values}).embedding, plain)
+    # The statistics travel with the weights.
+    assert "mean_logmel" in network.state_dict()
+
+
+def test_a_constant_band_does_not_divide_by_zero() -> None:
+    network = Classifier({"logmel": (16, 11)}, 2, 0, SMALL).eval()
+    network.standardise("logmel", torch.zeros(16), torch.zeros(16))
+    assert torch.isfinite(network({"logmel": torch.zeros(1, 16, 11)}).embedding).all()
+
+
+def test_frames_must_agree() -> None:
+    with pytest.raises(UsageError, match=r"logmel 12, wave 11.*set equal hops"):
+        Classifier({"logmel": (16, 12), "wave": (5_120,)}, 2, 0, SMALL)

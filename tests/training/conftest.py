@@ -1,0 +1,64 @@
+"""A small store for the tests of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asd.config import LossWeights, ModelConfig, TrainConfig
+from asd.store import FeatureStore, ShardSpec, ShardWriter
+from asd.store.digest import sha256_json
+from asd.store.writer import clips_table
+
+FRAMES, LENGTH = 11, 5_120
+SHAPES = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int16")}
+SMALL = {"channels": [8, 12], "kernels": [3, 1], "dilations": [1, 1], "embedding": 6}
+
+Fill = Callable[..., FeatureStore]
+
+
+@pytest.fixture
+def fill(tmp_path: Path) -> Fill:
+    """Write shards: sections x clips, each section at its own level, attributes in turn."""
+
+    def run(
+        sections: Mapping[str, int],
+        attributes: tuple[str, ...] = ("speed=1", "speed=2"),
+        split: str = "train",
+        root: str = "features",
+    ) -> FeatureStore:
+        store = FeatureStore(tmp_path / root)
+        for feature, (shape, dtype) in SHAPES.items():
+            for section, count in sections.items():
+                names = [f"{section}_{split}_{i:03d}.wav" for i in range(count)]
+                table = clips_table(
+                    [
+                        (n, "source", "normal", attributes[i % len(attributes)], sha256_json(n))
+                        for i, n in enumerate(names)
+                    ]
+                )
+                random = np.random.default_rng([int(section), len(feature), len(split)])
+                rows = random.normal(size=(count, *shape)) * 10 + 20 * int(section)
+                spec = ShardSpec("fan", feature, section, split, {"of": feature}, shape, dtype)
+                with ShardWriter(store.path("fan", feature, section, split), spec, table) as writer:
+                    writer.write(range(count), rows.astype(dtype))
+                    writer.finish()
+        return store
+
+    return run
+
+
+@pytest.fixture
+def model() -> ModelConfig:
+    losses = LossWeights(cross_entropy=1, triplet=1, auxiliary=1)
+    return ModelConfig(features=("logmel", "wave"), settings=SMALL, losses=losses)
+
+
+@pytest.fixture
+def config() -> TrainConfig:
+    return TrainConfig(
+        epochs=4, learning_rate=2e-3, classes_per_batch=3, clips_per_class=4, precision="float32"
+    )

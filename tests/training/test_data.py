@@ -1,0 +1,62 @@
+"""Rows of several features of the same clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asd.errors import JobError, UsageError
+from asd.training.data import StoredClips, ahead, statistics
+
+
+def test_rows_are_those_of_the_shards(fill: Callable) -> None:
+    store = fill({"00": 5, "01": 4})
+    clips = StoredClips(store, "fan", ["logmel", "wave"], "train")
+    assert len(clips) == 9
+    assert clips.sections == ["00"] * 5 + ["01"] * 4
+    assert clips.shapes == {"logmel": (16, 11), "wave": (5120,)}
+    rows = np.array([8, 0, 5, 0])
+    for feature, values in clips.batch(rows).items():
+        whole = np.concatenate([s.features for s in store.shards("fan", feature, "train")])
+        np.testing.assert_array_equal(values.numpy(), whole[rows].astype(np.float32))
+    assert clips.column("name")[5] == "01_train_000.wav"
+
+
+def test_features_must_hold_the_same_clips(fill: Callable, tmp_path: Path) -> None:
+    store = fill({"00": 5})
+    other = fill({"00": 6}, root="other")
+    (other.path("fan", "wave", "00", "train")).replace(store.path("fan", "wave", "00", "train"))
+    with pytest.raises(JobError, match="wave and logmel hold different train clips.*asd extract"):
+        StoredClips(store, "fan", ["logmel", "wave"], "train")
+
+
+def test_a_missing_split_names_the_way_out(fill: Callable) -> None:
+    with pytest.raises(UsageError, match="no test shard.*asd extract"):
+        StoredClips(fill({"00": 5}), "fan", ["logmel"], "test")
+
+
+def test_statistics_are_those_of_all_clips(fill: Callable) -> None:
+    store = fill({"00": 40, "01": 30})
+    clips = StoredClips(store, "fan", ["logmel", "wave"], "train")
+    found = statistics(clips)
+    whole = np.concatenate([s.features for s in store.shards("fan", "logmel", "train")])
+    np.testing.assert_allclose(found["logmel"][0], whole.astype(float).mean((0, 2)), rtol=1e-5)
+    np.testing.assert_allclose(found["logmel"][1], whole.astype(float).std((0, 2)), rtol=1e-5)
+    waves = np.concatenate([s.features for s in store.shards("fan", "wave", "train")])
+    assert float(found["wave"][0]) == 0
+    assert float(found["wave"][1]) == pytest.approx(np.sqrt((waves.astype(float) ** 2).mean()))
+
+
+def test_ahead_keeps_order_and_errors() -> None:
+    assert list(ahead(range(1, 6))) == [1, 2, 3, 4, 5]
+    assert list(ahead([])) == []
+
+    def failing() -> object:
+        yield 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(ahead(failing()))
