@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from asd.errors import UsageError
-from asd.models.classifier import Classifier
-from asd.models.tdnn import TdnnSettings
+from asd.models.classifier import Classifier, ClassifierSettings
 
-SMALL = TdnnSettings(channels=(8, 12), kernels=(3, 1), dilations=(1, 1), embedding=6)
+SMALL = ClassifierSettings(channels=(8, 12), kernels=(3, 1), dilations=(1, 1), embedding=6)
 SHAPES = {"logmel": (16, 11), "wave": (5_120,), "ptm": (16, 11)}
 
 
@@ -64,5 +63,5 @@ def test_a_constant_band_does_not_divide_by_zero() -> None:
 
 
 def test_frames_must_agree() -> None:
-    with pytest.raises(UsageError, match=r"logmel 12, wave 11.*set equal hops"):
+    with pytest.raises(UsageError, match=r"logmel 12, wave 11.*equal hops"):
         Classifier({"logmel": (16, 12), "wave": (5_120,)}, 2, 0, SMALL)

@@ -11,8 +11,9 @@ def test_several_sections() -> None:
     assert labels.task == "sections"
     assert labels.classes == ("00", "01")
     assert labels.primary.tolist() == [1, 0, 0]
-    assert labels.attribute_classes == ("vel=1", "vel=2")
-    assert labels.attribute.tolist() == [0, 1, -1]
+    # The same value is another state in another section; hidden attributes are of no class.
+    assert labels.attribute_classes == ("section_00 vel=2", "section_01 vel=1")
+    assert labels.attribute.tolist() == [1, 0, -1]
 
 
 def test_one_section_is_told_apart_by_its_states() -> None:
@@ -24,10 +25,9 @@ def test_one_section_is_told_apart_by_its_states() -> None:
     assert labels.primary.tolist() == [0, 1, 2, 0]
 
 
-def test_domains_alone_are_states() -> None:
+def test_domains_alone_are_no_states() -> None:
     labels = label(["00"] * 3, ["source", "target", "source"], ["", "", ""])
-    assert labels.task == "attributes"
-    assert labels.primary.tolist() == [0, 1, 0]
+    assert labels.task == "transformations"
     assert labels.attribute_classes == ()
 
 

@@ -42,7 +42,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 def test_it_learns_the_sections(fill: Callable, run: Callable, tmp_path: Path) -> None:
     store = fill(SECTIONS)
     result = run(store, config=TrainConfig(epochs=25, learning_rate=5e-3, precision="float32"))
-    assert (result.task, result.classes, result.attribute_classes) == ("sections", 3, 2)
+    assert (result.task, result.classes, result.attribute_classes) == ("sections", 3, 6)
     with (tmp_path / "model" / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in history] == list(range(1, 26))
