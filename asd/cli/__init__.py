@@ -22,7 +22,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "embed": ("asd.cli.embed", "Compute embedding banks with trained models."),
     "score": ("asd.cli.score", "Score the test clips against the banks."),
     "evaluate": ("asd.cli.evaluate", "Compute the official numbers of score files."),
+    "submit": ("asd.cli.submit", "Write and check a package for the challenge."),
     "report": ("asd.cli.report", "Write tables, pictures and the report."),
+    "verify": ("asd.cli.verify", "Check that everything stored is what was written."),
 }
 
 

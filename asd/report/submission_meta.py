@@ -1,0 +1,306 @@
+"""``<label>.meta.yaml``: what a submitted system is, in the fields of the challenge of 2022.
+
+What the files of a project tell is filled in. What only a person knows is marked with
+:data:`PLACEHOLDER`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asd.errors import JobError, UsageError
+from asd.metrics.official import means
+from asd.metrics.rules import RULES
+from asd.report.results import Results
+from asd.report.submission import Label
+
+PLACEHOLDER = "FILL_IN"
+
+Figures = Mapping[str, Mapping[str, float | None]]
+
+# The challenge asks for general tags. A component that has none here goes by its own name.
+_FEATURES = {"logmel": "log-mel energies", "wave": "raw waveform", "ptm": "wav2vec 2.0 features"}
+_NETWORKS = {  # with how it aggregates over time
+    "tdnn": ("CNN", "average, standard deviation"),
+    "autoencoder": ("AE", "average"),
+    "mobilenetv2": ("CNN", "average"),
+}
+_SCORERS = {
+    "cosine": "k-NN",
+    "error": "",
+    "gmm": "GMM",
+    "mahalanobis": "Mahalanobis distance",
+    "neighbours": "k-NN",
+    "posterior": "",
+}
+
+# Tensors that are kept with the weights and are not learned: the statistics of batch normalisation
+# and those that the inputs are standardised with.
+_NOT_LEARNED = re.compile(
+    r"(?:.*\.)?(?:running_mean|running_var|num_batches_tracked)|(?:mean|deviation)_[^.]*"
+)
+_PARAMETERS = re.compile(r"^(\s*total_parameters: *)[^\s#]+", re.MULTILINE)
+_RESULTS = re.compile(r"^( *)development_dataset:.*(?:\n+\1 +.*)*\n?", re.MULTILINE)
+_SYSTEM = re.compile(rb"^# asd system: ([\w+-]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a submitted system.
+
+    Attributes:
+        system: its name in the project.
+        sample_rate: rate of the clips in Hz.
+        extractors: the extractors of its features.
+        network: the network of its model.
+        scorer: its scorer.
+        settings: the settings of the scorer.
+        parameters: learned numbers of one machine's model and of the pre-trained models it reads.
+        transformations: transformations of clips that it was trained to tell apart.
+        attributes: whether it was trained on the clips' attributes.
+        pretrained: the pre-trained models that it reads, which others have made.
+        threshold: how its decisions are made, in words.
+    """
+
+    system: str
+    sample_rate: int
+    extractors: tuple[str, ...]
+    network: str
+    scorer: str
+    settings: Mapping[str, Any]
+    parameters: int
+    transformations: tuple[str, ...]
+    attributes: bool
+    pretrained: tuple[str, ...]
+    threshold: str
+
+
+def count_parameters(path: Path, names: str = "") -> int:
+    """Return how many numbers are learned, as the header of a safetensors file tells.
+
+    Args:
+        path: the file; no tensor is read.
+        names: what the names of the tensors that count begin with; ``""`` for all.
+
+    Raises:
+        UsageError: there is no such file.
+        JobError: it is not a safetensors file.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > path.stat().st_size:
+                raise ValueError("its header is cut")
+            header = json.loads(file.read(size))
+        header.pop("__metadata__", None)
+        return sum(
+            math.prod(map(int, tensor["shape"]))
+            for name, tensor in header.items()
+            if name.startswith(names) and not _NOT_LEARNED.fullmatch(name)
+        )
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; run the stages before, or 'dvc pull'") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise JobError(f"{path}: not a safetensors file ({error}); make it again") from None
+
+
+def development_results(results: Results, system: str) -> dict[str, dict[str, float | None]]:
+    """Return a system's figures in percent, by machine, under the names that the challenge gave.
+
+    Each is the year's mean (harmonic, in 2020 arithmetic) of one measure over the sections; in 2021
+    over both domains too. A figure that is undefined is None.
+    """
+    rules = RULES[results.rules]
+    prefix = "averaged" if rules.mean == "arithmetic" else "harmonic_mean"
+    values: dict[str, dict[str, list[float]]] = {}
+    for (machine, _), figures in results.systems[system].sections.items():
+        for measure in rules.measures:
+            name = measure.kind.lower() if rules.name == "2021" else measure.name
+            of_machine = values.setdefault(machine, {})
+            of_machine.setdefault(f"{prefix}_{name}", []).append(figures[measure.name])
+    return {
+        machine: {name: _percent(means(given).by(rules)) for name, given in of_machine.items()}
+        for machine, of_machine in values.items()
+    }
+
+
+def write_meta(
+    label: Label, facts: Facts, figures: Figures, task: str, kept: bytes | None = None
+) -> bytes:
+    """Return the meta information of a system as YAML.
+
+    Args:
+        label: the system's label.
+        facts: what is known of the system.
+        figures: its results on the development set in percent, by machine.
+        task: the data set, for the first line.
+        kept: the file that is there already. What a person wrote into it stays, and what is counted
+            and measured (parameters and results) is brought up to date.
+
+    Raises:
+        UsageError: the file that is there describes another system.
+    """
+    if kept is not None:
+        described = _SYSTEM.search(kept)
+        if described and described[1].decode() != facts.system:
+            raise UsageError(
+                f"{label} is system '{described[1].decode()}' already; give another --number, or"
+                f" remove {label}.meta.yaml to submit '{facts.system}' under this one"
+            )
+        return _refreshed(kept, facts, figures)
+    text = _TEMPLATE.format(
+        task=task,
+        system=facts.system,
+        placeholder=PLACEHOLDER,
+        label=label,
+        author=_scalar(label.author),
+        institute=_scalar(label.institute),
+        parameters=facts.parameters,
+        threshold=facts.threshold,
+        rate=f"{facts.sample_rate / 1000:g}kHz",
+        external=_external(facts.pretrained),
+        figures=_figures(figures),
+        **{name: _scalar(value) for name, value in _description(facts).items()},
+    )
+    return text.encode()
+
+
+def _description(facts: Facts) -> dict[str, str | None]:
+    unknown = (facts.network, f"{PLACEHOLDER} average, maximum, ...")
+    network, aggregation = _NETWORKS.get(facts.network, unknown)
+    scorer = _SCORERS.get(facts.scorer, facts.scorer)
+    smote = "SMOTE" if facts.settings.get("smote_ratio") else ""
+    mixed = "MemMixup" if facts.settings.get("memmixup") else ""
+    banks = "reference set of each domain" if facts.settings.get("banks") == "two" else ""
+    return {
+        "augmentation": _tags(*facts.transformations, smote, mixed),
+        "features": _tags(*(_FEATURES.get(name, name) for name in facts.extractors)),
+        "embeddings": _tags(*facts.pretrained),
+        "method": _tags(network, scorer),
+        "aggregation": aggregation,
+        "generalization": _tags(banks, "over-sampling" if smote or mixed else ""),
+        "attributes": "classification" if facts.attributes else None,
+        "external_usage": "pre-trained model" if facts.pretrained else None,
+        "development_usage": _tags("development", "fine-tuning" if facts.pretrained else ""),
+    }
+
+
+def _tags(*tags: str) -> str | None:
+    """Return distinct tags as the challenge lists them, None without any."""
+    return ", ".join(dict.fromkeys(tag for tag in tags if tag)) or None
+
+
+def _external(pretrained: Sequence[str]) -> str:
+    if not pretrained:
+        return " !!null"
+    lines = [""]
+    for name in pretrained:
+        # A name of the Hugging Face hub is <owner>/<name>; another does not tell the place.
+        on_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", name)
+        url = f"https://huggingface.co/{name}" if on_hub else f"{PLACEHOLDER} address"
+        lines += [f"    - name: {_scalar(name)}", f"      url: {_scalar(url)}"]
+    return "\n".join(lines)
+
+
+def _figures(figures: Figures, indent: str = "  ") -> str:
+    """Return what follows ``development_dataset:``, which stands after ``indent``."""
+    if not figures:
+        return " {}"
+    lines = [""]
+    for machine, of_machine in figures.items():
+        lines.append(f"{indent}  {_scalar(machine)}:")
+        lines += [f"{indent}    {name}: {_scalar(value)}" for name, value in of_machine.items()]
+    return "\n".join(lines)
+
+
+def _refreshed(kept: bytes, facts: Facts, figures: Figures) -> bytes:
+    try:
+        text = kept.decode()
+    except UnicodeDecodeError:
+        return kept  # the check of the package says so
+    text = _PARAMETERS.sub(rf"\g<1>{facts.parameters}", text)
+    # By line, not by way of a YAML library: all else stays as it was written.
+    return _RESULTS.sub(
+        lambda found: f"{found[1]}development_dataset:{_figures(figures, found[1])}\n", text
+    ).encode()
+
+
+def _percent(fraction: float) -> float | None:
+    return None if math.isnan(fraction) else round(100 * fraction, 4)
+
+
+def _scalar(value: str | float | None) -> str:
+    if value is None:
+        return "!!null"
+    if not isinstance(value, str):
+        return repr(value)
+    plain = re.fullmatch(r"[A-Za-z][\w .,()/-]*", value, re.ASCII) and not re.fullmatch(
+        r"(?i)null|true|false|yes|no|on|off|y|n", value
+    )
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+_TEMPLATE = """\
+# {task}: meta information of a submitted system.
+# asd system: {system}
+#
+# What a person has to fill in is marked; `asd submit --check` says on which lines. Several values
+# are listed with commas, and a field that does not apply is !!null.
+
+submission:
+  # <last name>_<institute>_task2_<number of the submission, 1 to 4>; also the name of the folder.
+  label: {label}
+  # As it is to stand in the tables of results, and short: 10 characters at most.
+  name: {placeholder} name of the system
+  abbreviation: {placeholder}
+  # In the order of the list of authors; one of them is the corresponding author.
+  authors:
+    - lastname: {author}
+      firstname: {placeholder}
+      email: {placeholder}
+      corresponding: true
+      affiliation:
+        abbreviation: {institute}
+        institution: {placeholder}
+        department: !!null
+        location: {placeholder} city, country
+
+system:
+  description:
+    input_sampling_rate: {rate}
+    data_augmentation: {augmentation}
+    # Preprocessing, such as HPSS or filtering.
+    front_end: !!null
+    acoustic_features: {features}
+    # Pre-trained models that features come from.
+    embeddings: {embeddings}
+    machine_learning_method: {method}
+    # Over time.
+    aggregation_method: {aggregation}
+    domain_adaptation_method: !!null
+    domain_generalization_method: {generalization}
+    ensemble_method_subsystem_count: !!null
+    # Of an ensemble. The decisions of this system:
+    # {threshold}.
+    decision_making: !!null
+    attribute_usage: {attributes}
+    external_data_usage: {external_usage}
+    development_data_usage: {development_usage}
+  complexity:
+    # Of one machine's model (the largest), with the pre-trained models that it reads.
+    total_parameters: {parameters}
+  # Data and models that others have made.
+  external_datasets:{external}
+  # Optional.
+  source_code: {placeholder} address, or !!null
+
+results:
+  # In percent, over the sections of each machine.
+  development_dataset:{figures}
+"""

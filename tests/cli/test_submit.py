@@ -1,0 +1,361 @@
+"""asd submit, in a project of two machines with labelled and unlabelled sections."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+from safetensors.numpy import save_file
+
+from asd.clips.record import Clip, write_index
+from asd.scoring.files import write_decisions, write_scores
+
+MACHINES = ("fan", "valve")
+CLIPS = {"00": 16, "03": 10}  # test clips of the labelled and of the unlabelled section
+PARAMS = """
+dataset: {name: own, rules: "2022", raw: data/raw, machines: [fan, valve]}
+features: {logmel: {}, wave: {}, speech: {extractor: ptm, checkpoint: data/checkpoints/ptm}}
+models:
+  logmel: {features: [logmel, wave]}
+  ltp: {features: [logmel, wave, speech], losses: {auxiliary: 1}}
+systems:
+  "1": {model: logmel, scorer: posterior}
+  "6": {model: ltp, scorer: cosine}
+  unscored: {model: ltp, scorer: cosine}
+evaluate: {bootstrap: 0}
+"""
+LABEL = "Tanaka_UT_task2_1"
+SUBMIT = ("submit", "--system", "6", "--author", "Tanaka", "--institute", "UT")
+
+
+def clips(machine: str) -> list[Clip]:
+    """Return an index: labelled test clips of section 00, unlabelled ones of 03, and training."""
+    rows = [
+        (f"section_00_{domain}_test_{label}_{i:04d}.wav", "00", domain, "test", label)
+        for domain in ("source", "target")
+        for label in ("normal", "anomaly")
+        for i in range(CLIPS["00"] // 4)
+    ]
+    rows += [(f"section_03_{i:04d}.wav", "03", "", "test", "") for i in range(CLIPS["03"])]
+    rows += [(f"section_{s}_train.wav", s, "source", "train", "normal") for s in CLIPS]
+    return [
+        Clip(
+            f"{machine}/{split}/{name}", name, machine, section, domain, split, label,
+            "", 16000, 1, 160000, 160000, "", "ab" * 32, "ok",
+        )
+        for name, section, domain, split, label in rows
+    ]  # fmt: skip
+
+
+def write_system(folder: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for machine in MACHINES:
+        for section in CLIPS:
+            names = [c.name for c in clips(machine) if (c.section, c.split) == (section, "test")]
+            scores = rng.normal(size=len(names)) + np.array(["anomaly" in name for name in names])
+            write_scores(folder, machine, section, names, scores)
+            write_decisions(folder, machine, section, names, scores > 0.5)
+
+
+def write_model(folder: Path, rows: int, attribute_head: bool = False) -> None:
+    folder.mkdir(parents=True)
+    shapes = {"tdnn.weight": (10, 3), "tdnn.running_mean": (10,), "primary.weight": (rows, 4)}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    save_file(arrays, folder / "weights.safetensors")
+    request = {"task": "sections", "classes": ["00", "03"], "attribute_head": attribute_head}
+    (folder / "model.json").write_text(json.dumps({"schema": 1, "request": request}))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose systems 1 and 6 are scored, not yet evaluated."""
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "params.yaml").write_text(PARAMS)
+    data = tmp_path / "data"
+    for number, machine in enumerate(MACHINES):
+        write_index(data / "index" / f"{machine}.csv", clips(machine))
+        write_model(data / "models" / "logmel" / machine, 2 + number)
+        write_model(data / "models" / "ltp" / machine, 2, attribute_head=machine == "fan")
+    for seed, system in enumerate("16"):
+        write_system(data / "scores" / system, seed)
+    checkpoint = data / "checkpoints" / "ptm"
+    checkpoint.mkdir(parents=True)
+    save_file({"encoder.weight": np.zeros((50, 2), np.float32)}, checkpoint / "model.safetensors")
+    head = {"projection.weight": np.zeros((4, 2)), "projection.bias": np.zeros(4)}
+    save_file(head | {"pca.weight": np.zeros((9, 9))}, checkpoint / "asd_head.safetensors")
+    base = {"name": "facebook/wav2vec2-base", "revision": "main", "digest": "ab"}
+    (checkpoint / "finetune.json").write_text(json.dumps({"base": base}))
+    monkeypatch.chdir(tmp_path)
+    return data
+
+
+def meta_of(project: Path, label: str = LABEL) -> Any:
+    path = project / "submissions" / "Tanaka_UT" / "task2" / label / f"{label}.meta.yaml"
+    return YAML(typ="safe", pure=True).load(path.read_text())
+
+
+def members(project: Path) -> list[str]:
+    with zipfile.ZipFile(project / "submissions" / "Tanaka_UT.zip") as archive:
+        return archive.namelist()
+
+
+def test_the_unlabelled_sections_are_packed_and_pass(project: Path, asd: Callable) -> None:
+    assert asd("evaluate").code == 0
+    done = asd(*SUBMIT)
+    assert (done.code, done.err) == (0, "")
+    assert f"{LABEL}, 2 sections, 20 clips" in done.out
+    assert "note:" not in done.out
+    assert members(project) == [
+        f"task2/{LABEL}/{name}"
+        for name in (
+            f"{LABEL}.meta.yaml",
+            "anomaly_score_fan_section_03_test.csv",
+            "anomaly_score_valve_section_03_test.csv",
+            "decision_result_fan_section_03_test.csv",
+            "decision_result_valve_section_03_test.csv",
+        )
+    ]
+    name = "anomaly_score_fan_section_03_test.csv"
+    packed = project / "submissions" / "Tanaka_UT" / "task2" / LABEL / name
+    assert packed.read_bytes() == (project / "scores" / "6" / name).read_bytes()
+
+
+def test_the_facts_of_the_system_are_filled_in(project: Path, asd: Callable) -> None:
+    asd("evaluate")
+    asd(*SUBMIT)
+    meta = meta_of(project)
+    description = meta["system"]["description"]
+    assert description["acoustic_features"] == (
+        "log-mel energies, raw waveform, wav2vec 2.0 features"
+    )
+    assert description["embeddings"] == "facebook/wav2vec2-base"
+    assert description["attribute_usage"] == "classification"
+    # 30 + 2 * 4 of a model, 50 * 2 of wav2vec 2.0, 4 * 2 + 4 of its projection
+    assert meta["system"]["complexity"]["total_parameters"] == 150
+    (external,) = meta["system"]["external_datasets"]
+    assert external["url"] == "https://huggingface.co/facebook/wav2vec2-base"
+    metrics = json.loads((project / "reports" / "metrics.json").read_text())
+    section = metrics["systems"]["6"]["machines"]["fan"]["sections"]["00"]
+    assert meta["results"]["development_dataset"]["fan"] == {
+        f"harmonic_mean_{name}": pytest.approx(100 * section[name], abs=1e-4)
+        for name in ("auc_source", "auc_target", "pauc")
+    }
+
+
+def test_a_model_without_pretrained_features_counts_its_largest_network(
+    project: Path, asd: Callable
+) -> None:
+    asd("submit", "--system", "1", "--author", "Tanaka", "--institute", "UT")
+    meta = meta_of(project)
+    assert meta["system"]["complexity"]["total_parameters"] == 30 + 3 * 4
+    assert meta["system"]["description"]["embeddings"] is None
+    assert meta["system"]["external_datasets"] is None
+
+
+def test_the_model_built_here_is_nothing_external(project: Path, asd: Callable) -> None:
+    (project / "checkpoints" / "ptm" / "finetune.json").write_text(
+        json.dumps({"base": {"name": "builtin:tiny"}})
+    )
+    assert asd(*SUBMIT).code == 0
+    assert meta_of(project)["system"]["external_datasets"] is None
+
+
+def test_the_same_project_gives_the_same_zip(project: Path, asd: Callable) -> None:
+    archive = project / "submissions" / "Tanaka_UT.zip"
+    asd("evaluate")
+    asd(*SUBMIT)
+    first = archive.read_bytes()
+    archive.unlink()
+    asd(*SUBMIT)
+    assert archive.read_bytes() == first
+
+
+def test_edits_and_the_technical_report_get_into_the_zip(project: Path, asd: Callable) -> None:
+    asd(*SUBMIT)
+    folder = project / "submissions" / "Tanaka_UT" / "task2"
+    path = folder / LABEL / f"{LABEL}.meta.yaml"
+    path.write_text(path.read_text().replace("FILL_IN", "known"))
+    (folder / "Tanaka_UT_task2.technical_report.pdf").write_bytes(b"%PDF")
+    asd("evaluate")
+    done = asd(*SUBMIT)
+    assert "warning" not in done.out.replace("0 warnings", "")
+    assert "task2/Tanaka_UT_task2.technical_report.pdf" in members(project)
+    assert meta_of(project)["submission"]["authors"][0]["firstname"] == "known"
+    assert meta_of(project)["results"]["development_dataset"].keys() == set(MACHINES)
+
+
+def test_a_second_system_goes_into_the_same_package(project: Path, asd: Callable) -> None:
+    asd(*SUBMIT)
+    done = asd("submit", "--system", "1", *SUBMIT[3:], "--number", "2")
+    assert done.code == 0
+    assert f"{LABEL}, Tanaka_UT_task2_2, 4 sections, 40 clips" in done.out
+    taken = asd("submit", "--system", "1", *SUBMIT[3:])
+    assert (taken.code, taken.err.count("\n")) == (2, 1)
+    assert "is system '6' already; give another --number" in taken.err
+
+
+@pytest.mark.parametrize(("part", "sections"), [("dev", ["00"]), ("all", ["00", "03"])])
+def test_the_part_can_be_chosen(
+    part: str, sections: list[str], project: Path, asd: Callable
+) -> None:
+    asd(*SUBMIT)
+    assert asd(*SUBMIT, "--part", part).code == 0
+    scores = [name for name in members(project) if "anomaly_score_fan" in name]
+    assert scores == [
+        f"task2/{LABEL}/anomaly_score_fan_section_{section}_test.csv" for section in sections
+    ]
+    archive = project / "submissions" / "Tanaka_UT.zip"
+    assert asd("submit", "--check", archive, "--part", part).code == 0
+    assert asd("submit", "--check", archive).code == 1
+
+
+def test_without_unlabelled_sections_all_are_packed_with_a_note(
+    project: Path, asd: Callable
+) -> None:
+    for machine in MACHINES:
+        labelled = [clip for clip in clips(machine) if clip.section == "00"]
+        write_index(project / "index" / f"{machine}.csv", labelled)
+    done = asd(*SUBMIT)
+    assert done.code == 0
+    assert "note: no test clips without labels; all are taken" in done.out
+    assert asd(*SUBMIT, "--part", "eval").code == 2
+
+
+def test_results_are_left_out_unless_they_are_of_these_scores(project: Path, asd: Callable) -> None:
+    done = asd(*SUBMIT)
+    assert "metrics.json: no such file, so no results are given; run 'asd evaluate'" in done.out
+    assert meta_of(project)["results"]["development_dataset"] == {}
+    asd("evaluate")
+    write_system(project / "scores" / "6", seed=5)
+    done = asd(*SUBMIT)
+    assert "metrics.json: not of these scores, so no results are given" in done.out
+    assert meta_of(project)["results"]["development_dataset"] == {}
+
+
+def test_a_faulty_score_file_stops_it_before_anything_is_written(
+    project: Path, asd: Callable
+) -> None:
+    path = project / "scores" / "6" / "decision_result_fan_section_03_test.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(["name,decision\n", *lines[2:], "section_03_0001.wav,maybe\n"]))
+    done = asd(*SUBMIT)
+    assert done.code == 1
+    assert "'name,decision' is a header; remove it" in done.err
+    assert "decision 'maybe' is neither 0 nor 1" in done.err
+    assert "1 of 10 clips missing: section_03_0000.wav" in done.err
+    assert done.err.count("\n") == 3
+    assert not (project / "submissions").exists()
+
+
+def test_a_section_without_scores_is_named(project: Path, asd: Callable) -> None:
+    (project / "scores" / "6" / "anomaly_score_valve_section_03_test.csv").unlink()
+    done = asd(*SUBMIT)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "anomaly_score_valve_section_03_test.csv: no such file; run 'asd score'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--system", "7"], "unknown system '7'"),
+        ([], "which system? give --system NAME; known: 1, 6, unscored"),
+        (["--system", "6", "--number", "5"], "--number"),
+        (["--system", "6", "--author", "de Vries"], "letters, digits and '-' alone"),
+        (["--system", "6", "--check", "."], "not both"),
+        (["--check", "none.zip"], "none.zip: no such package"),
+    ],
+)
+def test_wrong_use_is_said_on_one_line(
+    arguments: list[str], message: str, project: Path, asd: Callable
+) -> None:
+    done = asd("submit", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_an_unknown_system_is_told_the_known_ones(project: Path, asd: Callable) -> None:
+    assert "known: 1, 6, unscored" in asd("submit", "--system", "7").err
+
+
+@pytest.mark.parametrize("rules", ["2020", "2021"])
+def test_years_that_named_files_otherwise_are_noted(
+    rules: str, project: Path, asd: Callable
+) -> None:
+    Path("pipeline/params.yaml").write_text(PARAMS.replace("2022", rules))
+    done = asd(*SUBMIT)
+    assert done.code == 0
+    assert f"note: the challenge of {rules} named files otherwise" in done.out
+
+
+@pytest.mark.parametrize(
+    ("missing", "verb"),
+    [
+        ("index/fan.csv", "asd index"),
+        ("models/ltp/fan/model.json", "asd train"),
+        ("checkpoints/ptm/finetune.json", "asd finetune"),
+    ],
+)
+def test_what_has_not_run_yet_is_named(
+    missing: str, verb: str, project: Path, asd: Callable
+) -> None:
+    (project / missing).unlink()
+    done = asd(*SUBMIT)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert missing in done.err
+    assert verb in done.err
+
+
+def test_a_record_of_another_kind_is_a_failed_job(project: Path, asd: Callable) -> None:
+    (project / "models" / "ltp" / "fan" / "model.json").write_text("[]")
+    done = asd(*SUBMIT)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "model.json: not readable" in done.err
+
+
+def test_a_package_is_checked_outside_of_any_project(
+    project: Path, asd: Callable, tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asd(*SUBMIT)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    package = project / "submissions" / "Tanaka_UT"
+    done = asd("submit", "--check", package)
+    assert (done.code, done.err) == (0, "")
+    assert "which clips are wanted is not known" in done.out
+    (package / "task2" / LABEL / "anomaly_score_fan_section_03_test.csv").write_text("a.wav,x\n")
+    done = asd("submit", "--check", package)
+    assert done.code == 1
+    assert "line 1: score 'x' is not a number" in done.err
+    assert asd("submit", "--check", package, "--part", "eval").code == 2
+
+
+def test_outside_of_any_project_there_is_nothing_to_write(
+    asd: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = asd("submit", "--system", "1")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "asd init demo" in done.err
+
+
+def test_json_says_what_was_written(project: Path, asd: Callable) -> None:
+    done = asd(*SUBMIT, "--json")
+    (result,) = json.loads(done.out)
+    assert (result["systems"], result["sections"], result["clips"]) == ([LABEL], 2, 20)
+    assert any("FILL_IN is left on line" in warning for warning in result["warnings"])
+
+
+def test_unreadable_test_clips_are_warned_of(project: Path, asd: Callable) -> None:
+    broken = replace(clips("fan")[-3], name="broken.wav", status="not readable")
+    write_index(project / "index" / "fan.csv", [*clips("fan"), broken])
+    done = asd(*SUBMIT)
+    assert done.code == 0
+    assert "warning: 1 test clip could not be read and have no score" in done.out
