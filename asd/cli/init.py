@@ -17,6 +17,8 @@ from asd.errors import UsageError, unknown_name
 
 PROFILES = Path("pipeline") / "profiles"
 _COMMON = "common"
+# What is run is one list: a profile that names its own models or systems means no others.
+_WHOLE = ("models", "systems")
 
 
 @click.command()
@@ -78,7 +80,8 @@ def _load(path: Path) -> Any:
 
 def _merge(into: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), MutableMapping):
+        mergeable = isinstance(value, Mapping) and isinstance(into.get(key), MutableMapping)
+        if mergeable and key not in _WHOLE:
             _merge(into[key], value)
         else:
             into[key] = value

@@ -1,0 +1,288 @@
+"""asd report, on a small project that the stages before could have left."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from asd.cli import cli
+from asd.clips.record import Clip, write_index
+from asd.scoring.bank import Bank, write_bank
+from asd.scoring.files import write_decisions, write_scores
+from asd.scoring.thresholds import Threshold, write_thresholds
+from asd.store import FeatureStore, ShardSpec, ShardWriter
+from asd.store.writer import clips_table
+
+PARAMS = """
+dataset: {name: own, rules: "2022", raw: data/raw, machines: [fan]}
+features: {logmel: {extractor: logmel}, wave: {extractor: wave}}
+models: {m: {features: [logmel]}, t: {features: [logmel, wave]}}
+systems:
+  "1": {model: m, scorer: posterior}
+  "2": {model: t, scorer: posterior}
+evaluate: {bootstrap: 20, seed: 0}
+"""
+RATE, LENGTH = 16000, 800
+REPORTS = Path("data") / "reports"
+
+Asd = Callable[..., Any]
+
+
+def wave_of(clip: Clip) -> np.ndarray:
+    seed = sum(clip.name.encode())
+    return np.random.default_rng(seed).integers(-9000, 9000, LENGTH).astype(np.int16)
+
+
+def make_clip(
+    name: str, section: str, domain: str, label: str, status: str = "ok", split: str = "test"
+) -> Clip:
+    place = {"path": f"fan/{split}/{name}", "name": name, "machine": "fan", "section": section}
+    known = {"domain": domain, "split": split, "label": label, "attributes": "sp=1;mic=2"}
+    numbers = {"sample_rate": RATE, "channels": 1, "samples": LENGTH, "length": LENGTH}
+    return Clip(**place, **known, **numbers, treatment="", digest="0" * 64, status=status)
+
+
+def make_clips() -> list[Clip]:
+    clips = [
+        make_clip(f"section_{section}_{domain}_test_{label}_{i:04d}.wav", section, domain, label)
+        for section in ("00", "01")
+        for domain in ("source", "target")
+        for label in ("normal", "anomaly")
+        for i in range(4)
+    ]
+    clips += [
+        make_clip(f"section_{section}_train.wav", section, "source", "normal", split="train")
+        for section in ("00", "01")
+    ]
+    return [*clips, make_clip("broken.wav", "00", "", "", status="cannot be read")]
+
+
+def write_project(folder: Path) -> None:
+    """Write the files that the stages before `report` leave."""
+    rng = np.random.default_rng(0)
+    clips = make_clips()
+    usable = [clip for clip in clips if clip.usable and clip.split == "test"]
+    params = folder / "pipeline" / "params.yaml"
+    params.parent.mkdir(parents=True)
+    params.write_text(PARAMS, encoding="utf-8")
+    write_index(folder / "data" / "index" / "fan.csv", clips)
+    for system, gap in (("1", 0.5), ("2", 2.0)):
+        of_system = folder / "data" / "scores" / system
+        for section in ("00", "01"):
+            names = [clip.name for clip in usable if clip.section == section]
+            scores = rng.normal(size=16) + gap * np.array(["anomaly" in n for n in names])
+            write_scores(of_system, "fan", section, names, scores)
+            write_decisions(of_system, "fan", section, names, scores > 1.0)
+        threshold = Threshold(method="gamma", value=1.0, rate=0.1, count=30)
+        write_thresholds(of_system / "threshold_fan.json", {"00": threshold, "01": threshold}, {})
+    for model in ("m", "t"):
+        write_model(folder / "data", model, usable, rng)
+    store = FeatureStore(folder / "data" / "features")
+    for section in ("00", "01"):
+        of_section = [clip for clip in usable if clip.section == section]
+        waves = np.stack([wave_of(clip) for clip in of_section])
+        write_shard(store, "wave", section, of_section, waves)
+        write_shard(
+            store, "logmel", section, of_section, rng.normal(size=(16, 8, 4)).astype(np.float16)
+        )
+
+
+def write_model(data: Path, model: str, clips: list[Clip], rng: np.random.Generator) -> None:
+    columns = {
+        "name": tuple(clip.name for clip in clips),
+        "section": tuple(clip.section for clip in clips),
+        **dict.fromkeys(("domain", "label", "attributes", "content"), ("",) * len(clips)),
+    }
+    arrays = {"embedding": rng.normal(size=(len(clips), 6)).astype(np.float32)}
+    bank = Bank(**columns, classes=np.full(len(clips), -1, np.int32), arrays=arrays, provenance={})
+    write_bank(data / "banks" / model / "fan" / "test.h5", bank)
+    folder = data / "models" / model / "fan"
+    folder.mkdir(parents=True)
+    (folder / "history.csv").write_text("epoch,loss,note\n1,2.5,\n2,1.5,\n", encoding="utf-8")
+    (folder / "model.json").write_text(
+        json.dumps(
+            {"request": {"train": {"seed": 7 if model == "m" else 8}}, "versions": {"torch": "2"}}
+        ),
+        encoding="utf-8",
+    )
+
+
+def write_shard(
+    store: FeatureStore, feature: str, section: str, clips: list[Clip], rows: np.ndarray
+) -> None:
+    spec = ShardSpec("fan", feature, section, "test", {}, rows.shape[1:], rows.dtype.name)
+    table = clips_table([(c.name, c.domain, c.label, c.attributes, c.digest) for c in clips])
+    with ShardWriter(store.path("fan", feature, section, "test"), spec, table) as writer:
+        writer.write(np.arange(len(clips)), rows)
+        writer.finish()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, evaluated."""
+    folder = tmp_path_factory.mktemp("made")
+    write_project(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        cli.main(["evaluate"], standalone_mode=False)
+    return folder
+
+
+@pytest.fixture
+def whole(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project, as the current folder."""
+    shutil.copytree(made, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def project(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, for tests of other things than maps and pictures, which take their time."""
+    monkeypatch.setattr("asd.cli.report_material.lay_out", lambda points: points[:, :2])
+    monkeypatch.setattr("asd.report.gallery.draw_pictures", lambda folder, material: [])
+    return whole
+
+
+def test_tables_and_page_hold_the_figures(project: Path, asd: Asd) -> None:
+    assert asd("report").code == 0
+    metrics = json.loads((REPORTS / "metrics.json").read_text())["systems"]
+    rows = list(csv.DictReader(io.StringIO((REPORTS / "results.csv").read_text())))
+    for name, system in metrics.items():
+        assert rows[0][name] == f"{100 * system['machines']['fan']['score']:.2f}"
+        assert rows[-1][f"{name} low"] == f"{100 * system['interval']['low']:.2f}"
+    text = (REPORTS / "results.md").read_text()
+    assert f"{100 * metrics['2']['score']:.2f} [" in text
+    page = (REPORTS / "report.html").read_text()
+    for words in ("1 x cannot be read", "fan / wave", "8 x 4 float16", "sp 1, mic 2"):
+        assert words in page
+    # Both models' seeds, and the version that they share.
+    for name, value in (("train.seed", "7, 8"), ("versions.torch", "2")):
+        assert f'<th scope="row">{name}</th><td><code>{value}</code></td>' in page
+
+
+def test_all_is_written_and_the_same_each_time(whole: Path, asd: Asd) -> None:
+    listed = json.loads(asd("report", "--json").out)
+    first = {entry["file"]: Path(entry["file"]).read_bytes() for entry in listed}
+    assert {entry["file"]: entry["bytes"] for entry in listed} == {
+        name: len(data) for name, data in first.items()
+    }
+    done = asd("report")
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(
+        r"report: 2 systems on 1 machine, 4 pictures -> data/reports/report\.html \(0\.\d MB\),"
+        r" results\.md, results\.csv, figures\n",
+        done.out,
+    )
+    assert first == {name: Path(name).read_bytes() for name in first}
+
+
+def test_sounds_are_the_clips_of_the_store(project: Path, asd: Asd) -> None:
+    asd("report")
+    page = (REPORTS / "report.html").read_text()
+    found = re.findall(r'src="data:audio/wav;base64,([^"]*)" aria-label="Sound of ([^"]*)"', page)
+    assert len(found) == 6
+    by_name = {clip.name: clip for clip in make_clips()}
+    for data, name in found:
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data)), dtype="int16")
+        assert rate == RATE
+        np.testing.assert_array_equal(samples, wave_of(by_name[name]))
+
+
+def test_sounds_come_from_the_recordings_where_the_store_has_none(project: Path, asd: Asd) -> None:
+    shutil.rmtree("data/features/fan/wave")
+    (clip,) = (c for c in make_clips() if c.name == "section_00_source_test_normal_0000.wav")
+    path = Path("data/raw") / clip.path
+    path.parent.mkdir(parents=True)
+    for one in make_clips():
+        soundfile.write(path.parent / one.name, wave_of(one), RATE, subtype="PCM_16")
+    asd("report")
+    assert (REPORTS / "report.html").read_text().count("<audio") == 6
+
+
+def test_what_is_optional_may_be_missing(project: Path, asd: Asd) -> None:
+    shutil.rmtree("data/features")
+    shutil.rmtree("data/models")
+    shutil.rmtree(REPORTS / "roc")
+    assert asd("report").code == 0
+    page = (REPORTS / "report.html").read_text()
+    assert "No shard was found in the feature store" in page
+    assert "No training history" in page
+    assert "<audio" not in page
+    assert "3 without sound: " in page
+    assert "<img" not in page
+
+
+def test_there_is_room_for_some_sounds_only(
+    project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asd.cli.report_material.SOUND_BYTES", 5000)
+    asd("report")
+    page = (REPORTS / "report.html").read_text()
+    # Two fit, and each section gets one of them.
+    names = re.findall(r'aria-label="Sound of (section_\d\d)', page)
+    assert names == ["section_00", "section_01"]
+    assert page.count("2 without sound: ") == 2
+
+
+def test_seeds_are_averaged(project: Path, asd: Asd) -> None:
+    other = json.loads((REPORTS / "metrics.json").read_text())
+    first = other["systems"]["1"]["score"]
+    other["systems"]["1"]["score"] = first + 0.1
+    Path("other.json").write_text(json.dumps(other))
+    assert asd("report", "--metrics", "other.json").code == 0
+    assert (
+        f"{100 * (first + 0.05):.2f} ± {100 * 0.1 / 2**0.5:.2f}"
+        in (REPORTS / "results.md").read_text()
+    )
+
+
+def test_the_paper_stands_beside_its_own_data_set(project: Path, asd: Asd) -> None:
+    params = Path("pipeline/params.yaml")
+    params.write_text(params.read_text().replace("name: own", "name: dcase2022"))
+    asd("report")
+    assert "## Table III of the paper" in (REPORTS / "results.md").read_text()
+    assert "paper 74.54" in (REPORTS / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("gone", "verb"),
+    [
+        ("data/reports/metrics.json", "evaluate"),
+        ("data/index/fan.csv", "index"),
+        ("data/scores", "score"),
+        ("data/banks/t/fan/test.h5", "embed"),
+    ],
+)
+def test_what_is_missing_names_the_verb(project: Path, asd: Asd, gone: str, verb: str) -> None:
+    path = Path(gone)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = asd("report")
+    assert done.code == 2
+    assert done.out == ""
+    assert re.fullmatch(rf"asd: {gone}[^\n]*run 'asd {verb}' first\n", done.err), done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "verb"),
+    [
+        ("history.csv", "epoch,loss\n1,many\n", "train"),
+        ("model.json", "[", "train"),
+    ],
+)
+def test_what_is_damaged_is_named(project: Path, asd: Asd, name: str, text: str, verb: str) -> None:
+    Path("data/models/m/fan", name).write_text(text)
+    done = asd("report")
+    assert done.code == 1
+    assert re.fullmatch(rf"asd: data/models/m/fan/{name}: [^\n]*run 'asd {verb}'[^\n]*\n", done.err)
