@@ -70,17 +70,25 @@ def _extract(
     store = FeatureStore(project.features)
     # All are built before any is computed: a mistake in one costs no time.
     extractors = {
-        feature: build_extractor(EXTRACTORS, feature, params.features[feature], signal)
+        feature: build_extractor(EXTRACTORS, feature, project.feature(feature), signal)
         for feature in features
     }
     for feature, extractor in extractors.items():
         if client is None:
+            if project.reads_checkpoint(feature):
+                extractor.device = _device(params.extract.device)
             compute = compute_here(project.raw, extractor)
         else:
             from asd.extraction.cluster import compute_on
 
-            compute = compute_on(client, project.raw, extractor, params.features[feature])
+            compute = compute_on(client, project.raw, extractor, project.feature(feature))
         yield extract(clips, extractor, feature, store, compute)
+
+
+def _device(asked: str) -> str:
+    from asd.device import choose_compute
+
+    return choose_compute(asked, "float32", "extract").device.type
 
 
 def _record_inputs(project: Project, machine: str) -> None:

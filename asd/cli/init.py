@@ -19,6 +19,7 @@ PROFILES = Path("pipeline") / "profiles"
 _COMMON = "common"
 # What is run is one list: a profile that names its own models or systems means no others.
 _WHOLE = ("models", "systems")
+_RULES_OF = {"dcase2020": "2020", "dcase2021": "2021", "dcase2022": "2022", "folder": "2020"}
 
 
 @click.command()
@@ -53,23 +54,27 @@ def command(profile: str, raw: Path | None) -> None:
 
 
 def _own_recordings(profile: str, raw: Path | None) -> dict[str, Any]:
-    """Return where the recordings are and which machines there are, if the user gave a folder."""
+    """Return where the recordings are, which machines there are and by whose rules they count."""
     if raw is None:
         if profile == "folder":
             raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
         return {}
-    from asd.clips.index import find_machines
+    from asd.clips.index import detect_layout, find_machines
+    from asd.clips.scan import find_recordings, machine_folder
 
     machines = find_machines(raw)
+    layouts = set()
     for machine in machines:
-        click.echo(f"found {machine}: {counted(_recordings(raw / machine), 'recording')}")
-    return {"raw": Path(os.path.relpath(raw)).as_posix(), "machines": machines}
-
-
-def _recordings(folder: Path) -> int:
-    from asd.clips.audio import SUFFIXES
-
-    return sum(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+        recordings = find_recordings(machine_folder(raw, machine))
+        layouts.add(detect_layout(recordings))
+        click.echo(f"found {machine}: {counted(len(recordings), 'recording')}")
+    rules = {_RULES_OF[layout] for layout in layouts}
+    return {
+        "raw": Path(os.path.relpath(raw)).as_posix(),
+        "machines": machines,
+        # Domains count where the names of all machines tell them.
+        "rules": rules.pop() if len(rules) == 1 else "2020",
+    }
 
 
 def _load(path: Path) -> Any:
@@ -81,7 +86,9 @@ def _load(path: Path) -> Any:
 def _merge(into: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         mergeable = isinstance(value, Mapping) and isinstance(into.get(key), MutableMapping)
-        if mergeable and key not in _WHOLE:
+        if value is None and isinstance(into.get(key), Mapping):
+            del into[key]
+        elif mergeable and key not in _WHOLE:
             _merge(into[key], value)
         else:
             into[key] = value

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from asd.clips.record import Clip, read_index
 from asd.config import Params, load_params
 from asd.errors import UsageError, unknown_name
 
 PARAMS = Path("pipeline") / "params.yaml"
+_CHECKPOINT = Path("data") / "checkpoints" / "ptm"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,26 @@ class Project:
     def checkpoints(self) -> Path:
         """Fine-tuned checkpoints, and the states that interrupted training goes on from."""
         return self.data / "checkpoints"
+
+    @property
+    def ptm(self) -> Path:
+        """The fine-tuned checkpoint that features read where they name no other."""
+        return self.root / _CHECKPOINT
+
+    def feature(self, name: str) -> dict[str, Any]:
+        """Return a feature's settings, with the path of its checkpoint as seen from here."""
+        values = dict(self.params.features[name])
+        if self.reads_checkpoint(name):
+            path = values.get("checkpoint", _CHECKPOINT)
+            values["checkpoint"] = str((self.root / str(path)).resolve())
+        return values
+
+    def reads_checkpoint(self, feature: str) -> bool:
+        """Return whether a feature is computed with a fine-tuned checkpoint."""
+        from asd.features import EXTRACTORS
+
+        kind = EXTRACTORS[str(self.params.features[feature].get("extractor", feature))]
+        return "checkpoint" in kind.Config.model_fields
 
     @property
     def reports(self) -> Path:

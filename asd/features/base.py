@@ -30,12 +30,14 @@ class Extractor(ABC):
         version: raised whenever the values of a row change for the same config.
         batch_size: clips a call; part of the contract, since values may depend on it in the last
             bits. A shorter batch is padded with zeros by the caller.
+        device: where an extractor that runs a network computes; set before the first call.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     Config: ClassVar[type[Settings]]
     batch_size: int = 16
+    device: str = "cpu"
 
     def __init__(self, config: Any, signal: Signal) -> None:
         self.config = config

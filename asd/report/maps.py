@@ -36,7 +36,7 @@ def lay_out(embeddings: NDArray[np.float32], seed: int = 0) -> NDArray[np.float6
         None for fewer than five clips, which no neighbourhood can be drawn from.
     """
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     count = len(embeddings)
     if count < _FEWEST:

@@ -15,7 +15,7 @@ def one_thread() -> Iterator[None]:
     nothing here: a section's products are too small to gain from a second thread, and among other
     work on the same cores they lose by it.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
         yield

@@ -124,6 +124,8 @@ def _request(objective: Objective, compute: Compute) -> dict[str, Any]:
         "train": settings | compute.describe(),
         "inputs": clips.identities,
         "shapes": {name: list(shape) for name, shape in clips.shapes.items()},
+        # With these a clip can be scored where there is no store.
+        "recipes": clips.recipes,
         **objective.facts,
     }
 

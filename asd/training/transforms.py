@@ -50,14 +50,18 @@ def transformed(
         units: how much one decibel of level adds to a value of a feature (:func:`decibel`); None
             where that is not known. Waves need none.
     """
-    phases = torch.from_numpy(random.random(len(classes)))
+    phases = torch.from_numpy(random.random(len(classes)).astype(np.float32))
     frames = _frames(inputs)
-    cycles = torch.tensor([0.0, *(frames / period for period in _PERIODS)], dtype=torch.float64)
+    cycles = torch.tensor([0.0, *(frames / period for period in _PERIODS)])
     chosen = cycles[torch.from_numpy(classes.astype(np.int64))]
+    changed = torch.from_numpy(np.flatnonzero(classes))
     out = {}
     for name, values in inputs.items():
-        ripple = _ripple(chosen, phases, values.shape[-1])
-        out[name] = _rippled(values, ripple, units.get(name))
+        out[name] = values.clone()
+        if not len(changed):
+            continue
+        ripple = _ripple(chosen[changed], phases[changed], values.shape[-1])
+        out[name][changed] = _rippled(values[changed], ripple, units.get(name))
     return out
 
 
@@ -80,15 +84,14 @@ def _frames(inputs: Mapping[str, torch.Tensor]) -> float:
 
 
 def _ripple(cycles: torch.Tensor, phases: torch.Tensor, length: int) -> torch.Tensor:
-    """Return sines (B, length) of ``cycles`` (B,) periods a clip; zeros where there are none."""
-    at = torch.arange(length, dtype=torch.float64) / length
-    sines = torch.sin(2 * torch.pi * (cycles[:, None] * at + phases[:, None]))
-    return torch.where(cycles[:, None] > 0, sines, 0.0).float()
+    """Return sines (B, length) of ``cycles`` (B,) periods a clip, from ``phases`` (B,) in turns."""
+    at = torch.arange(length, dtype=torch.float32) / length
+    return torch.sin(2 * torch.pi * (cycles[:, None] * at + phases[:, None]))
 
 
 def _rippled(values: torch.Tensor, ripple: torch.Tensor, unit: float | None) -> torch.Tensor:
     if values.dim() == 2:
-        return values * 10 ** (_DECIBELS / 20 * ripple)
+        return values * torch.exp(float(np.log(10)) * _DECIBELS / 20 * ripple)
     if unit is not None:
         return values + unit * _DECIBELS * ripple[:, None]
     return values + _SHARE * values.std(dim=-1, correction=0, keepdim=True) * ripple[:, None]

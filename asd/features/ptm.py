@@ -1,0 +1,157 @@
+"""The pre-trained feature (paper section II-A, Eq. 3): a frozen, fine-tuned wav2vec 2.0."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from asd.clips.audio import Signal
+from asd.config import Positive, Settings
+from asd.errors import JobError, UsageError
+from asd.features.base import Extractor
+from asd.features.projection import HEAD, read_head_info, read_projection
+from asd.features.timing import interpolation, logmel_frames
+from asd.features.wav2vec2 import (
+    CONFIG,
+    PREPROCESSOR,
+    WEIGHTS,
+    describe,
+    files_digest,
+    load_model,
+    read_weights,
+)
+
+if TYPE_CHECKING:
+    from asd.features.ptm_network import PtmNetwork
+
+LEAST_COSINE = 0.999
+
+
+class PtmConfig(Settings):
+    """Settings of the pre-trained feature.
+
+    Attributes:
+        checkpoint: the folder that ``asd finetune`` wrote.
+        layer: hidden layer, 0 (the input of the transformer) to n (its output); if not given, the
+            layer, or mix of layers, that fine-tuning chose.
+        projection: ``"auto"`` for the map that fine-tuning trained, where it trained one for this
+            layer; ``"pca"`` for the principal components of the layer on training clips.
+        hop: samples between frames; that of the log-mel.
+        precision: ``"bfloat16"`` is faster on processors that have it. It changes the values, so it
+            is part of what the feature is, and never chosen by the machine. The first batch is
+            compared with float32.
+    """
+
+    checkpoint: str = "data/checkpoints/ptm"
+    layer: Annotated[int, Field(ge=0)] | None = None
+    projection: Literal["auto", "pca"] = "auto"
+    hop: Positive = 512
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class Ptm(Extractor):
+    """Frames of a wav2vec 2.0 on the time axis of the log-mel: rows (F, T) float16.
+
+    T is 1 + L // hop. The frames of one hidden layer are projected linearly to F rows and
+    interpolated linearly in time onto the centres of the log-mel frames.
+
+    Raises:
+        UsageError: no such checkpoint or layer, another sample rate, clips that are too short.
+    """
+
+    name: ClassVar[str] = "ptm"
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[Settings]] = PtmConfig
+    batch_size = 8
+
+    def __init__(self, config: PtmConfig, signal: Signal) -> None:
+        super().__init__(config, signal)
+        folder = Path(config.checkpoint)
+        self._compared = False
+        self._checkpoint = describe(folder)
+        if not (folder / WEIGHTS).is_file():
+            raise UsageError(f"{folder / WEIGHTS}: no such file; 'asd finetune' writes it")
+        self._checkpoint.check_signal(signal.sample_rate, signal.length)
+        if config.layer is not None:
+            self._checkpoint.check_layer(config.layer)
+        self._info = read_head_info(folder)
+        if (self._info.layers, self._info.hidden) != (
+            self._checkpoint.layers,
+            self._checkpoint.hidden,
+        ):
+            raise UsageError(f"{folder}: {HEAD} belongs to another checkpoint; run 'asd finetune'")
+        if config.projection == "pca" and config.layer is None and self._info.layer is None:
+            raise UsageError(f"{folder}: a mix has no principal components; set features.ptm.layer")
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """(F, T)."""
+        return (self._info.rows, logmel_frames(self.signal.length, self.config.hop))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float16."""
+        return np.dtype(np.float16)
+
+    @cached_property
+    def checkpoint_digest(self) -> str | None:
+        """The digest of the weights, the configuration and the projection."""
+        return files_digest(self._checkpoint.folder, (CONFIG, PREPROCESSOR, WEIGHTS, HEAD))
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """As for every extractor, without the checkpoint's path: its digest says what it is."""
+        recipe = super().recipe
+        return recipe | {"config": {k: v for k, v in recipe["config"].items() if k != "checkpoint"}}
+
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        """Compute rows (B, F, T) float16 of ``waves`` (B, L) int16.
+
+        Raises:
+            JobError: a value is not finite, or bfloat16 strays from float32.
+        """
+        rows = self._network(waves)
+        if not np.isfinite(rows).all():
+            raise JobError(
+                f"{self._checkpoint.folder}: the checkpoint gives values beyond float16;"
+                " choose another features.ptm.layer"
+            )
+        heard = waves.any(axis=1)  # the others fill up a short batch
+        if self.config.precision != "float32" and not self._compared and heard.any():
+            self._compare(rows[heard], self._build("float32")(waves[heard]))
+        return rows
+
+    @cached_property
+    def _network(self) -> PtmNetwork:
+        return self._build(self.config.precision)
+
+    def _build(self, precision: str) -> PtmNetwork:
+        from asd.features.ptm_network import PtmNetwork
+
+        config, checkpoint = self.config, self._checkpoint
+        return PtmNetwork(
+            model=load_model(checkpoint, read_weights(checkpoint)),
+            projection=read_projection(
+                checkpoint.folder, config.layer, pca=config.projection == "pca"
+            ),
+            times=interpolation(checkpoint.grid, self.signal.length, config.hop),
+            normalize=checkpoint.normalize,
+            precision=precision,
+            device=self.device,
+        )
+
+    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
+        """Check on one batch that frames (B, F, T) point where those of float32 do."""
+        self._compared = True
+        a, b = rows.astype(np.float64), exact.astype(np.float64)
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosine = float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
+        if cosine < LEAST_COSINE:
+            raise JobError(
+                f"{self._checkpoint.folder}: bfloat16 gives frames of cosine {cosine:.4f} to"
+                f" float32, less than {LEAST_COSINE}; set features.ptm.precision to float32"
+            )

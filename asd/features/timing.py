@@ -1,0 +1,77 @@
+"""Time: where the frames of a strided network lie, and how they map onto log-mel frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FrameGrid:
+    """The frames of a stack of convolutions without padding.
+
+    Attributes:
+        stride: samples between frames; 320 for wav2vec 2.0.
+        receptive_field: samples that one frame sees; 400 for wav2vec 2.0.
+    """
+
+    stride: int
+    receptive_field: int
+
+    @classmethod
+    def of(cls, kernels: Sequence[int], strides: Sequence[int]) -> FrameGrid:
+        """Return the grid of convolutions with these kernels and strides, first layer first.
+
+        Example:
+            >>> FrameGrid.of((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
+            FrameGrid(stride=320, receptive_field=400)
+        """
+        stride, field = 1, 1
+        for kernel, step in zip(kernels, strides, strict=True):
+            field += (kernel - 1) * stride
+            stride *= step
+        return cls(stride, field)
+
+    def count(self, length: int) -> int:
+        """Return how many frames a clip of ``length`` samples gives; 0 where it is too short."""
+        return max(0, (length - self.receptive_field) // self.stride + 1)
+
+    def positions(self, samples: np.ndarray, length: int) -> np.ndarray:
+        """Return which frame, as a real number, is centred at each of ``samples``.
+
+        Frame j is centred at sample ``receptive_field // 2 + stride * j``. Samples before the first
+        centre or after the last one belong to the first or last frame.
+
+        Args:
+            samples: sample numbers (T,).
+            length: samples of the clip; it must give at least one frame.
+        """
+        position = (samples - self.receptive_field // 2) / self.stride
+        return np.clip(position, 0, self.count(length) - 1)
+
+
+def logmel_frames(length: int, hop: int) -> int:
+    """Return T, the number of centred log-mel frames of a clip of ``length`` samples."""
+    return 1 + length // hop
+
+
+def interpolation(grid: FrameGrid, length: int, hop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how log-mel frames are interpolated linearly from the frames of ``grid``.
+
+    Log-mel frame k is centred at sample ``k * hop``. Its value is
+    ``(1 - share[k]) * frame[left[k]] + share[k] * frame[left[k] + 1]``; the right neighbour of the
+    last frame is the last frame.
+
+    Args:
+        grid: the frames to interpolate from.
+        length: samples of the clip.
+        hop: samples between log-mel frames.
+
+    Returns:
+        ``left`` (T,) int64 and ``share`` (T,) float32 in [0, 1).
+    """
+    position = grid.positions(np.arange(logmel_frames(length, hop)) * hop, length)
+    left = np.floor(position).astype(np.int64)
+    return left, (position - left).astype(np.float32)

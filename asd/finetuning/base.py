@@ -1,0 +1,134 @@
+"""The checkpoint that fine-tuning begins with: built in, in a local folder, or on the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asd.errors import UsageError
+from asd.features.timing import FrameGrid
+from asd.features.wav2vec2 import (
+    CONFIG,
+    PICKLED_WEIGHTS,
+    PREPROCESSOR,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    Checkpoint,
+    build_model,
+    describe,
+    files_digest,
+    load_model,
+    read_weights,
+    split_weights,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+# wav2vec 2.0 with its own seven convolutions (stride 320, receptive field 400), made narrow.
+_TINY: dict[str, Any] = {
+    "model_type": "wav2vec2",
+    "conv_dim": [64] * 7,
+    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+    "hidden_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "num_conv_pos_embeddings": 32,
+    "num_conv_pos_embedding_groups": 8,
+    "attention_dropout": 0.0,
+    "num_codevectors_per_group": 64,
+    "codevector_dim": 64,
+    "proj_codevector_dim": 64,
+}
+BUILTIN = {"builtin:tiny": _TINY}
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_PATTERNS = (CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, "model-*.safetensors")
+_WAYS_OUT = (
+    f"set finetune.base to builtin:tiny, or to a local folder that holds {CONFIG} and {WEIGHTS}"
+)
+
+
+def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> Checkpoint:
+    """Find a checkpoint and read what it says of itself; weights from the hub are fetched.
+
+    Args:
+        name: ``"builtin:tiny"``, a local folder, or a name on the hub.
+        revision: branch, tag or commit on the hub.
+        allow_pickle: whether to fetch weights that exist as a pickle alone.
+
+    Raises:
+        UsageError: there is no such checkpoint, it is of another family, or it is on the hub and
+            neither there nor in the local cache can it be reached.
+    """
+    if name in BUILTIN:
+        return _builtin(name)
+    if name.startswith("builtin:"):
+        raise UsageError(f"unknown base '{name}'; built in: {', '.join(BUILTIN)}")
+    if Path(name).is_dir():
+        return describe(Path(name))
+    if not _HUB_NAME.fullmatch(name):
+        raise UsageError(f"{name}: no such checkpoint folder; {_WAYS_OUT}")
+    return describe(_fetch(name, revision, allow_pickle))
+
+
+def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
+    """Return the digest of what fine-tuning begins with."""
+    if name in BUILTIN:
+        text = json.dumps([checkpoint.config, seed], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+    names = [path.name for path in checkpoint.folder.glob("*.safetensors")]
+    return files_digest(
+        checkpoint.folder, {CONFIG, PREPROCESSOR, WEIGHTS_INDEX, PICKLED_WEIGHTS, *names}
+    )
+
+
+def load_base(
+    name: str, checkpoint: Checkpoint, seed: int, allow_pickle: bool = False
+) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return the body of the model and the weights beside it.
+
+    Raises:
+        UsageError: the weights are missing, are an unwanted pickle, or do not fit.
+    """
+    if name in BUILTIN:
+        return build_model(checkpoint.config, name, seed), {}
+    weights = read_weights(checkpoint, allow_pickle)
+    model = load_model(checkpoint, weights)
+    return model, split_weights(model.base_model_prefix, weights)[1]
+
+
+def _builtin(name: str) -> Checkpoint:
+    config = BUILTIN[name]
+    return Checkpoint(
+        folder=Path(name),
+        config=config,
+        model_type=config["model_type"],
+        layers=config["num_hidden_layers"],
+        hidden=config["hidden_size"],
+        grid=FrameGrid.of(config["conv_kernel"], config["conv_stride"]),
+        sample_rate=16000,
+        normalize=True,
+    )
+
+
+def _fetch(name: str, revision: str, allow_pickle: bool) -> Path:
+    """Return the local folder of a checkpoint of the hub, fetched if it can be."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    patterns = [*_PATTERNS, PICKLED_WEIGHTS] if allow_pickle else list(_PATTERNS)
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except RepositoryNotFoundError:
+        raise UsageError(f"{name}: no local folder and no model on the hub; {_WAYS_OUT}") from None
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise UsageError(
+            f"{name}: no local folder, not in the local cache, and the hub cannot be reached"
+            f" ({type(error).__name__}); {_WAYS_OUT}"
+        ) from None

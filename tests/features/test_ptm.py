@@ -1,0 +1,216 @@
+"""The pre-trained feature: values, time axis, what it depends on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from asd.clips.audio import Signal
+from asd.errors import JobError, UsageError
+from asd.features import EXTRACTORS, build_extractor, ptm
+from asd.features.logmel import LogMel, LogMelConfig
+from asd.features.ptm import Ptm, PtmConfig
+
+SIGNAL = Signal(sample_rate=16000, length=16000, channel=0)
+WAVES = np.random.default_rng(0).integers(-9000, 9000, (8, 16000)).astype(np.int16)
+
+
+@pytest.fixture
+def checkpoint(
+    small_model: Callable[..., Any], write_head: Callable[..., Any], tmp_path: Path
+) -> Path:
+    folder = tmp_path / "ptm"
+    small_model().save_pretrained(folder)
+    write_head(folder)
+    return folder
+
+
+def build(checkpoint: Path, signal: Signal = SIGNAL, **values: Any) -> Ptm:
+    return Ptm(PtmConfig(checkpoint=str(checkpoint), **values), signal)
+
+
+def reference(model: Any, waves: np.ndarray, weights: np.ndarray, projection: Any) -> np.ndarray:
+    """The feature by NumPy from the library's own input and hidden layers (no float16)."""
+    from transformers import Wav2Vec2FeatureExtractor
+
+    scaled = Wav2Vec2FeatureExtractor()(
+        list(waves / 32768), sampling_rate=16000, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        output = model(scaled["input_values"], output_hidden_states=True)
+    layers = [*output.hidden_states[:-1], output.last_hidden_state]
+    frames = sum(w * s.numpy() for w, s in zip(weights, layers, strict=True))
+    rows = frames @ projection[0].T + projection[1]
+    centres = 200 + 320 * np.arange(rows.shape[1])
+    times = 512 * np.arange(1 + waves.shape[1] // 512)
+    return np.stack([[np.interp(times, centres, row) for row in clip.T] for clip in rows])
+
+
+@pytest.mark.parametrize("layer", [None, 0, 2, 3])
+@pytest.mark.parametrize("projection", ["auto", "pca"])
+@pytest.mark.parametrize("stable", [False, True])
+def test_values(
+    layer: int | None,
+    projection: str,
+    stable: bool,
+    small_model: Callable[..., Any],
+    write_head: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    model = small_model(do_stable_layer_norm=stable)
+    model.save_pretrained(tmp_path)
+    head = write_head(tmp_path)  # trained for layer 2
+    chosen = 2 if layer is None else layer
+    tuned = chosen == 2 and projection == "auto"
+    used = (
+        (head.tuned.weight, head.tuned.bias)
+        if tuned
+        else (head.pca_weight[chosen], head.pca_bias[chosen])
+    )
+    rows = build(tmp_path, layer=layer, projection=projection)(WAVES)
+    assert rows.shape == (8, 10, 32)
+    assert rows.dtype == np.float16
+    wanted = reference(model, WAVES, np.eye(4)[chosen], used)
+    np.testing.assert_allclose(rows, wanted, rtol=2e-3, atol=2e-3)
+
+
+def test_a_learned_mix(
+    small_model: Callable[..., Any], write_head: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = small_model()
+    model.save_pretrained(tmp_path)
+    tuned = write_head(tmp_path, layer=None).tuned
+    weights = np.exp(tuned.mix) / np.exp(tuned.mix).sum()
+    wanted = reference(model, WAVES, weights, (tuned.weight, tuned.bias))
+    np.testing.assert_allclose(build(tmp_path)(WAVES), wanted, rtol=2e-3, atol=2e-3)
+    with pytest.raises(UsageError, match="a mix has no principal components"):
+        build(tmp_path, projection="pca")
+
+
+@pytest.mark.parametrize("length", [513, 16000, 64000, 160_000])
+def test_row_shape_is_known_before(length: int, checkpoint: Path) -> None:
+    signal = Signal(sample_rate=16000, length=length, channel=0)
+    extractor = build(checkpoint, signal)
+    assert extractor.row_shape == (10, 1 + length // 512)
+    assert extractor.row_shape[1] == LogMel(LogMelConfig(), signal).row_shape[1]
+    assert extractor(np.zeros((1, length), np.int16)).shape == (1, *extractor.row_shape)
+
+
+@pytest.mark.parametrize("frame", [10, 40, 77])
+def test_a_burst_is_heard_in_the_frame_of_the_logmel(
+    frame: int, small_model: Callable[..., Any], write_head: Callable[..., Any], tmp_path: Path
+) -> None:
+    # Attention and the positions look around; without them, time is that of the convolutions.
+    small_model(num_conv_pos_embeddings=1).save_pretrained(tmp_path)
+    write_head(tmp_path)
+    signal = Signal(sample_rate=16000, length=48000, channel=0)
+    wave = np.random.default_rng(0).normal(0, 30, 48000)
+    around = np.arange(-256, 256)
+    tone = 12000 * np.sin(2 * np.pi * 2000 / 16000 * around) * np.hanning(512)
+    wave[512 * frame + around] += tone
+    waves = wave.astype(np.int16)[None]
+    logmel = LogMel(LogMelConfig(), signal)(waves)[0].astype(float)
+    rows = build(tmp_path, signal, layer=0)(waves)[0].astype(float)
+    assert logmel.max(axis=0).argmax() == frame
+    change = np.linalg.norm(rows - np.median(rows, axis=1, keepdims=True), axis=0)
+    assert change.argmax() == frame
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_same_bytes_whatever_the_batch_and_the_threads(precision: str, checkpoint: Path) -> None:
+    extractor = build(checkpoint, precision=precision)
+    rows = extractor(WAVES)
+    order = np.random.default_rng(1).permutation(8)
+    assert extractor(WAVES[order]).tobytes() == rows[order].tobytes()
+    alone = np.concatenate([WAVES[:1], np.zeros((7, 16000), np.int16)])
+    assert extractor(alone)[0].tobytes() == rows[0].tobytes()
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            assert build(checkpoint, precision=precision)(WAVES).tobytes() == rows.tobytes()
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_bfloat16_stays_near_and_is_checked(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half, exact = build(checkpoint, precision="bfloat16"), build(checkpoint)
+    a, b = half(WAVES).astype(float), exact(WAVES).astype(float)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    assert 0.999 < np.mean((a * b).sum(axis=1) / lengths) < 1
+    assert half.recipe != exact.recipe
+    monkeypatch.setattr(ptm, "LEAST_COSINE", 1.01)
+    with pytest.raises(JobError, match="bfloat16 gives frames of cosine .* to float32"):
+        build(checkpoint, precision="bfloat16")(WAVES)
+
+
+def test_values_beyond_float16_are_an_error(
+    small_model: Callable[..., Any], tmp_path: Path, write_head: Callable[..., Any]
+) -> None:
+    small_model().save_pretrained(tmp_path)
+    head = write_head(tmp_path)
+    head.tuned.bias[0] = 1e6
+    head.write(tmp_path / "asd_head.safetensors")
+    with pytest.raises(JobError, match="values beyond float16"):
+        build(tmp_path)(WAVES)
+
+
+def test_recipe_holds_the_checkpoint_and_not_its_path(
+    checkpoint: Path, write_head: Callable[..., Any]
+) -> None:
+    recipe = build(checkpoint).recipe
+    (checkpoint / "history.csv").write_text("step,loss\n")
+    moved = checkpoint.rename(checkpoint.with_name("elsewhere"))
+    assert build(moved).recipe == recipe
+    assert str(moved.parent) not in json.dumps(recipe)
+    assert build(moved, layer=1).recipe != recipe
+    write_head(moved, seed=1)
+    assert build(moved).recipe != recipe
+
+
+def test_building_imports_no_torch(checkpoint: Path) -> None:
+    code = (
+        "import sys; from asd.clips.audio import Signal; from asd.features.ptm import *;"
+        f"extractor = Ptm(PtmConfig(checkpoint={str(checkpoint)!r}), Signal(16000, 16000, 0));"
+        "assert extractor.row_shape == (10, 32) and extractor.recipe['checkpoint'];"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_bad_input_is_refused_at_once(checkpoint: Path, write_head: Callable[..., Any]) -> None:
+    def refused(message: str, signal: Signal = SIGNAL, **values: Any) -> None:
+        own = {"checkpoint": str(checkpoint)} | values
+        with pytest.raises(UsageError, match=message) as error:
+            build_extractor(EXTRACTORS, "ptm", own, signal)
+        assert "\n" not in str(error.value)
+
+    refused("nowhere: no checkpoint", checkpoint=str(checkpoint / "nowhere"))
+    refused("no layer 4; layers are 0 to 3", layer=4)
+    refused("layer", layer=-1)
+    refused("precision", precision="float16")
+    refused("wants 16000 Hz and the clips have 8000 Hz", Signal(8000, 16000, 0))
+    refused("399 samples are shorter than the receptive field of 400", Signal(16000, 399, 0))
+    config = json.loads((checkpoint / "config.json").read_text())
+    changed = config | {"num_hidden_layers": 2}
+    (checkpoint / "config.json").write_text(json.dumps(changed))
+    refused("belongs to another checkpoint")
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    (checkpoint / "model.safetensors").rename(checkpoint / "other")
+    refused("model.safetensors: no such file")
+    (checkpoint / "other").rename(checkpoint / "model.safetensors")
+    (checkpoint / "asd_head.safetensors").write_bytes(b"damaged")
+    refused("asd_head.safetensors: damaged")
+    (checkpoint / "asd_head.safetensors").unlink()
+    refused("no projection for this checkpoint; run 'asd finetune'")

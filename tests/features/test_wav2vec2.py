@@ -1,0 +1,176 @@
+"""Checkpoints: what is read must be all that was written, or an error says what is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from asd.errors import UsageError
+from asd.features.frames import LayerFrames, all_layers, model_input
+from asd.features.wav2vec2 import FAMILY, describe, load_model, read_weights
+
+WAVES = torch.randn(2, 3000, generator=torch.Generator().manual_seed(1))
+POSITIONS = "encoder.pos_conv_embed.conv"
+
+
+def load(folder: Path) -> Any:
+    checkpoint = describe(folder)
+    return load_model(checkpoint, read_weights(checkpoint))
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("model_type", FAMILY)
+def test_save_pretrained_round_trips(
+    model_type: str, small_model: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = small_model(model_type)
+    model.save_pretrained(tmp_path)
+    checkpoint = describe(tmp_path)
+    assert (checkpoint.model_type, checkpoint.layers, checkpoint.hidden) == (model_type, 3, 24)
+    assert (checkpoint.grid.stride, checkpoint.grid.receptive_field) == (320, 400)
+    loaded = load(tmp_path)
+    with torch.inference_mode():
+        assert torch.equal(loaded(WAVES).last_hidden_state, model(WAVES).last_hidden_state)
+
+
+def test_body_is_found_below_a_head(small_model: Callable[..., Any], tmp_path: Path) -> None:
+    model = small_model(head=True)
+    model.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert not (tmp_path / "model.safetensors").exists()  # in several files
+    for name, weight in load(tmp_path).state_dict().items():
+        assert torch.equal(weight, model.wav2vec2.state_dict()[name]), name
+
+
+def test_older_names_of_the_positions(small_model: Callable[..., Any], tmp_path: Path) -> None:
+    model = small_model()
+    model.save_pretrained(tmp_path)
+
+    def rename(weights: dict[str, Any]) -> None:
+        for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
+            weights[f"{POSITIONS}.{old}"] = weights.pop(
+                f"{POSITIONS}.parametrizations.weight.{new}"
+            )
+
+    change_weights(tmp_path, rename)
+    assert torch.equal(
+        load(tmp_path).encoder.pos_conv_embed.conv.weight, model.encoder.pos_conv_embed.conv.weight
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.pop(f"{POSITIONS}.parametrizations.weight.original1"), "missing: .*original1"),
+        (lambda w: w.update({"encoder.more": torch.ones(1)}), "unexpected: encoder.more"),
+        (lambda w: w.update({f"{POSITIONS}.bias": torch.ones(3)}), "another shape: .*conv.bias"),
+    ],
+)
+def test_no_weight_is_silently_made_up(
+    change: Callable[[dict[str, Any]], None],
+    message: str,
+    small_model: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    small_model().save_pretrained(tmp_path)
+    change_weights(tmp_path, change)
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path)
+
+
+def test_mask_embedding_may_be_missing(small_model: Callable[..., Any], tmp_path: Path) -> None:
+    model = small_model()
+    model.save_pretrained(tmp_path)
+    change_weights(tmp_path, lambda weights: weights.pop("masked_spec_embed"))
+    with torch.inference_mode():
+        assert torch.equal(load(tmp_path)(WAVES)[0], model(WAVES)[0])
+
+
+def test_pickles_are_read_on_request_alone(small_model: Callable[..., Any], tmp_path: Path) -> None:
+    model = small_model()
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    checkpoint = describe(tmp_path)
+    with pytest.raises(UsageError, match="model.safetensors is missing"):
+        read_weights(checkpoint)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(UsageError, match="pytorch_model.bin: .* pickle; set finetune.allow_pickle"):
+        read_weights(checkpoint)
+    assert load_model(checkpoint, read_weights(checkpoint, allow_pickle=True))
+    torch.save(WAVES.__reduce_ex__, tmp_path / "pytorch_model.bin")  # code, not weights
+    with pytest.raises(UsageError, match="not a file of plain weights"):
+        read_weights(checkpoint, allow_pickle=True)
+
+
+def test_bad_folders(small_model: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no checkpoint .config.json is missing."):
+        describe(tmp_path)
+    small_model().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for changed, message in (
+        ({"model_type": "bert"}, "model_type 'bert' is not of the wav2vec 2.0 family"),
+        ({"conv_stride": [5]}, "not a wav2vec 2.0 configuration"),
+        ({"num_attention_heads": 5}, "not a configuration that can be built"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config | changed))
+        with pytest.raises(UsageError, match=message) as error:
+            load(tmp_path)
+        assert "\n" not in str(error.value)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UsageError, match="config.json: cannot be read"):
+        describe(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UsageError, match="damaged weights"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("model_type", FAMILY)
+@pytest.mark.parametrize("stable", [False, True])
+def test_a_layer_is_what_the_library_gives(
+    model_type: str, stable: bool, small_model: Callable[..., Any]
+) -> None:
+    model = small_model(model_type, do_stable_layer_norm=stable)
+    with torch.inference_mode():
+        output = model(WAVES, output_hidden_states=True)
+        wanted = [*output.hidden_states[:3], output.last_hidden_state]
+        for layer in range(4):
+            frames = LayerFrames(model, layer)
+            assert torch.equal(frames(WAVES), wanted[layer]), layer
+            frames.whole()
+        for ours, theirs in zip(all_layers(model, WAVES), wanted, strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_layers_above_are_not_computed(small_model: Callable[..., Any]) -> None:
+    model, calls = small_model(), []
+    for number, layer in enumerate(model.encoder.layers, start=1):
+        layer.register_forward_hook(lambda *_, number=number: calls.append(number))
+    frames = LayerFrames(model, 2)
+    frames(WAVES)
+    assert calls == [1, 2]
+    assert not [name for name, _ in frames.named_parameters() if "encoder.layers.2" in name]
+    frames.whole()(WAVES)
+    assert calls == [1, 2, 1, 2, 3]
+
+
+def test_model_input_is_that_of_the_library() -> None:
+    from transformers import Wav2Vec2FeatureExtractor
+
+    waves = torch.randint(-3000, 3000, (2, 500), generator=torch.Generator().manual_seed(0))
+    waves[1] //= 1000  # so quiet that the floor of the variance shows
+    for normalize in (False, True):
+        library = Wav2Vec2FeatureExtractor(do_normalize=normalize)
+        wanted = library(list((waves / 32768).numpy()), sampling_rate=16000, return_tensors="pt")
+        ours = model_input(waves.to(torch.int16), normalize)
+        torch.testing.assert_close(ours, wanted["input_values"].float(), atol=1e-5, rtol=1e-5)

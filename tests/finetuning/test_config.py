@@ -1,0 +1,36 @@
+"""The parameters of fine-tuning."""
+
+from __future__ import annotations
+
+import pytest
+
+from asd.config import FinetuneConfig, settings
+from asd.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("none", ()),
+        (None, ()),
+        ([], ()),
+        ("classify", ("classify",)),
+        (["contrastive", "classify"], ("contrastive", "classify")),
+    ],
+)
+def test_objectives(given: object, meant: tuple[str, ...]) -> None:
+    assert settings(FinetuneConfig, {"objectives": given}, "finetune").objectives == meant
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"objectives": "regress"}, "finetune: objectives"),
+        ({"layer": "last"}, "finetune: layer"),
+        ({"learning_rat": 1}, "unknown key 'learning_rat'.*'learning_rate'"),
+        ({"warm_up": 2}, "finetune: warm_up"),
+    ],
+)
+def test_impossible_values(values: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        settings(FinetuneConfig, values, "finetune")

@@ -1,0 +1,209 @@
+"""Fine-tuning from clips to a checkpoint that the extractor reads."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from asd.clips.audio import Signal
+from asd.clips.record import Clip
+from asd.config import FinetuneConfig
+from asd.errors import JobError
+from asd.features.ptm import Ptm, PtmConfig
+from asd.finetuning import loop
+from asd.finetuning.base import find_base, load_base
+from asd.finetuning.run import Account, finetune
+
+Make = Callable[..., FinetuneConfig]
+WHOLE = {
+    "asd_head.safetensors",
+    "config.json",
+    "finetune.json",
+    "history.csv",
+    "model.safetensors",
+    "preprocessor_config.json",
+}
+
+
+@pytest.fixture
+def run(raw: Path, clips: list[Clip], tmp_path: Path) -> Callable[..., Account]:
+    def go(config: FinetuneConfig, name: str = "ptm") -> Account:
+        folder = tmp_path / "checkpoints"
+        return finetune(raw, clips, 16000, 0, config, folder / name, folder / "train" / name)
+
+    return go
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints" / "ptm"
+
+
+def losses(folder: Path, objective: str) -> list[float]:
+    with (folder / "history.csv").open() as file:
+        return [float(r["loss"]) for r in csv.DictReader(file) if r["objective"] == objective]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_checkpoint_is_whole(run: Callable[..., Account], folder: Path, config: Make) -> None:
+    account = run(config(steps=30, learning_rate=1e-3))
+    assert (account.clips, account.machines, account.updates) == (24, 2, 30)
+    assert {path.name for path in folder.iterdir()} == WHOLE
+    assert not (folder.parent / "train" / "ptm").exists()  # no state is left
+    history = losses(folder, "classify")
+    assert len(history) == 30
+    assert np.mean(history[-5:]) < 0.8 * np.mean(history[:5])
+    record = json.loads((folder / "finetune.json").read_text())
+    assert (record["layer"], record["projection"], record["quantizer"]) == (3, "trained", None)
+    assert len(record["classes"]["attributes"]) == 6
+    assert str(folder.parents[1]) not in (folder / "finetune.json").read_text()
+
+
+def test_the_contrastive_loss_falls_below_chance(
+    run: Callable[..., Account], folder: Path, config: Make
+) -> None:
+    rates = {"learning_rate": 1e-3, "head_learning_rate": 5e-3}
+    run(config(objectives="contrastive", steps=70, batch_size=4, **rates))
+    with (folder / "history.csv").open() as file:
+        history = [float(row["contrastive_loss"]) for row in csv.DictReader(file)]
+    # One of 101 by chance: the hidden frame itself, and 100 others.
+    assert np.mean(history[:10]) > np.log(101) - 0.05
+    assert np.mean(history[-10:]) < np.log(101) - 0.12
+
+
+def test_frozen_and_trained_weights(
+    run: Callable[..., Account], folder: Path, config: Make
+) -> None:
+    from transformers import AutoModel
+
+    run(config(steps=3))
+    before = load_base("builtin:tiny", find_base("builtin:tiny"), 0)[0].state_dict()
+    after = load_file(folder / "model.safetensors")
+    assert set(before) == set(after)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not [name for name in changed if name.startswith("feature_extractor.")]
+    assert "encoder.layers.2.attention.k_proj.weight" in changed
+    # The last layer lies above the one that is projected.
+    assert not [name for name in changed if name.startswith("encoder.layers.3.")]
+    library = AutoModel.from_pretrained(folder).state_dict()
+    assert all(torch.equal(after[name], library[name]) for name in after)
+
+
+def test_a_killed_run_ends_with_the_same_bytes(
+    run: Callable[..., Account], folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = config(objectives=["contrastive", "classify"], steps=6, accumulate=2, save_every=2)
+    run(both, "undisturbed")
+    update, made = loop._update, [0]
+
+    def killed(*arguments: Any) -> dict[str, Any]:
+        made[0] += 1
+        if made[0] in (4, 11):
+            raise KeyboardInterrupt
+        return update(*arguments)
+
+    monkeypatch.setattr(loop, "_update", killed)
+    for _ in range(2):  # once in each objective
+        with pytest.raises(KeyboardInterrupt):
+            run(both)
+        assert not folder.exists()
+    account = run(both)
+    assert 0 < account.resumed < 12
+    assert account.resumed + account.updates == 12
+    assert contents(folder) == contents(folder.with_name("undisturbed"))
+
+
+def test_nothing_is_done_twice(run: Callable[..., Account], folder: Path, config: Make) -> None:
+    assert not run(config(steps=2)).reused
+    times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert run(config(steps=2, save_every=7)).reused
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
+    whole = contents(folder)
+    (folder / "asd_head.safetensors").write_bytes(b"damaged")
+    assert not run(config(steps=2)).reused
+    assert contents(folder) == whole
+    assert not run(config(steps=3)).reused
+
+
+def test_without_objectives_the_weights_stay(
+    run: Callable[..., Account], folder: Path, config: Make, clips: list[Clip], raw: Path
+) -> None:
+    account = run(config(objectives="none"))
+    assert (account.updates, account.objectives) == (0, ())
+    before = load_base("builtin:tiny", find_base("builtin:tiny"), 0)[0].state_dict()
+    after = load_file(folder / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    rows = _features(folder, raw, clips)
+    # The principal components of the frames have variances that add up to their number.
+    assert 0.5 < rows.var(axis=(0, 2)).mean() < 1.5
+    assert (rows == _features(folder, raw, clips, projection="pca")).all()
+
+
+@pytest.mark.parametrize("layer", [1, "mix"])
+def test_the_extractor_reads_what_was_learned(
+    layer: Any,
+    run: Callable[..., Account],
+    folder: Path,
+    config: Make,
+    clips: list[Clip],
+    raw: Path,
+) -> None:
+    run(config(steps=40, learning_rate=1e-3, layer=layer))
+    rows = _features(folder, raw, clips)
+    assert rows.shape == (12, 16, 16)
+    pooled = np.concatenate([rows.mean(axis=2), rows.std(axis=2)], axis=1)
+    distance = np.linalg.norm(pooled[:, None] - pooled[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    kinds = [clip.section for clip in clips[:12]]
+    nearest = [kinds[i] for i in distance.argmin(axis=1)]
+    assert nearest == kinds
+
+
+def _features(folder: Path, raw: Path, clips: list[Clip], **values: Any) -> np.ndarray:
+    import soundfile
+
+    waves = [soundfile.read(raw / clip.path, dtype="int16")[0] for clip in clips[:12]]
+    extractor = Ptm(PtmConfig(checkpoint=str(folder), **values), Signal(16000, 8000, 0))
+    return extractor(np.stack(waves)).astype(float)
+
+
+def test_a_checkpoint_can_be_tuned_again(
+    run: Callable[..., Account], folder: Path, config: Make
+) -> None:
+    run(config(objectives="contrastive", steps=2))
+    run(config(base=str(folder), steps=2), "again")
+    record = json.loads((folder.with_name("again") / "finetune.json").read_text())
+    assert record["base"]["name"] == "ptm"
+    assert record["params"]["base"] == "ptm"
+
+
+def test_a_quantizer_is_continued(
+    run: Callable[..., Account], folder: Path, config: Make, tmp_path: Path
+) -> None:
+    from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
+
+    from asd.finetuning.base import BUILTIN
+
+    tiny = {k: v for k, v in BUILTIN["builtin:tiny"].items() if k != "model_type"}
+    Wav2Vec2ForPreTraining(Wav2Vec2Config(**tiny)).save_pretrained(tmp_path / "base")
+    run(config(base=str(tmp_path / "base"), objectives="contrastive", steps=1))
+    assert json.loads((folder / "finetune.json").read_text())["quantizer"] == "continued"
+
+
+def test_a_loss_that_is_not_finite_is_an_error(
+    run: Callable[..., Account], folder: Path, config: Make
+) -> None:
+    with pytest.raises(JobError, match="loss of 'classify' is not finite at update"):
+        run(config(learning_rate=1e30, head_learning_rate=1e30))
+    assert not folder.exists()
