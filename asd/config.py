@@ -55,7 +55,7 @@ class IndexConfig(Settings):
 
     layout: Literal["auto", "dcase2020", "dcase2021", "dcase2022", "folder"] = "auto"
     sample_rate: Positive = 16000
-    seconds: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    seconds: float | Literal["auto"] = "auto"
     channel: Annotated[int, Field(ge=0)] = 0
     train_share: float = Field(0.8, gt=0, lt=1)
     max_seconds: float = Field(600.0, gt=0)

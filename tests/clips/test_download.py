@@ -17,7 +17,7 @@ import pytest
 from asd.clips import download as module
 from asd.clips.download import Outcome, download
 from asd.clips.records import RECORDS
-from asd.clips.web import Backoff
+from asd.clips.web import Backoff, Web
 from asd.errors import JobError, UsageError
 
 Zenodo = Any  # of conftest.py, which cannot be imported by name
@@ -273,20 +273,27 @@ def test_progress_counts_every_byte_once(
 def test_interrupted_download_goes_on(
     get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    halfway = Event()
+    written, reads = Event(), []
+    plain = Web.read
+
+    def watched(web: Web, *arguments: Any) -> bytes:
+        # By the second read, what the first one gave is in the part.
+        reads.append(1)
+        if len(reads) == 2:
+            written.set()
+        return plain(web, *arguments)
 
     def stall(handler: Any, body: bytes) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body[:500])
-        halfway.set()
         for byte in body[500:]:  # until the client hangs up, or for a second
             Event().wait(0.002)
             handler.wfile.write(bytes([byte]))
 
     def interrupted(pending: object) -> Iterator[Any]:
-        halfway.wait(5)
+        written.wait(5)
         raise KeyboardInterrupt
         yield
 
@@ -294,6 +301,7 @@ def test_interrupted_download_goes_on(
     origin.misbehave(path, stall)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(module, "as_completed", interrupted)
+        patched.setattr(Web, "read", watched)
         get(machines=["valve"])
     part = tmp_path / f"raw/.download/dcase2022/{DEV}_dev_valve.zip.part"
     there = part.stat().st_size

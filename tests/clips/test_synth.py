@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asd.cli.synth import command
 from asd.clips.synth import MACHINES
 from asd.clips.synth.dataset import MANIFEST, encode, plan, synthesise_machine
 from asd.clips.synth.machine import NORMAL, Unit
@@ -305,3 +308,23 @@ def test_knocks_keep_their_strength_and_bursts_decay() -> None:
     assert envelope[99] == 0.0
     assert envelope[100] == pytest.approx(3.0)
     assert envelope[100 + 160] == pytest.approx(3.0 / np.e)
+
+
+def test_verb_writes_the_machines_of_the_params(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "pipeline").mkdir()
+    params = """
+dataset: {name: demo, raw: data/raw/demo, machines: [fan]}
+synth: {machines: [fan], seconds: 1, sections: 1, train_source: 2, train_target: 1, test_clips: 1}
+features: {}
+models: {}
+systems: {}
+"""
+    (tmp_path / "pipeline" / "params.yaml").write_text(params, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(command, [], catch_exceptions=False)
+    assert said.output == "synthesised 7 clips of 1 s (fan) -> data/raw/demo\n"
+    assert len(list((tmp_path / "data/raw/demo/fan").rglob("*.wav"))) == 7
+    rows = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).output)
+    assert rows == [{"machine": "fan", "clips": 7, "seconds": 1.0, "path": "data/raw/demo/fan"}]
+    with pytest.raises(UsageError, match="unknown machine of synth.machines 'valve'"):
+        CliRunner().invoke(command, ["--machine", "valve"], catch_exceptions=False)

@@ -90,7 +90,7 @@ class Gearbox(Machine):
 
     Teeth meshing make tones at (teeth x shaft rate) and its multiples, with side bands at both
     shaft rates because no gear runs quite true (Randall, "Vibration-based Condition Monitoring",
-    2011, ch. 2.2.2). The voltage sets the speed; the load raises the mesh and slows the motor.
+    2011). The voltage sets the speed; the load raises the mesh and slows the motor.
 
     Faults: ``tooth`` is a damaged tooth of the wheel: one knock a turn. ``wear`` takes the tooth
     profile: the multiples of the mesh grow. ``eccentricity`` deepens the side bands of the pinion.
