@@ -24,6 +24,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("asd.cli.evaluate", "Compute the official numbers of score files."),
     "submit": ("asd.cli.submit", "Write and check a package for the challenge."),
     "report": ("asd.cli.report", "Write tables, pictures and the report."),
+    "predict": ("asd.cli.predict", "Score any recordings with a trained system."),
+    "explain": ("asd.cli.explain", "Draw which parts of a recording make its score."),
+    "enroll": ("asd.cli.enroll", "Add normal recordings to the banks, without training."),
     "verify": ("asd.cli.verify", "Check that everything stored is what was written."),
 }
 

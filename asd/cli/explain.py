@@ -1,0 +1,85 @@
+"""asd explain: a picture of what makes a recording's score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asd.cli.output import emit, json_option, say
+from asd.cli.project import Project
+from asd.cli.sounds import one_machine
+
+
+@click.command()
+@click.argument("recording", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PNG",
+    help="The picture (default: the recording's name with .png, here).",
+)
+@click.option("--machine", metavar="NAME", help="Machine type (default: the only one).")
+@click.option("--system", metavar="NAME", help="System (default: the last with scorer cosine).")
+@click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
+@json_option
+def command(
+    recording: Path,
+    out: Path | None,
+    machine: str | None,
+    system: str | None,
+    section: str | None,
+    as_json: bool,
+) -> None:
+    """Draw which parts of a recording make its score.
+
+    The picture shows the recording beside the nearest normal clip, their difference, and a map:
+    how much the score falls when a part (a band of frequencies for a moment) is replaced by that
+    of the normal clip, in the log-mel and the wave that the network reads. What a pre-trained
+    model heard is not replaced.
+
+    \b
+    Example:
+      asd explain --machine pump monday.wav --out monday.png
+    """
+    project = Project.find()
+    chosen = one_machine(project, machine)
+
+    from asd.detection import Detector
+    from asd.detection.explanation import explain
+    from asd.detection.layout import Layout
+    from asd.detection.picture import write_picture
+    from asd.detection.recording import read_recording
+
+    detector = Detector.load(project.root, chosen, system)
+    sound = read_recording(recording, detector.signal, detector.limits)
+    found = explain(detector, Layout.find(project.root, chosen), sound, section)
+    path = out or Path(f"{recording.name}.png")
+    write_picture(path, found)
+    one = found.prediction
+    say(
+        f"{recording}: {'anomalous' if one.anomalous else 'normal'}, score {one.score:.4f}"
+        f" (threshold {one.threshold:.4f}); compared with {found.nearest} -> {path}",
+        as_json,
+    )
+    if found.passed_over:
+        say(
+            f"{found.passed_over} nearer clips are neither in the raw folder nor in the store"
+            " (enrolled ones are put into the raw folder by hand)",
+            as_json,
+        )
+    row = {
+        "recording": recording,
+        "picture": path,
+        "section": one.section,
+        "score": one.score,
+        "threshold": None if one.threshold == float("inf") else one.threshold,
+        "anomalous": one.anomalous,
+        "start": one.start,
+        "normal_clip": found.nearest,
+        "normal_score": found.nearest_score,
+        "passed_over": found.passed_over,
+        "hertz": [float(found.grid.hertz[band]) for band in found.grid.bands],
+        "drops": found.drops.tolist(),
+    }
+    emit([row], as_json)

@@ -1,0 +1,161 @@
+"""asd predict: scores and decisions for recordings outside the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from asd.cli.prediction_output import Style, printer
+from asd.cli.project import Project
+from asd.cli.sounds import Complaints, find_sounds, one_machine, read_sounds, sounds_argument
+from asd.errors import JobError, UsageError
+
+if TYPE_CHECKING:
+    from asd.detection import Detector
+    from asd.detection.recording import Recording
+
+_ANOMALIES = 3
+_CLIPS_AT_ONCE = 32
+
+
+@click.command()
+@sounds_argument
+@click.option("--machine", metavar="NAME", help="Machine type (default: the only one).")
+@click.option("--system", metavar="NAME", help="System (default: the last with scorer cosine).")
+@click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["max", "mean"]),
+    default="max",
+    show_default=True,
+    help="How the clips of a long recording make one score.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array (a line each: --watch).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--fail-on-anomaly", is_flag=True, help="Exit with 3 if anything is anomalous.")
+@click.option(
+    "--watch",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Then score recordings as they arrive in DIR, until Ctrl-C.",
+)
+@click.option(
+    "--explain",
+    "pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw each recording into DIR, as asd explain does.",
+)
+def command(
+    sounds: tuple[str, ...],
+    machine: str | None,
+    system: str | None,
+    section: str | None,
+    pooling: Literal["max", "mean"],
+    as_json: bool,
+    as_csv: bool,
+    fail_on_anomaly: bool,
+    watch: Path | None,
+    pictures: Path | None,
+) -> int:
+    """Score recordings: a higher score means a more anomalous sound.
+
+    Needs the model and the bank, not the data that they were made from. A recording longer than
+    two clips is cut into clips and gets the score of the most anomalous one. p is the share of
+    normal clips that score as high. Without --section a recording is compared with each section
+    and gets the lowest score.
+
+    Exits with 1 if a recording could not be used (a line on standard error says why, the others are
+    scored), with 2 for wrong use, and with --fail-on-anomaly with 3 if anything is anomalous.
+
+    \b
+    Examples:
+      asd predict --machine pump monday.wav
+      asd predict --machine pump recordings --csv > scores.csv
+      find . -name '*.flac' | asd predict --machine pump - --fail-on-anomaly
+      asd predict --machine pump --watch incoming
+    """
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: give one of them")
+    project = Project.find()
+    chosen = one_machine(project, machine)
+    complaints = Complaints()
+    paths = find_sounds(sounds, complaints) if sounds or not watch else []
+
+    from asd.detection import Detector
+
+    detector = Detector.load(project.root, chosen, system)
+    style: Style = "csv" if as_csv else "table"
+    if as_json:
+        style = "lines" if watch else "json"
+    show = printer(style, [str(path) for path in paths], 1 if section else len(detector.sections))
+    draw = _drawer(project, chosen, detector, pictures, complaints)
+    anomalous = 0
+    try:
+        for recordings in _groups(paths, watch, detector, complaints):
+            predictions = detector.predictions(recordings, section, pooling)
+            for recording, found in zip(recordings, predictions, strict=True):
+                show.one(found)
+                draw(recording, section)
+                anomalous += found.anomalous
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+        click.echo("", err=True)
+    thresholds = {name: one.value for name, one in detector.thresholds.items()}
+    show.end(
+        f"{chosen}, system {detector.system}",
+        {section: thresholds[section]} if section else thresholds,
+    )
+    if fail_on_anomaly and anomalous:
+        return _ANOMALIES
+    return 1 if complaints.count else 0
+
+
+def _groups(
+    paths: Sequence[Path], watch: Path | None, detector: Detector, complaints: Complaints
+) -> Iterator[list[Recording]]:
+    """Yield what is scored together: the given recordings, then each arrival by itself."""
+    group: list[Recording] = []
+    for recording in read_sounds(paths, detector, complaints):
+        group.append(recording)
+        # Long recordings are many clips each: what is held at once is bounded by samples.
+        if sum(len(one.samples) for one in group) >= _CLIPS_AT_ONCE * detector.signal.length:
+            yield group
+            group = []
+    if group:
+        yield group
+    if watch:
+        from asd.detection.arrivals import arrivals
+
+        click.echo(f"watching {watch}; Ctrl-C ends", err=True)
+        for path in arrivals(watch):
+            yield from ([one] for one in read_sounds([path], detector, complaints))
+
+
+def _drawer(
+    project: Project, machine: str, detector: Detector, folder: Path | None, complaints: Complaints
+) -> Callable[[Recording, str | None], None]:
+    """Return what draws a recording into a folder; nothing where no folder is given."""
+    if folder is None:
+        return lambda recording, section: None
+    from asd.detection.explanation import explain
+    from asd.detection.layout import Layout
+    from asd.detection.picture import write_picture
+
+    layout = Layout.find(project.root, machine)
+
+    def draw(recording: Recording, section: str | None) -> None:
+        try:
+            found = explain(detector, layout, recording, section)
+        except JobError as error:
+            complaints.add(f"{recording.name}: {error}")
+            return
+        # The path, flattened: recordings of several folders may share a name.
+        name = "_".join(part for part in Path(recording.name).parts if part not in ("/", ".."))
+        write_picture(folder / f"{name}.png", found)
+
+    return draw

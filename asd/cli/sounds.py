@@ -1,0 +1,97 @@
+"""The recordings that a user names: files, folders, and paths from standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asd.cli.project import Project
+from asd.errors import AsdError, UsageError
+
+if TYPE_CHECKING:
+    from asd.detection import Detector
+    from asd.detection.recording import Recording
+
+sounds_argument = click.argument("sounds", nargs=-1, metavar="FILE|DIR|-...")
+
+
+class Complaints:
+    """Recordings that cannot be used: a line each on standard error, and how many there were."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, problem: object) -> None:
+        """Say what is wrong with one."""
+        self.count += 1
+        click.echo(f"asd: {problem}", err=True)
+
+
+def one_machine(project: Project, machine: str | None) -> str:
+    """Return the machine that is meant: the given one, or the only one of the data set.
+
+    Raises:
+        UsageError: an unknown machine, or none is given and there are several.
+    """
+    machines = project.machines((machine,) if machine else ())
+    if len(machines) > 1:
+        raise UsageError(f"--machine: say which one; known: {', '.join(machines)}")
+    return machines[0]
+
+
+def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
+    """Return the files that are named, those of folders by path; ``-`` reads paths from stdin.
+
+    A named file is tried whatever it is called; of a folder, the recordings below it are taken.
+
+    Raises:
+        UsageError: nothing is named.
+    """
+    if not sounds:
+        raise UsageError("no recordings: name files, folders, or - for paths on standard input")
+    found: list[Path] = []
+    for name in _names(sounds):
+        path = Path(name)
+        if path.is_dir():
+            found.extend(_below(path, complaints))
+        else:
+            found.append(path)
+    return found
+
+
+def read_sounds(
+    paths: Iterable[Path], detector: Detector, complaints: Complaints
+) -> Iterator[Recording]:
+    """Read recordings; what cannot be used is complained of and passed over."""
+    from asd.detection.recording import read_recording
+
+    for path in paths:
+        try:
+            yield read_recording(path, detector.signal, detector.limits)
+        except AsdError as error:
+            complaints.add(error)
+
+
+def _names(sounds: Sequence[str]) -> Iterator[str]:
+    for name in sounds:
+        if name == "-":
+            yield from filter(None, (line.rstrip("\r\n") for line in sys.stdin))
+        else:
+            yield name
+
+
+def _below(folder: Path, complaints: Complaints) -> Iterator[Path]:
+    from asd.clips.scan import find_recordings
+
+    recordings = find_recordings(folder)
+    if not recordings:
+        complaints.add(f"{folder}: no WAV, FLAC or OGG recordings in it")
+    for recording in recordings:
+        if recording.problem:
+            complaints.add(f"{recording.file}: {recording.problem}")
+        else:
+            yield recording.file

@@ -1,0 +1,26 @@
+"""Detection: a trained model with its bank, kept warm, for recordings that are nobody's data set.
+
+Example:
+    >>> from asd.detection import Detector
+    >>> detector = Detector.load("my_project", "pump")  # doctest: +SKIP
+    >>> detector.predict(["monday.wav", "tuesday.wav"])  # doctest: +SKIP
+    array([0, 1])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asd.detection.detector import Detector
+
+__all__ = ["Detector"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the detector on first use: who only lists the versions of a bank needs no torch."""
+    if name != "Detector":
+        raise AttributeError(f"module 'asd.detection' has no attribute '{name}'")
+    from asd.detection.detector import Detector
+
+    return Detector

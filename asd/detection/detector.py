@@ -1,0 +1,288 @@
+"""The detector: waves or recordings in, anomaly scores and decisions out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from asd.clips.audio import Limits
+from asd.config import EmbedConfig, ScoreConfig, settings
+from asd.detection.embedder import LEAST_BATCH, Embedder
+from asd.detection.layout import Layout, choose_system
+from asd.detection.recording import Recording, expand, recordings_of, window_starts
+from asd.errors import JobError, unknown_name
+from asd.scoring import build
+from asd.scoring.bank import Bank, read_bank
+from asd.scoring.base import FittedScorer
+from asd.scoring.distances import Distance, Space
+from asd.scoring.thresholds import Threshold, conformal_p_values, find_threshold
+
+Pooling = Literal["max", "mean"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is found of one recording.
+
+    Attributes:
+        name: the recording's path, or its number among the waves.
+        section: the section that it was scored against.
+        score: the anomaly score, higher for more anomalous sound.
+        threshold: scores above it are anomalous; of the section's training clips.
+        p_value: the share of normal clips with such a score or a higher one, in (0, 1]: the
+            conformal p-value among the section's training clips.
+        anomalous: whether the score is above the threshold.
+        nearest: the name of the nearest training clip; ``""`` where clips are not compared.
+        windows: how many clips the recording was cut into.
+        start: where the window with the highest score begins, in seconds.
+    """
+
+    name: str
+    section: str
+    score: float
+    threshold: float
+    p_value: float
+    anomalous: bool
+    nearest: str
+    windows: int
+    start: float
+
+
+class Detector:
+    """A system on one machine, loaded once and kept warm; build it with :meth:`load`.
+
+    The conventions are those of outlier detectors, with the sign of PyOD: **higher is more
+    anomalous** everywhere, and :meth:`predict` gives **1 for anomalous and 0 for normal** (not -1
+    and 1). :meth:`score` gives the anomaly scores; :meth:`decision_function` gives them less the
+    threshold, so that 0 is the boundary.
+
+    Waves are int16, or float with full scale 1, at the model's rate (``detector.signal``): an array
+    (n, L), or a list of waves of any lengths, or of paths of recordings, which are brought to that
+    rate. What is longer than two clips is cut into consecutive clips and gets the highest score of
+    them (``pooling="mean"``: their mean); what is shorter is cut or looped, as in the index.
+
+    The section (which unit of a machine type) may be given. If it is not and the bank has several,
+    the recording is scored against each and gets the smallest score, with that section. A machine
+    that has become unlike itself but like another unit is then missed: give the section if you know
+    it, as the challenge does.
+
+    A score is, bit for bit, the one that ``asd score`` writes for the same clip on the same device.
+    Each method reads and scores what it is given; :meth:`predictions` gives all there is at once.
+
+    Example:
+        >>> detector = Detector.load("my_project", "pump")  # doctest: +SKIP
+        >>> waves = np.stack([read(path) for path in paths])  # (n, L) int16  # doctest: +SKIP
+        >>> detector.decision_function(waves)  # above 0: anomalous  # doctest: +SKIP
+        array([-0.021,  0.107])
+        >>> detector.predict(waves)  # doctest: +SKIP
+        array([0, 1])
+        >>> detector.p_values(waves), detector.nearest(waves)  # doctest: +SKIP
+        (array([0.64, 0.01]), ['normal_0017.wav', 'normal_0004.wav'])
+    """
+
+    def __init__(
+        self,
+        machine: str,
+        system: str,
+        embedder: Embedder,
+        bank: Bank,
+        fitted: FittedScorer,
+        score: ScoreConfig,
+        limits: Limits,
+    ) -> None:
+        self.machine, self.system = machine, system
+        self.embedder, self.bank, self.fitted = embedder, bank, fitted
+        self.signal, self.limits = embedder.signal, limits
+        scores = fitted.training_scores()
+        self._calibration = {section: scores[rows] for section, rows in fitted.rows.items()}
+        self.thresholds: dict[str, Threshold] = {
+            section: find_threshold(score.threshold, of_section, score.false_alarm_rate)
+            for section, of_section in self._calibration.items()
+        }
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str], machine: str, system: str | None = None
+    ) -> Detector:
+        """Load a system of a project: its params, the model and the bank; no store is needed.
+
+        Args:
+            folder: the project, in which ``pipeline/params.yaml`` and ``data`` lie.
+            machine: the machine type.
+            system: a system of the params; by default the last one with the scorer ``cosine``, or
+                else the only one.
+
+        Raises:
+            UsageError: no such project, machine or system, or a stage has not been run.
+            JobError: an artifact is damaged, or the bank was made by another model.
+        """
+        layout = Layout.find(folder, machine)
+        params = layout.params
+        system = choose_system(params.systems, system)
+        definition = params.systems[system]
+        bank, embedder = load_pair(layout, definition.model)
+        scorer = build(definition.scorer, definition.settings, f"systems.{system}.settings")
+        limits = Limits(params.index.max_seconds, params.index.max_channels)
+        return cls(machine, system, embedder, bank, scorer.fit(bank), params.score, limits)
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that can be scored."""
+        return self.fitted.sections
+
+    def score(self, waves: Any, section: str | None = None, pooling: Pooling = "max") -> np.ndarray:
+        """Return the anomaly scores (n,) float64, higher for more anomalous sound.
+
+        Args:
+            waves: see the class.
+            section: the section of all of them, if it is known.
+            pooling: how the clips of a long recording make one score.
+
+        Raises:
+            UsageError: something is no wave, or there is no such section.
+            JobError: a file cannot be used.
+        """
+        found = self.predictions(self._recordings(waves), section, pooling)
+        return np.array([one.score for one in found], np.float64)
+
+    def decision_function(
+        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+    ) -> np.ndarray:
+        """Return the scores less the threshold (n,): above 0 for anomalous; see :meth:`score`."""
+        found = self.predictions(self._recordings(waves), section, pooling)
+        return np.array([one.score - one.threshold for one in found], np.float64)
+
+    def predict(
+        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+    ) -> np.ndarray:
+        """Return the decisions (n,) int64: 1 for anomalous, 0 for normal; see :meth:`score`."""
+        found = self.predictions(self._recordings(waves), section, pooling)
+        return np.array([one.anomalous for one in found], np.int64)
+
+    def p_values(
+        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+    ) -> np.ndarray:
+        """Return the conformal p-values (n,), small for anomalous sound; see :meth:`score`.
+
+        The highest score of a long recording has smaller ones than a single clip has: it is the
+        extreme of several.
+        """
+        found = self.predictions(self._recordings(waves), section, pooling)
+        return np.array([one.p_value for one in found], np.float64)
+
+    def nearest(
+        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+    ) -> list[str]:
+        """Return the name of the nearest training clip of each (n); see :meth:`score`."""
+        return [one.nearest for one in self.predictions(self._recordings(waves), section, pooling)]
+
+    def predictions(
+        self,
+        recordings: Sequence[Recording],
+        section: str | None = None,
+        pooling: Pooling = "max",
+    ) -> list[Prediction]:
+        """Return all that is found of recordings, in their order; see :meth:`score`."""
+        if section is not None and section not in self.sections:
+            raise unknown_name("section", section, self.sections)
+        if pooling not in ("max", "mean"):
+            raise unknown_name("pooling", pooling, ("max", "mean"))
+        if not recordings:
+            return []
+        clips, owner = expand(recordings, self.signal.length)
+        outputs = self.embedder.outputs(self.embedder.features(clips))
+        return [
+            self._prediction(
+                recording,
+                {name: values[owner == number] for name, values in outputs.items()},
+                self.sections if section is None else (section,),
+                pooling,
+            )
+            for number, recording in enumerate(recordings)
+        ]
+
+    def scores_of(self, outputs: dict[str, np.ndarray], section: str) -> np.ndarray:
+        """Return the scores (n,) of what the model gave for clips, against one section."""
+        count = len(next(iter(outputs.values())))
+        # As for the network: the products of a single row have other last bits.
+        rows = np.minimum(np.arange(max(count, LEAST_BATCH)), count - 1)
+        padded = {name: values[rows] for name, values in outputs.items()}
+        return self.fitted.score(padded, [section] * len(rows))[:count]
+
+    def by_distance(self, outputs: dict[str, np.ndarray], section: str) -> np.ndarray:
+        """Return the bank's rows of a section by their distance to the (one) clip of ``outputs``.
+
+        The distance is the scorer's, or the cosine where the scorer compares no clips.
+        """
+        rows = self.fitted.rows[section]
+        if outputs.get("embedding", np.empty(0)).ndim != 2:
+            return rows[:0]
+        space, training = self._spaces[section]
+        apart = space.between(space.map(outputs["embedding"]), training)[0]
+        return rows[np.argsort(apart, kind="stable")]
+
+    @cached_property
+    def _spaces(self) -> dict[str, tuple[Space, np.ndarray]]:
+        config = getattr(self.fitted.scorer, "config", None)
+        distance: Distance = getattr(config, "distance", "cosine")
+        found = {}
+        for section, rows in self.fitted.rows.items():
+            embedding = self.bank.arrays["embedding"][rows]
+            space = Space.of(distance, embedding)
+            found[section] = (space, space.map(embedding))
+        return found
+
+    def _recordings(self, waves: Any) -> list[Recording]:
+        return recordings_of(waves, self.signal, self.limits)
+
+    def _prediction(
+        self,
+        recording: Recording,
+        outputs: dict[str, np.ndarray],
+        sections: Sequence[str],
+        pooling: Pooling,
+    ) -> Prediction:
+        of_windows = np.array([self.scores_of(outputs, section) for section in sections])
+        pooled = of_windows.max(axis=1) if pooling == "max" else of_windows.mean(axis=1)
+        best = int(pooled.argmin())
+        section, score = sections[best], float(pooled[best])
+        loudest = int(of_windows[best].argmax())
+        starts = window_starts(len(recording.samples), self.signal.length)
+        near = self.by_distance({k: v[[loudest]] for k, v in outputs.items()}, section)
+        threshold = self.thresholds[section].value
+        return Prediction(
+            name=recording.name,
+            section=section,
+            score=score,
+            threshold=threshold,
+            p_value=float(conformal_p_values(self._calibration[section], np.array([score]))[0]),
+            anomalous=score > threshold,
+            nearest=self.bank.name[near[0]] if len(near) else "",
+            windows=len(starts),
+            start=starts[loudest] / self.signal.sample_rate,
+        )
+
+
+def load_pair(layout: Layout, model: str) -> tuple[Bank, Embedder]:
+    """Load the bank of a model, and the model that it was made by.
+
+    Raises:
+        UsageError: one of them is missing.
+        JobError: one of them is damaged, or they do not belong together.
+    """
+    path = layout.bank(model)
+    bank = read_bank(path)
+    config = settings(EmbedConfig, bank.provenance.get("params", {}), str(path))
+    embedder = Embedder.load(layout.model(model), config, layout.params.features, layout.root)
+    if bank.provenance.get("model") != embedder.trained.digest:
+        folder = layout.model(model)
+        raise JobError(f"{path}: made by another model than {folder}; run 'asd embed' again")
+    if bank.provenance.get("machine") != layout.machine:
+        of = bank.provenance.get("machine")
+        raise JobError(f"{path}: a bank of machine {of}; run 'asd embed' again")
+    return bank, embedder

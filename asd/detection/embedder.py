@@ -1,0 +1,149 @@
+"""A trained model with the extractors of its features: from clips to outputs, without the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from asd.clips.audio import Signal
+from asd.config import EmbedConfig
+from asd.device import choose_compute
+from asd.errors import JobError
+from asd.features import EXTRACTORS, Extractor, build_extractor
+from asd.store.digest import canonical_json, sha256_json
+from asd.training.artifact import Trained, load_model
+from asd.training.embedding import outputs_of
+
+# One clip alone is multiplied by other kernels than a batch, and gets other last bits than the
+# pipeline gave it; from four on they are the same ones (measured on CPUs with and without AMX).
+LEAST_BATCH = 4
+
+
+class Embedder:
+    """A trained model, loaded once.
+
+    Args:
+        trained: the model.
+        extractors: of its features, by name.
+        config: batch size, device and precision.
+
+    Attributes:
+        signal: the form of the clips that it hears.
+    """
+
+    def __init__(
+        self, trained: Trained, extractors: Mapping[str, Extractor], config: EmbedConfig
+    ) -> None:
+        self.trained = trained
+        self.extractors = dict(extractors)
+        self.signal: Signal = next(iter(self.extractors.values())).signal
+        self._compute = choose_compute(config.device, config.precision, "embed")
+        self._network = trained.network.to(self._compute.device).eval()
+        self._size = config.batch_size
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        config: EmbedConfig,
+        features: Mapping[str, Mapping[str, Any]],
+        root: Path,
+    ) -> Embedder:
+        """Load a model and rebuild its extractors from the recipes that it was trained on.
+
+        Args:
+            folder: of the model.
+            config: batch size, device and precision.
+            features: the section ``features`` of the params; only what no recipe tells is read,
+                the place of a checkpoint.
+            root: the project's folder, which such places are relative to.
+
+        Raises:
+            UsageError: no such model, or a checkpoint is missing.
+            JobError: the model is damaged, or an extractor no longer does what it did.
+        """
+        trained = load_model(folder)
+        recipes = trained.record["request"].get("recipes")
+        if recipes is None:
+            raise JobError(
+                f"{folder}: the model does not say how to compute its features; delete it and run"
+                " 'asd train'"
+            )
+        extractors = {
+            feature: _rebuild(feature, recipe, features.get(feature, {}), root)
+            for feature, recipe in recipes.items()
+        }
+        return cls(trained, extractors, config)
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What the model was trained on."""
+        request: dict[str, Any] = self.trained.record["request"]
+        return request
+
+    def features(
+        self, clips: np.ndarray, known: dict[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Compute the features (n, ...) of canonical clips (n, L) int16, by name.
+
+        Args:
+            clips: the clips.
+            known: features of the same clips by digest, which other models may have computed;
+                taken from there, and added.
+        """
+        known = {} if known is None else known
+        found = {}
+        for name, extractor in self.extractors.items():
+            digest = sha256_json(extractor.recipe)
+            if digest not in known:
+                known[digest] = _in_batches(extractor, clips)
+            found[name] = known[digest]
+        return found
+
+    def outputs(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the network over features (n, ...): outputs (n, ...) float32 by name."""
+        found: dict[str, list[np.ndarray]] = {}
+        count = len(next(iter(features.values())))
+        for rows, kept in _blocks(count, self._size):
+            inputs = {name: torch.from_numpy(v[rows]).float() for name, v in features.items()}
+            for name, values in outputs_of(self._network, inputs, self._compute).items():
+                found.setdefault(name, []).append(values[:kept])
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _rebuild(
+    feature: str, recipe: Mapping[str, Any], values: Mapping[str, Any], root: Path
+) -> Extractor:
+    kind = EXTRACTORS[recipe["extractor"]]
+    own = {"extractor": recipe["extractor"], **recipe["config"]}
+    if "checkpoint" in kind.Config.model_fields:
+        place = values.get("checkpoint", kind.Config.model_fields["checkpoint"].default)
+        own["checkpoint"] = str(root / place)
+    extractor = build_extractor(EXTRACTORS, feature, own, Signal(**recipe["signal"]))
+    if canonical_json(extractor.recipe) != canonical_json(recipe):
+        what = next(key for key, value in extractor.recipe.items() if value != recipe.get(key))
+        raise JobError(
+            f"feature '{feature}' is computed otherwise than when the model was trained (another"
+            f" {what}); run 'asd extract' and 'asd train' again"
+        )
+    return extractor
+
+
+def _blocks(count: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the rows of each batch and how many of them count; the first fills up a short one."""
+    for start in range(0, count, size):
+        kept = min(size, count - start)
+        width = min(size, max(LEAST_BATCH, 1 << (kept - 1).bit_length()))
+        rows = np.arange(start, start + width)
+        yield np.where(rows < start + kept, rows, start), kept
+
+
+def _in_batches(extractor: Extractor, clips: np.ndarray) -> np.ndarray:
+    parts = [
+        extractor(clips[rows])[:kept] for rows, kept in _blocks(len(clips), extractor.batch_size)
+    ]
+    return np.concatenate(parts)

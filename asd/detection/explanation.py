@@ -1,0 +1,143 @@
+"""Why a recording scores as it does: the nearest normal clip, and which parts make the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asd.clips.audio import fit
+from asd.detection.detector import Detector, Prediction
+from asd.detection.layout import Layout
+from asd.detection.occlusion import SHOWN, Grid, occluded
+from asd.detection.recording import Recording
+from asd.detection.sources import training_features
+from asd.errors import JobError, UsageError
+from asd.features import EXTRACTORS, Extractor, build_extractor
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What a picture shows.
+
+    Attributes:
+        prediction: of the recording.
+        nearest: the name of the normal clip that it is compared with.
+        nearest_score: the anomaly score of that clip against the same bank (which it is in).
+        clip: (F, T) log-mel of the recording's window with the highest score.
+        normal: (F, T) log-mel of the normal clip.
+        drops: (Q, P) how much the score falls when a block is replaced by the normal clip's.
+        grid: where the blocks lie.
+        seconds: of the window.
+        unit: of the log-mel, ``"dB"`` or ``"ln"``.
+        passed_over: nearer normal clips whose recordings are gone.
+    """
+
+    prediction: Prediction
+    nearest: str
+    nearest_score: float
+    clip: np.ndarray
+    normal: np.ndarray
+    drops: np.ndarray
+    grid: Grid
+    seconds: float
+    unit: str
+    passed_over: int
+
+
+def explain(
+    detector: Detector,
+    layout: Layout,
+    recording: Recording,
+    section: str | None = None,
+) -> Explanation:
+    """Compare a recording with the nearest normal clip, part by part.
+
+    The log-mel of the clip is divided into blocks; each is replaced by the same block of the normal
+    clip, in all that the network reads (see :mod:`asd.detection.occlusion`), and what the score
+    loses is the part's share in it. Of a long recording, the window with the highest score is
+    explained. The normal clip's recording is looked for in the raw folder and then in the store; if
+    both have lost it, the next nearest is taken.
+
+    Raises:
+        UsageError: the model reads neither log-mels nor waves, or its clips have no neighbours.
+        JobError: no training clip's recording is left.
+    """
+    embedder = detector.embedder
+    view = _view(detector)
+    prediction = detector.predictions([recording], section)[0]
+    start = round(prediction.start * detector.signal.sample_rate)
+    wave = fit(recording.samples[start:], detector.signal.length)[None]
+    features = embedder.features(wave)
+    order = detector.by_distance(embedder.outputs(features), prediction.section)
+    if not len(order):
+        raise UsageError(
+            f"system {detector.system}: its model gives no embedding, so there is no nearest clip;"
+            " choose a system with the scorer cosine"
+        )
+    passed_over, row, other, normal = _nearest_kept(detector, layout, view, order)
+    grid = Grid.over(view)
+    return Explanation(
+        prediction=prediction,
+        nearest=detector.bank.name[row],
+        nearest_score=_score(detector, other, prediction.section)[0],
+        clip=view(wave)[0].astype(np.float32),
+        normal=normal.astype(np.float32),
+        drops=_drops(detector, features, other, grid, prediction.section),
+        grid=grid,
+        seconds=detector.signal.length / detector.signal.sample_rate,
+        unit="dB" if view.config.log == "db" else "ln",
+        passed_over=passed_over,
+    )
+
+
+def _view(detector: Detector) -> Extractor:
+    """Return the extractor of the log-mel to show: the model's, or the default one."""
+    extractors = detector.embedder.extractors.values()
+    if not any(extractor.name in SHOWN for extractor in extractors):
+        raise UsageError(
+            f"system {detector.system}: its model reads neither log-mels nor waves, so no part of"
+            " the sound can be replaced; choose a system whose model does"
+        )
+    own = [extractor for extractor in extractors if extractor.name == "logmel"]
+    return own[0] if own else build_extractor(EXTRACTORS, "logmel", {}, detector.signal)
+
+
+def _nearest_kept(
+    detector: Detector, layout: Layout, view: Extractor, order: np.ndarray
+) -> tuple[int, int, dict[str, np.ndarray], np.ndarray]:
+    """Return the nearest clip that is kept somewhere: how many are passed over, its row and sound.
+
+    Args:
+        order: the bank's rows, the nearest first.
+    """
+    for passed_over, row in enumerate(map(int, order)):
+        found = training_features(layout, detector.embedder, view, detector.bank, row)
+        if found is not None:
+            return passed_over, row, *found
+    section = detector.bank.section[int(order[0])]
+    raise JobError(
+        f"{layout.raw}: no recording of a training clip of section {section} is there, and"
+        f" {layout.features} does not have them either; restore one of them"
+    )
+
+
+def _drops(
+    detector: Detector,
+    clip: dict[str, np.ndarray],
+    other: dict[str, np.ndarray],
+    grid: Grid,
+    section: str,
+) -> np.ndarray:
+    """Return how much the score falls for each block (Q, P)."""
+    before = _score(detector, clip, section)[0]
+    extractors = detector.embedder.extractors
+    rows = [
+        before - _score(detector, occluded(extractors, clip, other, grid, band), section)
+        for band in range(grid.shape[0])
+    ]
+    return np.array(rows)
+
+
+def _score(detector: Detector, features: dict[str, np.ndarray], section: str) -> np.ndarray:
+    return detector.scores_of(detector.embedder.outputs(features), section)

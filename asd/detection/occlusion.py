@@ -1,0 +1,118 @@
+"""What a network reads of a clip, with one part of the sound replaced by that of another clip.
+
+A part is a block of mel bands x frames. In a log-mel the block itself is replaced. In a wave the
+same band and time are: the difference of the two waves, band-passed by an FFT and faded in and out
+over one hop, is added. The blocks of a grid make up the whole: all replaced together give the other
+clip. Features without a frequency axis (those of a pre-trained model) stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from asd.clips.audio import Signal
+from asd.detection.mel import band_edges
+from asd.features import Extractor
+
+SHOWN = frozenset({"logmel", "wave"})
+"""The extractors whose features are occluded."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Blocks over a log-mel (F, T).
+
+    Attributes:
+        bands: (Q + 1,) the first row of each block of bands, and F.
+        spans: (P + 1,) the first frame of each span, and T.
+        hertz: (F + 1,) edges of the mel bands in Hz.
+        hop: samples between frames.
+    """
+
+    bands: np.ndarray
+    spans: np.ndarray
+    hertz: np.ndarray
+    hop: int
+
+    @classmethod
+    def over(cls, view: Extractor, bands: int = 8, spans: int = 20) -> Grid:
+        """Divide what an extractor of log-mels gives into ``bands`` x ``spans`` equal blocks."""
+        config, (rows, frames) = view.config, view.row_shape
+        highest = config.f_max if config.f_max is not None else view.signal.sample_rate / 2
+        return cls(
+            np.linspace(0, rows, min(bands, rows) + 1).round().astype(int),
+            np.linspace(0, frames, min(spans, frames) + 1).round().astype(int),
+            band_edges(rows, config.f_min, highest, config.mel_scale),
+            config.hop,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Q, P)."""
+        return len(self.bands) - 1, len(self.spans) - 1
+
+
+def occluded(
+    extractors: Mapping[str, Extractor],
+    clip: Mapping[str, np.ndarray],
+    other: Mapping[str, np.ndarray],
+    grid: Grid,
+    band: int,
+) -> dict[str, np.ndarray]:
+    """Return the features (P, ...) of a clip with one block of bands replaced, span by span.
+
+    Args:
+        extractors: of the features, by name.
+        clip: features (1, ...) of the clip.
+        other: those of the clip that the blocks come from.
+        grid: the blocks.
+        band: which block of bands, 0 to Q - 1.
+    """
+    spans = grid.shape[1]
+    found = {}
+    for name, extractor in extractors.items():
+        values = np.repeat(clip[name].astype(np.float32), spans, axis=0)
+        if extractor.name == "logmel":
+            rows = slice(grid.bands[band], grid.bands[band + 1])
+            for i, (start, end) in enumerate(zip(grid.spans, grid.spans[1:], strict=False)):
+                values[i, rows, start:end] = other[name][0, rows, start:end]
+        elif extractor.name == "wave":
+            change = band_change(clip[name][0], other[name][0], grid, band, extractor.signal)
+            values += change * span_weights(grid, len(change))
+        found[name] = values
+    return found
+
+
+def band_change(
+    clip: np.ndarray, other: np.ndarray, grid: Grid, band: int, signal: Signal
+) -> np.ndarray:
+    """Return (L,) float32 what replaces one block of bands of ``clip`` (L,) by that of ``other``.
+
+    The lowest block begins at 0 Hz and the highest ends at half the sample rate, so that nothing
+    lies between or beyond.
+    """
+    difference = other.astype(np.float64) - clip
+    spectrum = np.fft.rfft(difference)
+    frequency = np.fft.rfftfreq(len(difference), 1.0 / signal.sample_rate)
+    low = grid.hertz[grid.bands[band]] if band else -np.inf
+    high = grid.hertz[grid.bands[band + 1]] if band + 1 < grid.shape[0] else np.inf
+    spectrum[(frequency < low) | (frequency >= high)] = 0
+    change: np.ndarray = np.fft.irfft(spectrum, len(difference)).astype(np.float32)
+    return change
+
+
+def span_weights(grid: Grid, length: int) -> np.ndarray:
+    """Return the weight (P, L) float32 of each sample in each span; they sum to 1 at each sample.
+
+    Frame k is centred at sample k * hop; one span fades into the next over one hop.
+    """
+    ends = (grid.spans[1:-1] - 0.5) * grid.hop
+    # (P - 1, L): how far the sample is past the end of each span but the last.
+    past = np.clip((np.arange(length) - ends[:, None]) / grid.hop + 0.5, 0, 1)
+    begun = np.concatenate([np.ones((1, length)), past])
+    ended = np.concatenate([past, np.zeros((1, length))])
+    weights: np.ndarray = (begun - ended).astype(np.float32)
+    return weights

@@ -1,0 +1,115 @@
+"""Recordings of any length, and the clips (windows) that are cut from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asd.clips.audio import Limits, Signal, fit, probe, read_clip, resampled_length, to_int16
+from asd.errors import JobError, UsageError
+
+# What to do about a recording that cannot be used, by how the reason begins.
+_WAYS_OUT = {
+    "too long": "raise index.max_seconds",
+    "too many channels": "raise index.max_channels",
+    "channel out of range": "index.channel says which one the model hears",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A recording at the rate of a model's clips.
+
+    Attributes:
+        name: what it is called in results.
+        samples: (n,) int16, one channel.
+        digest: SHA-256 of the file's bytes; ``""`` for samples that came from no file.
+    """
+
+    name: str
+    samples: np.ndarray
+    digest: str = ""
+
+
+def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
+    """Read a recording whole, with the checks, the channel and the resampling of the index.
+
+    Raises:
+        JobError: it cannot be used; the message says why.
+    """
+    found = probe(path, signal.channel, limits)
+    if found.problem:
+        way_out = _WAYS_OUT.get(found.problem.partition(":")[0], "")
+        raise JobError(f"{path}: {found.problem}" + (f"; {way_out}" if way_out else ""))
+    length = resampled_length(found.samples, found.sample_rate, signal.sample_rate)
+    return Recording(str(path), read_clip(path, replace(signal, length=length)), found.digest)
+
+
+def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]:
+    """Return the recordings that a caller gave: paths, waves (n, L), or waves of any lengths.
+
+    Args:
+        waves: a path; or a sequence of paths and waves (n,), int16 or float with full scale 1, at
+            the rate of ``signal``.
+        signal: the form of the model's clips.
+        limits: what is too long, and too many channels.
+
+    Raises:
+        UsageError: something is no wave.
+        JobError: a file cannot be used.
+    """
+    if isinstance(waves, str | os.PathLike):
+        waves = [waves]
+    if isinstance(waves, np.ndarray) and waves.ndim != 2:
+        raise UsageError(
+            f"waves of shape {waves.shape}: give (n, L), or a list of waves or paths;"
+            " a single wave as [wave]"
+        )
+    return [
+        read_recording(Path(wave), signal, limits)
+        if isinstance(wave, str | os.PathLike)
+        else Recording(str(number), _samples(wave, number))
+        for number, wave in enumerate(waves)
+    ]
+
+
+def window_starts(samples: int, length: int) -> list[int]:
+    """Return where the windows (in samples) of a recording begin.
+
+    Up to twice the length of a clip there is one, cut or looped as the index does it. A longer
+    recording is cut into consecutive ones, the last of which ends where the recording ends.
+    """
+    if samples <= 2 * length:
+        return [0]
+    starts = list(range(0, samples - length + 1, length))
+    if starts[-1] + length < samples:
+        starts.append(samples - length)
+    return starts
+
+
+def windows(samples: np.ndarray, length: int) -> np.ndarray:
+    """Cut samples (n,) into canonical clips (W, length) int16; see :func:`window_starts`."""
+    return np.stack([fit(samples[start:], length) for start in window_starts(len(samples), length)])
+
+
+def expand(recordings: Sequence[Recording], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the windows (n, length) of all recordings, and whose (n,) each of them is."""
+    cut = [windows(recording.samples, length) for recording in recordings]
+    owner = np.repeat(np.arange(len(cut)), [len(one) for one in cut])
+    return np.concatenate(cut), owner
+
+
+def _samples(wave: Any, number: int) -> np.ndarray:
+    samples = np.asarray(wave)
+    if samples.ndim != 1 or not len(samples):
+        raise UsageError(f"wave {number}: of shape {samples.shape}, not (n,) with n > 0")
+    if samples.dtype != np.int16 and samples.dtype.kind != "f":
+        raise UsageError(f"wave {number}: of type {samples.dtype}; give int16, or float up to 1")
+    if not np.isfinite(samples).all():
+        raise UsageError(f"wave {number}: NaN or infinite samples")
+    return to_int16(samples)

@@ -1,0 +1,68 @@
+"""`asd enroll` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Asd = Callable[..., Any]
+ODD = "raw/pump/id_00/test/anomaly"
+
+
+@pytest.fixture
+def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tiny)
+    return tiny
+
+
+def test_enroll_list_and_undo(project: Path, asd: Asd) -> None:
+    done = asd("enroll", "--machine", "pump", "--section", "00", ODD)
+    assert done.code == 0
+    assert "pump both: enrolled 2 clips in section 00, 0 there already; 20 clips" in done.out
+    assert "threshold of system" in done.out
+    assert "put them into raw/pump" in done.out
+    rows = json.loads(asd("enroll", "--list", "--json").out)
+    assert [(row["version"], row["clips"]) for row in rows if row["model"] == "both"] == [
+        (0, 18),
+        (1, 20),
+    ]
+    assert asd("predict", "--section", "00", ODD, "--fail-on-anomaly").code == 0
+    assert "took 2 clips back; version 0 again" in asd("enroll", "--undo").out
+    assert asd("predict", "--section", "00", ODD, "--fail-on-anomaly").code == 3
+    again = asd("enroll", "--undo")
+    assert (again.code, "nothing to undo" in again.out) == (0, True)
+
+
+def test_embed_makes_the_banks_again(project: Path, asd: Asd) -> None:
+    path = project / "data/banks/both/pump/train.h5"
+    first = path.read_bytes()
+    asd("enroll", "--section", "00", ODD)
+    assert path.read_bytes() != first
+    assert asd("embed").code == 0
+    assert path.read_bytes() == first
+    assert asd("verify").code == 0
+
+
+def test_a_bad_recording_enrolls_nothing(project: Path, asd: Asd, tmp_path: Path) -> None:
+    first = (project / "data/banks/both/pump/train.h5").read_bytes()
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    done = asd("enroll", "--section", "00", ODD, tmp_path / "bad.wav")
+    assert done.code == 1
+    assert "nothing enrolled" in done.err
+    assert (project / "data/banks/both/pump/train.h5").read_bytes() == first
+
+
+def test_wrong_use(project: Path, asd: Asd) -> None:
+    for wrong, text in (
+        ((), "no recordings"),
+        ((ODD,), "--section"),
+        (("--section", "07", ODD), "unknown section"),
+        (("--undo", ODD), "give one of them"),
+    ):
+        done = asd("enroll", *wrong)
+        assert done.code == 2
+        assert text in done.err

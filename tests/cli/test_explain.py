@@ -1,0 +1,37 @@
+"""`asd explain` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Asd = Callable[..., Any]
+ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
+
+
+def test_a_picture_and_its_numbers(
+    tiny_template: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tiny_template)
+    picture = tmp_path / "odd.png"
+    done = asd("explain", "--machine", "pump", ODD, "--section", "00", "--out", picture, "--json")
+    assert done.code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    (row,) = json.loads(done.out)
+    assert row["anomalous"]
+    assert row["normal_clip"].startswith("00_")
+    assert len(row["drops"]) == len(row["hertz"]) - 1
+
+
+def test_what_cannot_be_read(
+    tiny_template: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tiny_template)
+    done = asd("explain", "missing.wav", "--out", tmp_path / "a.png")
+    assert done.code == 1
+    assert done.err == "asd: missing.wav: cannot be read: No such file or directory\n"
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,85 @@
+"""A tiny project, trained once, for the tests of every room that needs a whole one."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE, LENGTH = 8000, 4096
+PARAMS = """
+dataset: {name: tiny, rules: '2020', raw: raw, machines: [pump]}
+index: {sample_rate: 8000}
+features:
+  wave: {extractor: wave}
+  logmel: {extractor: logmel, n_fft: 256, hop: 128, mels: 16}
+networks:
+  tdnn: {channels: [8, 12], kernels: [3, 1], dilations: [1, 1], embedding: 6,
+         tgram_window: 256, tgram_hop: 128}
+models:
+  both: {features: [logmel, wave]}
+  mel: {features: [logmel]}
+train: {epochs: 2, learning_rate: 0.002, classes_per_batch: 2, clips_per_class: 4,
+        precision: float32}
+embed: {batch_size: 8, precision: float32}
+systems:
+  posterior: {model: both, scorer: posterior}
+  cosine: {model: both, scorer: cosine}
+  spread: {model: mel, scorer: neighbours, settings: {distance: standardised, k: 2}}
+score: {threshold: quantile, false_alarm_rate: 0.2}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Machine pump, sections 00 and 02: 9 training clips each, 2 normal and 2 anomalous to test."""
+    from asd.cli import cli
+
+    root = tmp_path_factory.mktemp("tiny")
+    (root / "pipeline").mkdir()
+    (root / "pipeline" / "params.yaml").write_text(PARAMS)
+    for section, tone in (("00", 500.0), ("02", 1300.0)):
+        random = np.random.default_rng(int(section))
+        for number in range(13):
+            place = "train" if number < 9 else "test/normal" if number < 11 else "test/anomaly"
+            folder = root / "raw" / "pump" / f"id_{section}" / place
+            folder.mkdir(parents=True, exist_ok=True)
+            time = np.arange(LENGTH) / RATE
+            wave = 0.2 * np.sin(2 * np.pi * tone * random.uniform(0.97, 1.03) * time)
+            if number >= 11:
+                wave += 0.2 * np.sin(2 * np.pi * 3100 * time)
+            wave += random.normal(scale=0.03, size=LENGTH)
+            soundfile.write(folder / f"{section}_{number:02d}.wav", wave, RATE, "PCM_16")
+    with contextlib.chdir(root):
+        for verb in ("index", "extract", "train", "embed", "score"):
+            cli.main([verb], standalone_mode=False)
+    return root
+
+
+@pytest.fixture
+def tiny(tiny_template: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny project, to be changed at will."""
+    root = tmp_path / "project"
+    shutil.copytree(tiny_template, root)
+    return root
+
+
+@pytest.fixture
+def burst(tiny_template: Path) -> Callable[[Path], Path]:
+    """Write a training clip with a loud tone at 3 to 3.3 kHz in its third quarter."""
+
+    def write(path: Path) -> Path:
+        source = tiny_template / "raw" / "pump" / "id_00" / "train" / "00_03.wav"
+        wave, _ = soundfile.read(source)
+        time = np.arange(LENGTH) / RATE
+        middle = slice(LENGTH // 2 + 200, 3 * LENGTH // 4 - 200)
+        wave[middle] += 0.5 * np.sin(2 * np.pi * 3150 * time[middle])
+        soundfile.write(path, wave, RATE, "PCM_16")
+        return path
+
+    return write

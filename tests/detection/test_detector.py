@@ -1,0 +1,192 @@
+"""The detector against what the pipeline wrote, and against references written here."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asd.clips.audio import read_clip
+from asd.config import load_params
+from asd.detection import Detector
+from asd.detection.layout import choose_system
+from asd.detection.recording import Recording
+from asd.errors import JobError, UsageError
+from asd.features.logmel import LogMel
+from asd.scoring.bank import read_bank, write_bank
+from asd.store.digest import sha256_json
+
+
+@pytest.fixture(scope="module")
+def detector(tiny_template: Path) -> Detector:
+    return Detector.load(tiny_template, "pump")
+
+
+@pytest.fixture(scope="module")
+def sounds(tiny_template: Path) -> list[Path]:
+    return sorted((tiny_template / "raw" / "pump" / "id_00" / "test").rglob("*.wav"))
+
+
+def written(root: Path, system: str, section: str) -> dict[str, float]:
+    path = root / "data" / "scores" / system / f"anomaly_score_pump_section_{section}_test.csv"
+    return {row[0]: float(row[1]) for row in csv.reader(path.open())}
+
+
+@pytest.mark.parametrize("system", ["posterior", "cosine", "spread"])
+@pytest.mark.parametrize("section", ["00", "02"])
+def test_scores_are_those_of_the_pipeline(tiny_template: Path, system: str, section: str) -> None:
+    """To the last bit: the same features, batches of the same kernels, the same products."""
+    expected = written(tiny_template, system, section)
+    found = Detector.load(tiny_template, "pump", system)
+    for path in sorted((tiny_template / "raw" / "pump" / f"id_{section}" / "test").rglob("*.wav")):
+        assert found.score([path], section=section)[0] == expected[path.name]
+    assert len(expected) == 4
+
+
+def test_decisions_are_those_of_the_pipeline(tiny_template: Path, sounds: list[Path]) -> None:
+    folder = tiny_template / "data" / "scores" / "cosine"
+    rows = csv.reader((folder / "decision_result_pump_section_00_test.csv").open())
+    expected = {name: int(decision) for name, decision in rows}
+    found = Detector.load(tiny_template, "pump", "cosine").predict(sounds, section="00")
+    assert found.tolist() == [expected[path.name] for path in sounds]
+
+
+def test_waves_of_every_kind_give_the_same(detector: Detector, sounds: list[Path]) -> None:
+    waves = np.stack([read_clip(path, detector.signal) for path in sounds])
+    expected = detector.score(sounds, section="00")
+    for given in (waves, waves / 32768.0, list(waves), [str(path) for path in sounds]):
+        np.testing.assert_array_equal(detector.score(given, section="00"), expected)
+    assert detector.score(sounds[0], section="00").tolist() == expected[:1].tolist()
+
+
+def test_conventions(detector: Detector, sounds: list[Path]) -> None:
+    scores = detector.score(sounds, section="00")
+    above = detector.decision_function(sounds, section="00")
+    np.testing.assert_array_equal(above, scores - detector.thresholds["00"].value)
+    np.testing.assert_array_equal(detector.predict(sounds, section="00"), above > 0)
+    own = detector.fitted.training_scores()[np.array(detector.bank.section) == "00"]
+    expected = [(1 + sum(one >= score for one in own)) / (1 + len(own)) for score in scores]
+    np.testing.assert_allclose(detector.p_values(sounds, section="00"), expected, rtol=1e-12)
+    assert scores[:2].min() > scores[2:].max(), "the extra tone is not heard"
+
+
+def test_nearest_by_cosine(detector: Detector, sounds: list[Path]) -> None:
+    waves = np.stack([read_clip(path, detector.signal) for path in sounds])
+    embedding = detector.embedder.outputs(detector.embedder.features(waves))["embedding"]
+    bank = detector.bank.arrays["embedding"]
+    for row, name in zip(embedding, detector.nearest(waves), strict=True):
+        cosine = bank @ row / np.linalg.norm(bank, axis=1) / np.linalg.norm(row)
+        assert name == detector.bank.name[int(cosine.argmax())]
+
+
+def test_without_a_section_the_smallest_score_counts(
+    detector: Detector, sounds: list[Path]
+) -> None:
+    of_each = np.stack([detector.score(sounds, section) for section in ("00", "02")])
+    found = detector.predictions([Recording(str(p), read_clip(p, detector.signal)) for p in sounds])
+    assert [one.score for one in found] == of_each.min(axis=0).tolist()
+    assert [one.section for one in found] == [("00", "02")[i] for i in of_each.argmin(axis=0)]
+    assert all(one.threshold == detector.thresholds[one.section].value for one in found)
+
+
+def test_long_recordings_get_the_score_of_a_window(detector: Detector, sounds: list[Path]) -> None:
+    waves = [read_clip(path, detector.signal) for path in sounds]
+    whole = np.concatenate(waves)
+    single = detector.score(waves, section="00")
+    assert detector.score([whole], section="00")[0] == single.max()
+    mean = detector.score([whole], section="00", pooling="mean")[0]
+    assert mean == pytest.approx(single.mean(), rel=1e-12)
+    found = detector.predictions([Recording("whole", whole)], section="00")[0]
+    length = detector.signal.length
+    assert (found.windows, found.start) == (4, single.argmax() * length / 8000)
+
+
+def test_other_rates_and_channels(detector: Detector, sounds: list[Path], tmp_path: Path) -> None:
+    wave, rate = soundfile.read(sounds[0])
+    twice = np.repeat(wave, 2)
+    path = tmp_path / "stereo.flac"
+    soundfile.write(path, np.stack([twice, -twice], axis=1), 2 * rate)
+    expected = detector.score([read_clip(path, detector.signal)], section="00")
+    assert detector.score([path], section="00") == expected
+
+
+def test_needs_neither_store_nor_recordings(tiny: Path, sounds: list[Path]) -> None:
+    expected = Detector.load(tiny, "pump").score(sounds)
+    for name in ("raw", "data/features", "data/index", "data/scores", "data/checkpoints"):
+        shutil.rmtree(tiny / name, ignore_errors=True)
+    np.testing.assert_array_equal(Detector.load(tiny, "pump").score(sounds), expected)
+
+
+def test_refuses_the_bank_of_another_model(tiny: Path) -> None:
+    path = tiny / "data" / "banks" / "both" / "pump" / "train.h5"
+    shutil.copy(tiny / "data" / "banks" / "mel" / "pump" / "train.h5", path)
+    with pytest.raises(JobError, match="another model.*asd embed"):
+        Detector.load(tiny, "pump")
+
+
+def test_refuses_the_bank_of_another_machine(tiny: Path) -> None:
+    path = tiny / "data" / "banks" / "both" / "pump" / "train.h5"
+    bank = read_bank(path)
+    bank = type(bank)(**{**bank.__dict__, "provenance": {**bank.provenance, "machine": "fan"}})
+    write_bank(path, bank)
+    with pytest.raises(JobError, match="machine fan"):
+        Detector.load(tiny, "pump")
+
+
+def test_refuses_a_model_without_recipes(tiny: Path) -> None:
+    path = tiny / "data" / "models" / "both" / "pump" / "model.json"
+    record = json.loads(path.read_text())
+    del record["request"]["recipes"], record["digest"]
+    path.write_text(json.dumps({**record, "digest": sha256_json(record)}))
+    with pytest.raises(JobError, match="asd train"):
+        Detector.load(tiny, "pump")
+
+
+def test_refuses_an_extractor_that_has_changed(
+    tiny_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LogMel, "version", LogMel.version + 1)
+    with pytest.raises(JobError, match="'logmel'.*another version"):
+        Detector.load(tiny_template, "pump")
+
+
+@pytest.mark.parametrize(
+    ("waves", "text"),
+    [
+        (np.zeros(9), "a single wave as"),
+        ([np.zeros((2, 9))], r"wave 0: of shape \(2, 9\)"),
+        ([np.zeros(0)], "n > 0"),
+        ([np.zeros(9, np.int64)], "int16, or float"),
+        ([np.zeros(9), np.array([0.0, np.nan])], "wave 1: NaN"),
+    ],
+)
+def test_what_is_no_wave(detector: Detector, waves: object, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        detector.score(waves)
+
+
+def test_unknown_names(detector: Detector, tiny_template: Path, sounds: list[Path]) -> None:
+    with pytest.raises(UsageError, match="unknown section '01'.*00, 02"):
+        detector.score(sounds, section="01")
+    with pytest.raises(UsageError, match="unknown machine 'pmp'.*pump"):
+        Detector.load(tiny_template, "pmp")
+    with pytest.raises(UsageError, match="unknown system"):
+        Detector.load(tiny_template, "pump", "9")
+    with pytest.raises(UsageError, match="params.yaml"):
+        Detector.load(tiny_template / "raw", "pump")
+    assert len(detector.score([])) == 0
+
+
+def test_the_system_that_is_taken(tiny_template: Path) -> None:
+    systems = load_params(tiny_template / "pipeline" / "params.yaml").systems
+    assert choose_system(systems, None) == "cosine"
+    assert choose_system({"a": systems["spread"]}, None) == "a"
+    last = {**systems, "z": systems["cosine"]}
+    assert choose_system(last, None) == "z"
+    with pytest.raises(UsageError, match="--system"):
+        choose_system({"a": systems["spread"], "b": systems["posterior"]}, None)

@@ -1,0 +1,86 @@
+"""The blocks of an occlusion make up the whole sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asd.clips.audio import Signal
+from asd.detection.occlusion import Grid, band_change, occluded, span_weights
+from asd.features import EXTRACTORS, Extractor, build_extractor
+
+SIGNAL = Signal(8000, 4096, 0)
+LOGMEL = {"n_fft": 256, "hop": 128, "mels": 16}
+
+
+@pytest.fixture
+def extractors() -> dict[str, Extractor]:
+    return {
+        "logmel": build_extractor(EXTRACTORS, "logmel", LOGMEL, SIGNAL),
+        "wave": build_extractor(EXTRACTORS, "wave", {}, SIGNAL),
+    }
+
+
+@pytest.fixture
+def pair(extractors: dict[str, Extractor]) -> list[dict[str, np.ndarray]]:
+    random = np.random.default_rng(0)
+    waves = random.normal(scale=3000, size=(2, SIGNAL.length)).astype(np.int16)
+    return [{name: e(wave[None]) for name, e in extractors.items()} for wave in waves]
+
+
+def test_all_blocks_make_the_other_clip(
+    extractors: dict[str, Extractor], pair: list[dict[str, np.ndarray]]
+) -> None:
+    """Replacing all at once is the sum of the changes of each; float32 sums of 1e4: 0.1."""
+    grid = Grid.over(extractors["logmel"], bands=5, spans=7)
+    changed = {name: np.zeros(values.shape[1:]) for name, values in pair[0].items()}
+    for band in range(grid.shape[0]):
+        found = occluded(extractors, *pair, grid, band)
+        for name, values in found.items():
+            assert values.shape == (7, *pair[0][name].shape[1:])
+            changed[name] += (values.astype(np.float64) - pair[0][name]).sum(axis=0)
+    for name, change in changed.items():
+        other = pair[1][name][0].astype(np.float64)
+        np.testing.assert_allclose(pair[0][name][0] + change, other, atol=0.1)
+
+
+def test_a_block_of_a_log_mel_changes_and_nothing_else(
+    extractors: dict[str, Extractor], pair: list[dict[str, np.ndarray]]
+) -> None:
+    grid = Grid.over(extractors["logmel"], bands=4, spans=3)
+    found = occluded(extractors, *pair, grid, 1)["logmel"]
+    expected = pair[0]["logmel"][0].copy()
+    columns = slice(grid.spans[2], grid.spans[3])
+    expected[4:8, columns] = pair[1]["logmel"][0, 4:8, columns]
+    np.testing.assert_array_equal(found[2], expected)
+
+
+def test_a_band_of_a_wave(extractors: dict[str, Extractor]) -> None:
+    """A tone within a block's band is changed by that block alone."""
+    grid = Grid.over(extractors["logmel"], bands=4)
+    edges = grid.hertz[grid.bands]
+    tone = 8000 * np.sin(2 * np.pi * 1500 / 8000 * np.arange(4096))
+    share = [
+        np.abs(band_change(np.zeros(4096), tone, grid, band, SIGNAL)).max() / 8000
+        for band in range(4)
+    ]
+    inside = [edges[i] <= 1500 < edges[i + 1] for i in range(4)]
+    np.testing.assert_allclose(share, np.array(inside, float), atol=0.01)
+
+
+def test_spans_share_every_sample(extractors: dict[str, Extractor]) -> None:
+    weights = span_weights(Grid.over(extractors["logmel"], spans=6), 4096)
+    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
+    assert weights.min() >= 0
+    assert ((weights > 0.5).sum(axis=1) > 4096 // 8).all()
+
+
+def test_other_features_stay() -> None:
+    class Other:
+        name = "ptm"
+
+    grid = Grid.over(build_extractor(EXTRACTORS, "logmel", LOGMEL, SIGNAL), spans=3)
+    clip = {"ptm": np.ones((1, 4, 5), np.float16)}
+    other = {"ptm": np.zeros((1, 4, 5), np.float16)}
+    found = occluded({"ptm": Other()}, clip, other, grid, 0)  # type: ignore[dict-item]
+    np.testing.assert_array_equal(found["ptm"], np.ones((3, 4, 5)))
