@@ -245,8 +245,9 @@ def load_params(path: Path) -> Params:
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except (YAMLError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
+        # A tag or a form that promises a number or a date fails in Python's own parsers.
+        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path}: no parameters in it; run 'asd init demo' to write them")
     params: Params = settings(Params, values, str(path))
