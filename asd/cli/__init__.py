@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "embed": ("asd.cli.embed", "Compute embedding banks with trained models."),
     "score": ("asd.cli.score", "Score the test clips against the banks."),
     "evaluate": ("asd.cli.evaluate", "Compute the official numbers of score files."),
+    "ablate": ("asd.cli.ablate", "Run systems over several seeds and write the table."),
     "submit": ("asd.cli.submit", "Write and check a package for the challenge."),
     "report": ("asd.cli.report", "Write tables, pictures and the report."),
     "predict": ("asd.cli.predict", "Score any recordings with a trained system."),

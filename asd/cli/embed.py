@@ -25,7 +25,7 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
     results = []
     for machine in project.machines(machines):
         for model in project.models(models):
-            result = _embed(project, machine, model)
+            result = embed_model(project, machine, model)
             results.append(result)
             say(
                 f"{machine} {model}: bank of {counted(result['train'], 'training clip')},"
@@ -35,7 +35,8 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
     emit(results, as_json)
 
 
-def _embed(project: Project, machine: str, model: str) -> dict[str, Any]:
+def embed_model(project: Project, machine: str, model: str) -> dict[str, Any]:
+    """Write the banks of one model of one machine, and return how many clips they hold."""
     from asd.scoring.bank import write_bank
 
     folder = project.bank_dir(model, machine)

@@ -87,6 +87,29 @@ def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> N
             click.echo(f"wrote {request.output}/metrics.json, roc and official")
 
 
+def evaluate_project(project: Project, chosen: Sequence[str], output: Path) -> Path:
+    """Evaluate systems of a project into the folder ``output``; return its metrics.json."""
+    from asd.metrics.results import read_systems
+    from asd.metrics.rules import RULES
+    from asd.metrics.summary import assess
+
+    config, rules = project.params.evaluate, RULES[project.params.dataset.rules]
+    scores = project.score_dir("")
+    request = Request(
+        scores,
+        _index_truth(project),
+        _scored(project, chosen),
+        rules,
+        config.bootstrap,
+        config.seed,
+        output,
+    )
+    systems = read_systems(scores, request.truth, request.systems)
+    assessments = [assess(system, rules, config.bootstrap, config.seed) for system in systems]
+    _write(output, _document(request, assessments), systems, assessments)
+    return output / "metrics.json"
+
+
 def _request(
     scores: Path | None,
     ground_truth: Path | None,
@@ -110,7 +133,7 @@ def _request(
     if not (scores or ground_truth or systems or output):
         output = project.reports
     return Request(
-        scores=scores or project.data / "scores",
+        scores=scores or project.score_dir(""),
         truth=read_truth(ground_truth) if ground_truth else _index_truth(project),
         systems=systems if scores else _scored(project, systems),
         rules=RULES[rules or params.dataset.rules],

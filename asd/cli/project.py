@@ -19,9 +19,15 @@ _CHECKPOINT = Path("data") / "checkpoints" / "ptm"
 
 @dataclass(frozen=True)
 class Project:
-    """The folder that holds ``pipeline/params.yaml``, with every path below it."""
+    """The folder that holds ``pipeline/params.yaml``, with every path below it.
+
+    Attributes:
+        root: the folder, as seen from the current one.
+        seed: a seed of training other than that of the params (see :meth:`with_seed`).
+    """
 
     root: Path
+    seed: int | None = None
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -39,8 +45,27 @@ class Project:
 
     @cached_property
     def params(self) -> Params:
-        """The checked parameters."""
-        return load_params(self.root / PARAMS)
+        """The checked parameters, with the project's own seed of training where it has one."""
+        params = load_params(self.root / PARAMS)
+        if self.seed is None:
+            return params
+        train = params.train.model_copy(update={"seed": self.seed})
+        return params.model_copy(update={"train": train})
+
+    def with_seed(self, seed: int) -> Project:
+        """Return this project with another seed of training.
+
+        It shares index, features and checkpoints; its models, banks, scores and reports lie in
+        ``data/reports/seeds/<seed>``. The seed of the params is the project itself.
+        """
+        return self if seed == self.params.train.seed else Project(self.root, seed)
+
+    @property
+    def work(self) -> Path:
+        """What depends on the seed of training."""
+        if self.seed is None:
+            return self.data
+        return self.data / "reports" / "seeds" / str(self.seed)
 
     @property
     def data(self) -> Path:
@@ -85,7 +110,7 @@ class Project:
     @property
     def reports(self) -> Path:
         """Metrics, tables, pictures and the report."""
-        return self.data / "reports"
+        return self.work / "reports"
 
     def index_path(self, machine: str) -> Path:
         """Return a machine's index."""
@@ -93,15 +118,15 @@ class Project:
 
     def model_dir(self, model: str, machine: str) -> Path:
         """Return the folder of a trained model."""
-        return self.data / "models" / model / machine
+        return self.work / "models" / model / machine
 
     def bank_dir(self, model: str, machine: str) -> Path:
         """Return the folder of a model's banks."""
-        return self.data / "banks" / model / machine
+        return self.work / "banks" / model / machine
 
     def score_dir(self, system: str) -> Path:
         """Return the folder of a system's score files."""
-        return self.data / "scores" / system
+        return self.work / "scores" / system
 
     def clips(self, machine: str) -> list[Clip]:
         """Read a machine's index."""

@@ -26,7 +26,9 @@ def command(machines: tuple[str, ...], systems: tuple[str, ...], as_json: bool) 
     project = Project.find()
     results: list[Scored] = []
     for system in project.systems(systems):
-        of_system = [_score(project, system, machine) for machine in project.machines(machines)]
+        of_system = [
+            score_system(project, system, machine) for machine in project.machines(machines)
+        ]
         results.extend(of_system)
         for result in of_system:
             for section, count in sorted(result.unscored.items()):
@@ -45,7 +47,8 @@ def command(machines: tuple[str, ...], systems: tuple[str, ...], as_json: bool) 
     emit(results, as_json)
 
 
-def _score(project: Project, system: str, machine: str) -> Scored:
+def score_system(project: Project, system: str, machine: str) -> Scored:
+    """Score one machine's test clips with one system."""
     from asd import __version__
     from asd.scoring import build
     from asd.scoring.bank import read_bank

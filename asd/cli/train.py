@@ -23,29 +23,35 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
     A model that is there already for the same features and params is kept; an interrupted training
     goes on from where it was.
     """
-    from asd.store import FeatureStore
-    from asd.training.loop import train
-
     project = Project.find()
-    params = project.params
     results = []
     for machine in project.machines(machines):
         for model in project.models(models):
-            result = train(
-                FeatureStore(project.features),
-                machine,
-                model,
-                params.model(model),
-                params.train,
-                project.model_dir(model, machine),
-                project.checkpoints / "train" / model / f"{machine}.safetensors",
-            )
+            result = train_model(project, machine, model)
             results.append(result)
-            say(_line(result), as_json)
+            say(line_of(result), as_json)
     emit(results, as_json)
 
 
-def _line(result: Training) -> str:
+def train_model(project: Project, machine: str, model: str) -> Training:
+    """Train one model of one machine, unless it is there already."""
+    from asd.store import FeatureStore
+    from asd.training.loop import train
+
+    params = project.params
+    seed = "" if project.seed is None else f"_seed_{project.seed}"
+    return train(
+        FeatureStore(project.features),
+        machine,
+        model,
+        params.model(model),
+        params.train,
+        project.model_dir(model, machine),
+        project.checkpoints / "train" / model / f"{machine}{seed}.safetensors",
+    )
+
+
+def line_of(result: Training) -> str:
     what = f"{result.machine} {result.model}"
     if not result.epochs and not result.resumed:
         return f"{what}: reused"
