@@ -55,10 +55,12 @@ def command(profile: str, raw: Path | None) -> None:
 
 def _own_recordings(profile: str, raw: Path | None) -> dict[str, Any]:
     """Return where the recordings are, which machines there are and by whose rules they count."""
-    if raw is None:
-        if profile == "folder":
-            raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
+    if profile != "folder":
+        if raw is not None:
+            raise UsageError(f"--raw is for your own recordings: asd init folder --raw {raw}")
         return {}
+    if raw is None:
+        raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
     from asd.clips.index import detect_layout, find_machines
     from asd.clips.scan import find_recordings, machine_folder
 

@@ -69,6 +69,7 @@ def test_the_file_before_is_kept(project: Path, asd: Callable) -> None:
         (["dmo"], "unknown profile 'dmo' (did you mean 'demo'?)"),
         (["common"], "unknown profile 'common'"),
         (["folder"], "asd init folder --raw DIR"),
+        (["demo", "--raw", "mine"], "asd init folder --raw mine"),
         (["folder", "--raw", "nowhere"], "nowhere"),
     ],
 )
