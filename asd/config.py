@@ -143,13 +143,15 @@ class ModelConfig(Settings):
     """One model: the features it reads, its network and its losses.
 
     ``network`` is a name of the section ``networks`` or of the registry of networks; ``settings``
-    override what that section sets.
+    override what that section sets. ``train`` overrides settings of the section ``train``; a
+    network of the section ``networks`` may say it for all models that use it.
     """
 
     features: tuple[Name, ...] = Field(min_length=1)
     network: Name = "tdnn"
     settings: dict[str, Any] = {}
     losses: LossWeights = LossWeights()
+    train: dict[str, Any] = {}
 
 
 class TrainConfig(Settings):
@@ -159,6 +161,7 @@ class TrainConfig(Settings):
     learning_rate: float = Field(2e-4, gt=0)
     classes_per_batch: Annotated[int, Field(ge=2)] = 6
     clips_per_class: Annotated[int, Field(ge=2)] = 8
+    batch_size: Annotated[int, Field(ge=2)] = 512
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -212,11 +215,14 @@ class Params(Settings):
     evaluate: EvaluateConfig = EvaluateConfig()
 
     def model(self, name: str) -> ModelConfig:
-        """Return a model with the settings of its network filled in."""
+        """Return a model with the settings and the training of its network filled in."""
         model = self.models[name]
         common = dict(self.networks.get(model.network, {}))
         kind = common.pop("network", model.network)
-        return model.model_copy(update={"network": kind, "settings": common | model.settings})
+        train = dict(common.pop("train", {})) | model.train
+        return model.model_copy(
+            update={"network": kind, "settings": common | model.settings, "train": train}
+        )
 
 
 def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any:

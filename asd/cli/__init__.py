@@ -80,3 +80,7 @@ def main() -> None:
         # The reader of our output (head, say) has enough.
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        click.echo(f"asd: {name}{error.strerror or ' '.join(str(error).split())}", err=True)
+        sys.exit(1)

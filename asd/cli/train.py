@@ -55,9 +55,10 @@ def line_of(result: Training) -> str:
     what = f"{result.machine} {result.model}"
     if not result.epochs and not result.resumed:
         return f"{what}: reused"
+    task = f"classes: {result.classes} {result.task}" if result.classes else result.task
     line = (
         f"{what}: trained {counted(result.epochs, 'epoch')} on {counted(result.clips, 'clip')},"
-        f" classes: {result.classes} {result.task}"
+        f" {task}"
     )
     if result.attribute_classes:
         line += f" and {result.attribute_classes} attributes"

@@ -100,8 +100,8 @@ def probe(path: Path, channel: int, limits: Limits) -> Probe:
             found = replace(
                 found, sample_rate=file.samplerate, channels=file.channels, samples=samples
             )
-            _check_header(file, channel, limits)
             _check_whole(data)
+            _check_header(file, channel, limits)
             return replace(found, peak=_check_samples(file, channel))
     except _UnusableError as reason:
         return replace(found, problem=str(reason))
@@ -130,8 +130,8 @@ def read_clip(path: Path, signal: Signal, digest: str | None = None) -> np.ndarr
         if digest is not None and _digest(data) != digest:
             raise JobError(f"{path}: changed since it was indexed; run 'asd index' again")
         with _open(io.BytesIO(data)) as file:
-            _check_header(file, signal.channel, limits=None)
             _check_whole(data)
+            _check_header(file, signal.channel, limits=None)
             samples = np.concatenate(list(_blocks(file, signal.channel)))
             rate = file.samplerate
     except _UnusableError as reason:
@@ -147,10 +147,12 @@ def resampled_length(samples: int, rate: int, wanted: int) -> int:
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Round samples (L,) in float, full scale 1, to int16 and clip them; int16 passes through."""
+    """Clip samples (L,) in float to full scale, 1, and round to int16; int16 passes through."""
     if samples.dtype == np.int16:
         return samples
-    return np.clip(np.rint(samples * _FULL_SCALE), -32768, 32767).astype(np.int16)
+    # Clipped first: the largest floats would overflow when scaled.
+    scaled = np.rint(np.clip(samples, -1, 1) * _FULL_SCALE)
+    return np.minimum(scaled, 32767).astype(np.int16)
 
 
 def fit(samples: np.ndarray, length: int) -> np.ndarray:
@@ -257,7 +259,8 @@ def _resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
     if samples.dtype == np.int16:
         samples = samples.astype(np.float32) / np.float32(_FULL_SCALE)
-    resampled: np.ndarray = soxr.resample(np.ascontiguousarray(samples), rate, wanted, quality="HQ")
+    samples = np.clip(samples, -1, 1)  # the filter's sums overflow on the largest floats
+    resampled: np.ndarray = soxr.resample(samples, rate, wanted, quality="HQ")
     length = resampled_length(len(samples), rate, wanted)
     if len(resampled) < length:  # soxr rounds to none what is shorter than half a sample
         resampled = np.pad(resampled, (0, length - len(resampled)))

@@ -6,4 +6,11 @@ from typing import Any
 
 from asd.registry import Registry
 
-NETWORKS: Registry[Any] = Registry("network", {"tdnn": "asd.models.classifier:Classifier"})
+NETWORKS: Registry[Any] = Registry(
+    "network",
+    {
+        "tdnn": "asd.models.classifier:Classifier",
+        "autoencoder": "asd.models.autoencoder:Autoencoder",
+        "mobilenetv2": "asd.models.mobilenetv2:MobileNetV2",
+    },
+)

@@ -28,6 +28,7 @@ import numpy as np
 from asd.errors import JobError, UsageError
 from asd.store.atomic import replacing
 from asd.store.digest import canonical_json
+from asd.store.hollow import HollowFile
 
 SCHEMA = 1
 COLUMNS = ("name", "section", "domain", "label", "attributes", "content")
@@ -104,7 +105,8 @@ def write_bank(path: Path, bank: Bank) -> None:
     _check_finite(path, bank)
     table = _table(bank)
     provenance = canonical_json(dict(bank.provenance)).encode()
-    with replacing(path) as beside, h5py.File(beside, "w", locking=False) as file:
+    laid_out = HollowFile()
+    with h5py.File(laid_out, "w") as file:
         file.attrs["schema"] = np.uint32(SCHEMA)
         file.attrs["digest"] = np.bytes_(_digest(table, bank.arrays, provenance))
         file.create_dataset("clips", data=table)
@@ -112,6 +114,8 @@ def write_bank(path: Path, bank: Bank) -> None:
         arrays = file.create_group("arrays")
         for name in sorted(bank.arrays):
             arrays.create_dataset(name, data=bank.arrays[name])
+    with replacing(path) as beside:
+        beside.write_bytes(laid_out.span(0, laid_out.size))
 
 
 def read_bank(path: Path) -> Bank:

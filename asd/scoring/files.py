@@ -90,7 +90,7 @@ def read_values(path: Path) -> dict[str, float]:
     for number, row in enumerate(rows, start=1):
         value = _finite(row[1]) if len(row) == 2 else None
         if value is None or row[0] in values:
-            given = ",".join(row)
+            given = " ".join(",".join(row).split())
             raise JobError(f"{path}, row {number}: '{given}' is not a new clip and a finite number")
         values[row[0]] = value
     return values

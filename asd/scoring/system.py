@@ -15,6 +15,7 @@ from asd.scoring.base import Scorer
 from asd.scoring.files import write_decisions, write_scores
 from asd.scoring.fusion import SystemScores
 from asd.scoring.thresholds import Threshold, decide, find_threshold, write_thresholds
+from asd.store.atomic import remove
 from asd.store.digest import sha256_bytes
 
 
@@ -91,6 +92,9 @@ def write_system(
     Returns:
         How many clips are decided to be anomalous.
     """
+    record = folder / f"threshold_{machine}.json"
+    # It vouches for the other files, and comes last: half-replaced ones must not look whole.
+    remove(record)
     anomalous = 0
     digests: dict[str, str] = {}
     of_clip = np.array([section for section, _ in scores.clips], dtype=str)
@@ -108,7 +112,6 @@ def write_system(
     for kind in ("anomaly_score", "decision_result"):
         for path in folder.glob(f"{kind}_{machine}_section_*_test.csv"):
             if path.name not in digests:
-                path.unlink()
-    record = {**provenance, "files": digests}
-    write_thresholds(folder / f"threshold_{machine}.json", thresholds, record)
+                remove(path)
+    write_thresholds(record, thresholds, {**provenance, "files": digests})
     return anomalous

@@ -169,15 +169,10 @@ def write_thresholds(
         section: {**one.model_dump(), "value": one.value if np.isfinite(one.value) else None}
         for section, one in thresholds.items()
     }
-    artifact = {
-        "schema": SCHEMA,
-        "provenance": dict(provenance),
-        "sections": sections,
-        "digest": None,
-    }
-    artifact["digest"] = sha256_json(artifact)
+    artifact = {"schema": SCHEMA, "provenance": dict(provenance), "sections": sections}
+    text = canonical_json({**artifact, "digest": sha256_json(artifact)}) + "\n"
     with replacing(path) as beside:
-        beside.write_text(canonical_json(artifact) + "\n", encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
 
 
 def read_thresholds(path: Path) -> dict[str, Threshold]:
@@ -206,7 +201,8 @@ def _read(path: Path) -> tuple[dict[str, Threshold], dict[str, Any]]:
         artifact = json.loads(path.read_text(encoding="utf-8"))
         if artifact["schema"] != SCHEMA:
             raise ValueError(f"schema {artifact['schema']}, this version reads {SCHEMA}")
-        if sha256_json({**artifact, "digest": None}) != artifact["digest"]:
+        digest = artifact.pop("digest")
+        if sha256_json(artifact) != digest:
             raise ValueError("its contents do not have the digest that was recorded")
         thresholds = {
             section: Threshold.model_validate(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
 from asd.store.atomic import replacing
 from asd.store.digest import canonical_json
 from asd.store.shard import Shard
@@ -67,7 +68,26 @@ class FeatureStore:
             for feature in features
         }
         path = self.inputs_path(machine, model)
-        text = canonical_json(record) + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        data = (canonical_json(record) + "\n").encode()
+        if not path.exists() or path.read_bytes() != data:
             with replacing(path) as beside:
-                beside.write_text(text, encoding="utf-8")
+                beside.write_bytes(data)
+
+    def read_inputs(self, path: Path) -> dict[str, dict[str, str]]:
+        """Read a record of :meth:`write_inputs`: feature -> name of the shard -> its identity.
+
+        Raises:
+            JobError: the file does not hold such a record.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+            record: dict[str, dict[str, str]] = json.loads(text)
+            kinds = {type(identity) for of in record.values() for identity in of.values()}
+            if kinds - {str} or canonical_json(record) + "\n" != text:
+                raise ValueError("other contents")
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            reason = " ".join(str(error).split())
+            raise JobError(
+                f"{path}: not a record of a model's inputs ({reason}); run 'asd extract'"
+            ) from None
+        return record

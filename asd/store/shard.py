@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
@@ -32,6 +34,16 @@ from asd.store.digest import canonical_json, sha256_json
 SCHEMA = 1
 DTYPES = ("int16", "float16", "float32")
 COLUMNS = ("name", "domain", "label", "attributes", "content", "row")
+UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What reading a damaged HDF5 file may raise."""
 _MAX_RANK = 4
 
 
@@ -99,7 +111,7 @@ class Shard:
                 return cls(path, *_read(path, file))
         except FileNotFoundError:
             raise UsageError(f"{path}: no such shard; run 'asd extract' first") from None
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise damaged(path, str(error)) from None
 
     def __len__(self) -> int:
@@ -150,60 +162,38 @@ class Shard:
         shape = (len(self), *self.row_shape)
         return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=shape)
 
-    def has_digest(self, row: int, digest: bytes) -> bool:
-        """Return whether the bytes of a row have this SHA-256 (hexadecimal)."""
-        return hashlib.sha256(self.features[row].tobytes()).hexdigest().encode() == digest
+    def intact_rows(self, digests: Iterable[tuple[int, bytes]]) -> list[int]:
+        """Return those of the rows whose bytes have the given SHA-256 (hexadecimal).
+
+        The file is read, not mapped: a mapped row that a failing disk does not give back ends the
+        process, whereas here it is not intact.
+        """
+        size, found = self.spec.row_bytes, []
+        with self.path.open("rb", buffering=0) as file:
+            for row, digest in digests:
+                try:
+                    data = os.pread(file.fileno(), size, self.offset + row * size)
+                except OSError:
+                    continue
+                if hashlib.sha256(data).hexdigest().encode() == digest:
+                    found.append(row)
+        return found
 
     def damaged_rows(self) -> list[int]:
         """Read every row and return those whose bytes are not the ones that were written."""
-        return [
-            row for row, digest in enumerate(self.table["row"]) if not self.has_digest(row, digest)
-        ]
+        intact = set(self.intact_rows(enumerate(self.table["row"])))
+        return [row for row in range(len(self)) if row not in intact]
 
     def __getstate__(self) -> dict[str, Any]:
         # A memmap would be pickled as a copy of all rows.
         return {k: v for k, v in self.__dict__.items() if k != "features"}
 
 
-def table_type(names: int, domains: int, labels: int, attributes: int) -> np.dtype:
-    """Return the type of the clips table, given the widths of its texts in bytes."""
-    widths = zip(COLUMNS, (names, domains, labels, attributes, 64, 64), strict=True)
-    return np.dtype([(column, f"S{max(width, 1)}") for column, width in widths])
-
-
-def create(path: Path, spec: ShardSpec, table: np.ndarray) -> int:
-    """Write an unfinished shard with all its space taken, and return the offset of its rows."""
-    with h5py.File(path, "w", locking=False) as file:
-        for key, value in _attributes(spec).items():
-            file.attrs[key] = value
-        # Space is taken at once: a full disk is met here and not in the middle of a row.
-        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plist.set_layout(h5py.h5d.CONTIGUOUS)
-        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        plist.set_obj_track_times(False)
-        for name, shape, dtype in (
-            ("clips", (len(table),), table.dtype),
-            ("features", (len(table), *spec.row_shape), np.dtype(spec.dtype)),
-        ):
-            space = h5py.h5s.create_simple(shape)
-            h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype), space, plist)
-        file["clips"][...] = table
-        return int(file["features"].id.get_offset())
-
-
-def finish(path: Path, spec: ShardSpec, rows: np.ndarray) -> None:
-    """Write the digests of the rows (N,) into the table and mark the shard complete."""
-    with h5py.File(path, "r+", locking=False) as file:
-        table = file["clips"][...]
-        table["row"] = rows
-        file["clips"][...] = table
-        file.attrs.modify("identity", np.bytes_(identity_of(spec, table).encode()))
-        file.attrs.modify("complete", np.uint8(1))
-
-
 def identity_of(spec: ShardSpec, table: np.ndarray) -> str:
     """Return the identity of a shard with this spec and this finished table."""
-    header = canonical_json([SCHEMA, asdict(spec), table.dtype.descr])
+    # Not the type's own description: h5py adds notes of its own to it.
+    columns = [[column, table.dtype[column].str] for column in COLUMNS]
+    header = canonical_json([SCHEMA, asdict(spec), columns])
     return hashlib.sha256(header.encode() + table.tobytes()).hexdigest()
 
 
@@ -213,30 +203,13 @@ def damaged(path: Path, why: str) -> JobError:
     return JobError(f"{path}: not a readable shard ({reason}); delete it and run 'asd extract'")
 
 
-def _attributes(spec: ShardSpec) -> dict[str, Any]:
-    texts = {
-        "machine": spec.machine,
-        "feature": spec.feature,
-        "section": spec.section,
-        "split": spec.split,
-        "recipe": canonical_json(spec.recipe),
-        "digest": spec.digest,
-        "identity": "0" * 64,
-    }
-    return {
-        "schema": np.uint32(SCHEMA),
-        **{key: np.bytes_(text.encode()) for key, text in texts.items()},
-        "complete": np.uint8(0),
-    }
-
-
 def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray, int]:
     schema = int(file.attrs["schema"])
     if schema != SCHEMA:
         raise ValueError(f"schema {schema}, this version reads {SCHEMA}")
     if int(file.attrs["complete"]) != 1:
         raise ValueError("unfinished")
-    features, clips = _datasets(path, file)
+    features, clips = datasets(path, file)
     texts = {
         key: bytes(file.attrs[key]).decode()
         for key in ("machine", "feature", "section", "split", "recipe", "digest", "identity")
@@ -254,7 +227,7 @@ def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray,
     return spec, digest, identity, table, int(features.id.get_offset())
 
 
-def _datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
+def datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
     """Return the two datasets, after checking that nothing in the file points elsewhere."""
     if set(file) != {"features", "clips"}:
         raise ValueError(f"holds {sorted(file)}, not clips and features")
@@ -274,5 +247,5 @@ def _datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
     if clips.dtype.names != COLUMNS or any(clips.dtype[c].kind != "S" for c in COLUMNS):
         raise ValueError("the clips table has other columns")
     if clips.shape != features.shape[:1]:
-        raise ValueError(f"{clips.shape[0]} clips for {features.shape[0]} rows")
+        raise ValueError(f"clips are {clips.shape}, rows are {features.shape}")
     return features, clips

@@ -12,18 +12,17 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-import h5py
 import numpy as np
 
 from asd.errors import JobError
-from asd.store import shard as layout
+from asd.store import part
 from asd.store.atomic import sync_folder
-from asd.store.shard import Shard, ShardSpec
+from asd.store.shard import COLUMNS, Shard, ShardSpec
 
 _COPIED_AT_ONCE = 64
 _RECORD = np.dtype([("row", "<u4"), ("digest", "S64")])
@@ -51,12 +50,19 @@ class ShardWriter:
         self.path, self.spec, self.table = path, spec, table
         self._part = path.with_name(f".{path.name}.part")
         self._journal = path.with_name(f".{path.name}.journal")
+        self._copied = path.with_name(f".{path.name}.new.journal")
         self._digests = np.zeros(len(table), "S64")
+        self._frame = part.frame(spec, table, complete=False)
         self._handle = -1
-        with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = self._lock()
-            self._offset = self._prepare()
+        try:
+            with _explained(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._handle = self._lock()
+                self._prepare()
+        except BaseException:
+            # An open handle would keep the lock as long as this process lives.
+            self._close()
+            raise
 
     @property
     def pending(self) -> np.ndarray:
@@ -71,7 +77,8 @@ class ShardWriter:
             records = np.empty(len(rows), _RECORD)
             for i, (row, value) in enumerate(zip(rows, values, strict=True)):
                 data = np.ascontiguousarray(value).tobytes()
-                self._pwrite(data, self._offset + int(row) * self.spec.row_bytes)
+                offset = len(self._frame.head) + int(row) * self.spec.row_bytes
+                part.write_at(self._handle, data, offset)
                 records[i] = (row, hashlib.sha256(data).hexdigest().encode())
             # The journal may only tell of rows that are on the disk.
             os.fdatasync(self._handle)
@@ -88,10 +95,14 @@ class ShardWriter:
         if len(self.pending):
             raise JobError(f"{self.path}: {len(self.pending)} rows are missing")
         with _explained(self.path):
-            layout.finish(self._part, self.spec, self._digests)
+            table = self.table.copy()
+            table["row"] = self._digests
+            part.frame(self.spec, table, complete=True).write(self._handle)
             os.fsync(self._handle)
+            # Before the rename: afterwards nobody would look for it. The part has all digests.
+            for journal in (self._journal, self._copied):
+                journal.unlink(missing_ok=True)
             self._part.replace(self.path)
-            self._journal.unlink(missing_ok=True)
             sync_folder(self.path.parent)
 
     def __enter__(self) -> ShardWriter:
@@ -103,6 +114,9 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -121,64 +135,61 @@ class ShardWriter:
                 return handle
             os.close(handle)
 
-    def _prepare(self) -> int:
-        """Fill the part with what is valid already, and return the offset of its rows."""
-        kept = self._resume()
-        if kept is not None:
-            return kept
-        sources = [self._finished(), self._stale()]
-        self._journal.unlink(missing_ok=True)
-        # A fresh inode: the stale part may be mapped as a source.
-        beside = self._part.with_name(f"{self._part.name}.new")
-        try:
-            offset = layout.create(beside, self.spec, self.table)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        fresh = os.open(beside, os.O_RDWR)
-        fcntl.flock(fresh, fcntl.LOCK_EX)
-        beside.replace(self._part)
-        os.close(self._handle)
-        self._handle = fresh
-        self._offset = offset
-        for source in sources:
-            self._copy(source)
-        return offset
+    def _prepare(self) -> None:
+        """Fill the part with what is valid already."""
+        if self._frame.is_around(self._part):
+            self._resume()
+        else:
+            self._begin()
 
-    def _resume(self) -> int | None:
+    def _resume(self) -> None:
         """Keep the journalled rows of a part that was made for the same rows."""
-        part = _open_part(self._part, self.spec)
-        if part is None or part.table.dtype != self.table.dtype:
-            return None
-        if not np.array_equal(part.table, self.table):
-            return None
-        for row, digest in self._verified(part):
-            self._digests[row] = digest
-        return part.offset
+        offset = len(self._frame.head)
+        kept = Shard(self._part, self.spec, self.spec.digest, "", self.table, offset)
+        digests = dict(_read_journal(self._journal, len(kept)))
+        for row in kept.intact_rows(digests.items()):
+            self._digests[row] = digests[row]
 
-    def _verified(self, part: Shard) -> Iterator[tuple[int, bytes]]:
-        for row, digest in _read_journal(self._journal, len(part)):
-            if part.has_digest(row, digest):
-                yield row, digest
+    def _begin(self) -> None:
+        """Put a fresh part in the place of the old one, with the valid rows of what is there."""
+        fresh = self._part.with_name(f"{self._part.name}.new")
+        old, self._handle = self._handle, os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        journal, self._journal = self._journal, self._copied
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            part.take_space(self._handle, self._frame.size)
+            self._frame.write(self._handle)
+            self._journal.write_bytes(b"")
+            self._copy(self._finished())
+            self._copy(self._stale(journal))
+            # Only now: a kill while rows are copied must not lose those that are not yet.
+            fresh.replace(self._part)
+            self._journal.replace(journal)
+        finally:
+            fresh.unlink(missing_ok=True)
+            self._journal.unlink(missing_ok=True)
+            self._journal = journal
+            os.close(old)
 
     def _finished(self) -> tuple[Shard, dict[bytes, int]] | None:
-        """Return the finished shard and its valid rows by clip content, if of the same recipe."""
-        try:
-            found = Shard.open(self.path) if self.path.exists() else None
-        except JobError:
-            return None
-        if found is None or found.digest != self.spec.digest:
-            return None
-        damaged = set(found.damaged_rows())
-        rows = {content: i for i, content in enumerate(found.table["content"]) if i not in damaged}
-        return found, rows
+        """Return the shard that is there and its valid rows by clip content, if of the same recipe.
 
-    def _stale(self) -> tuple[Shard, dict[bytes, int]] | None:
-        """Return a part that was made for other clips, and its valid rows by clip content."""
-        part = _open_part(self._part, self.spec)
-        if part is None:
+        A damaged table is no reason to drop all rows: an entry that still names the digest of its
+        row and the content of a clip of ours was not hit.
+        """
+        found = part.open_unchecked(self.path, self.spec)
+        if found is None:
             return None
-        return part, {part.table["content"][row]: row for row, _ in self._verified(part)}
+        return found, _by_content(found, enumerate(found.table["row"]))
+
+    def _stale(self, journal: Path) -> tuple[Shard, dict[bytes, int]] | None:
+        """Return a part that was made for other clips, and its valid rows by clip content."""
+        stale = part.open_unchecked(self._part, self.spec)
+        if stale is None:
+            return None
+        # A part that was only to be renamed has no journal any more, but a whole table.
+        digests = [*_read_journal(journal, len(stale)), *enumerate(stale.table["row"])]
+        return stale, _by_content(stale, digests)
 
     def _copy(self, source: tuple[Shard, dict[bytes, int]] | None) -> None:
         if source is None:
@@ -189,11 +200,6 @@ class ShardWriter:
             block = rows[start : start + _COPIED_AT_ONCE]
             theirs = [row_of[self.table["content"][row]] for row in block]
             self.write(block, np.stack([shard.features[row] for row in theirs]))
-
-    def _pwrite(self, data: bytes, offset: int) -> None:
-        written = 0
-        while written < len(data):
-            written += os.pwrite(self._handle, data[written:], offset + written)
 
 
 def is_current(path: Path, spec: ShardSpec, table: np.ndarray) -> bool:
@@ -206,7 +212,7 @@ def is_current(path: Path, spec: ShardSpec, table: np.ndarray) -> bool:
         return False
     if found.spec != spec or len(found) != len(table):
         return False
-    columns = [column for column in layout.COLUMNS if column != "row"]
+    columns = [column for column in COLUMNS if column != "row"]
     return all(np.array_equal(found.table[column], table[column]) for column in columns)
 
 
@@ -214,22 +220,12 @@ def clips_table(rows: Sequence[tuple[str, str, str, str, str]]) -> np.ndarray:
     """Return the clips table of rows (name, domain, label, attributes, content digest)."""
     encoded = [tuple(text.encode() for text in row) for row in rows]
     widths = [max((len(row[i]) for row in encoded), default=1) for i in range(4)]
-    return np.array([(*row, b"") for row in encoded], layout.table_type(*widths))
+    return np.array([(*row, b"") for row in encoded], part.table_type(*widths))
 
 
-def _open_part(path: Path, spec: ShardSpec) -> Shard | None:
-    """Open an unfinished shard of the same recipe; ``None`` if it is not usable."""
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            if bytes(file.attrs["digest"]).decode() != spec.digest:
-                return None
-            features, clips = layout._datasets(path, file)
-            if features.shape[1:] != spec.row_shape or features.dtype != spec.dtype:
-                return None
-            offset = int(features.id.get_offset())
-            return Shard(path, spec, spec.digest, "", clips[...], offset)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
-        return None
+def _by_content(shard: Shard, digests: Iterable[tuple[int, bytes]]) -> dict[bytes, int]:
+    """Return the rows that have the given digests, by the content of their clips."""
+    return {shard.table["content"][row]: row for row in shard.intact_rows(digests)}
 
 
 def _read_journal(path: Path, rows: int) -> Iterator[tuple[int, bytes]]:

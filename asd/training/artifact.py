@@ -14,16 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from asd import __version__
 from asd.config import settings
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
-from asd.store.atomic import replacing
+from asd.store.atomic import remove, replacing
 from asd.store.digest import canonical_json, sha256_bytes, sha256_json
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 SCHEMA = 1
 WEIGHTS, RECORD, HISTORY = "weights.safetensors", "model.json", "history.csv"
@@ -67,13 +69,11 @@ def write_model(
     history: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write a trained model; ``model.json`` comes last and vouches for the rest."""
-    from safetensors.torch import save_file
-
     # A half-replaced model must not look whole.
-    (folder / RECORD).unlink(missing_ok=True)
+    remove(folder / RECORD)
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     with replacing(folder / WEIGHTS) as beside:
-        save_file(tensors, beside)
+        save_tensors(tensors, beside)
     with replacing(folder / HISTORY) as beside:
         beside.write_text(_table(history), encoding="utf-8")
     record: dict[str, Any] = {
@@ -90,6 +90,19 @@ def write_model(
     record["digest"] = sha256_json(record)
     with replacing(folder / RECORD) as beside:
         beside.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def save_tensors(
+    tensors: Mapping[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors as safetensors; a full disk is an OSError as everywhere else."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(tensors), path, metadata=metadata)
+    except SafetensorError as error:
+        raise OSError(" ".join(str(error).split())) from error
 
 
 def read_record(folder: Path) -> dict[str, Any]:

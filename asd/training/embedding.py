@@ -24,8 +24,10 @@ class Outputs:
 
     Attributes:
         columns: ``name section domain label attributes content``, (N,) each.
-        classes: (N,) int32 the primary class of each training clip, -1 for test clips.
-        arrays: ``embedding`` (N, D) and ``logits`` (N, C), float32.
+        classes: (N,) int32 the primary class of each training clip, -1 for test clips and where
+            the model has no classes.
+        arrays: what the network names, float32: ``embedding`` (N, D) and ``logits`` (N, C) or
+            (N, W, C), or ``error`` (N,).
         inputs: identities of the shards that were read, by feature and section.
     """
 
@@ -52,7 +54,7 @@ def embed(
     clips = StoredClips(store, machine, request["model"]["features"], split)
     if split == "train" and clips.identities != request["inputs"]:
         raise JobError(f"{machine}: the store changed since training; run 'asd train' again")
-    if split == "train":
+    if split == "train" and request["classes"]:
         labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
         classes = labels.primary
     else:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from asd.config import ModelConfig, TrainConfig
+from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
@@ -39,7 +39,7 @@ class Training:
 
     Attributes:
         machine, model: what was trained.
-        task: what its primary classes are.
+        task: what its primary classes are; ``"reconstruction"`` where it has none.
         classes, attribute_classes, clips: how many there are.
         epochs: epochs computed now; 0 where the model was there already.
         resumed: epochs taken over from an interrupted run.
@@ -75,16 +75,18 @@ def train(
         store: the feature store.
         machine: the machine type.
         name: the model's name.
-        model: its features, network and losses.
-        config: how it is trained.
+        model: its features, network and losses, and the settings of its training that differ.
+        config: the settings of training that all models share.
         folder: where the model goes.
         state: where the state of an unfinished training is kept.
 
     Raises:
-        UsageError: a feature is not in the store, or there is nothing to train on.
+        UsageError: a feature is not in the store, or not what the network reads; or there is
+            nothing to train on.
         JobError: training diverged, or the store is damaged.
     """
     started = time.monotonic()
+    config = settings(TrainConfig, config.model_dump() | model.train, f"models.{name}.train")
     compute = choose_compute(config.device, config.precision, "train")
     clips = StoredClips(store, machine, model.features, "train")
     labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
@@ -103,8 +105,8 @@ def train(
     return Training(
         machine=machine,
         model=name,
-        task=labels.task,
-        classes=len(labels.classes),
+        task=request["task"],
+        classes=len(request["classes"]),
         attribute_classes=len(request["attribute_classes"]) if request["attribute_head"] else 0,
         clips=len(clips),
         epochs=epochs,
@@ -116,12 +118,13 @@ def train(
 def _request(objective: Objective, compute: Compute) -> dict[str, Any]:
     """Return everything that decides the weights."""
     clips, model, config = objective.clips, objective.model, objective.config
-    settings = config.model_dump(mode="json", exclude={"device", "precision"})
+    common = ("epochs", "learning_rate", "seed")
+    decisive = config.model_dump(mode="json", include={*common, *objective.reads})
     return {
         "version": VERSION,
         "machine": clips.machine,
-        "model": model.model_dump(mode="json"),
-        "train": settings | compute.describe(),
+        "model": model.model_dump(mode="json", exclude={"train"}),
+        "train": decisive | compute.describe(),
         "inputs": clips.identities,
         "shapes": {name: list(shape) for name, shape in clips.shapes.items()},
         # With these a clip can be scored where there is no store.

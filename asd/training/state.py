@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from asd.store.atomic import replacing
+from asd.training.artifact import save_tensors
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -30,8 +31,6 @@ def save_state(
         optimizer: an Adam over all of its parameters.
         history: one row an epoch that is done.
     """
-    from safetensors.torch import save_file
-
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         for moment in _MOMENTS:
@@ -40,7 +39,7 @@ def save_state(
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     header = json.dumps({"identity": identity, "history": history})
     with replacing(path) as beside:
-        save_file(whole, beside, metadata={"asd": header})
+        save_tensors(whole, beside, metadata={"asd": header})
 
 
 def load_state(

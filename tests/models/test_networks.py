@@ -23,9 +23,9 @@ def test_a_network_says_its_kind_and_settings(name: str) -> None:
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_outputs_are_named_and_a_row_a_clip(name: str) -> None:
     kind = NETWORKS[name]
-    network = kind({"logmel": (128, 40)}, classes=4, attributes=3, settings=kind.Settings()).eval()
+    network = kind({"logmel": (128, 80)}, classes=4, attributes=3, settings=kind.Settings()).eval()
     with torch.inference_mode():
-        output = network({"logmel": torch.randn(2, 128, 40)})
+        output = network({"logmel": torch.randn(2, 128, 80)})
     named = output._asdict()
     assert named
     assert all(v is None or v.shape[0] == 2 for v in named.values())

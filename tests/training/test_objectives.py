@@ -2,31 +2,85 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from asd.config import ModelConfig, TrainConfig
+from asd.config import EmbedConfig, ModelConfig, TrainConfig
 from asd.device import choose_compute
+from asd.errors import UsageError
 from asd.models import NETWORKS
-from asd.training.artifact import build_network
+from asd.scoring import build
+from asd.scoring.bank import Bank
+from asd.training import loop
+from asd.training.artifact import build_network, load_model
 from asd.training.data import StoredClips
+from asd.training.embedding import Outputs, embed
 from asd.training.labels import label
+from asd.training.loop import train
 from asd.training.objectives import OBJECTIVES
 from asd.training.objectives.base import Objective
+from asd.training.objectives.windows import CLIPS_TOGETHER, shuffled_windows
+from asd.training.transforms import TRANSFORMS
+
+SECTIONS = {"00": 8, "01": 7}
+EMBED = EmbedConfig(batch_size=4, precision="float32")
+# What a network needs to read the small clips of these tests, where it is not the paper's.
+OWN: dict[str, dict[str, Any]] = {
+    "autoencoder": {"features": ("logmel",), "settings": {"frames": 3, "hidden": [8, 2, 8]}},
+    "mobilenetv2": {
+        "features": ("logmel",),
+        "settings": {"width": 0.1, "frames": 8, "hop": 1},
+    },
+}
+WINDOWED = ["autoencoder", "mobilenetv2"]
+
+Of = Callable[[str], ModelConfig]
 
 
 @pytest.fixture
-def make(fill: Callable, model: ModelConfig, config: TrainConfig) -> Callable[..., Objective]:
+def of(model: ModelConfig) -> Of:
+    """Return the model of a network."""
+    return lambda network: model.model_copy(
+        update={"network": network, "train": {"batch_size": 12}, **OWN.get(network, {})}
+    )
+
+
+@pytest.fixture
+def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., Objective]:
     def run(network: str, sections: dict[str, int], attributes: tuple[str, ...]) -> Objective:
-        clips = StoredClips(fill(sections, attributes), "fan", model.features, "train")
+        chosen = of(network)
+        clips = StoredClips(fill(sections, attributes), "fan", chosen.features, "train")
         labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
         kind = OBJECTIVES[NETWORKS[network].kind]
-        return kind(clips, labels, model.model_copy(update={"network": network}), config)
+        return kind(clips, labels, chosen, config.model_copy(update={"batch_size": 12}))
 
     return run
+
+
+@pytest.fixture
+def run(of: Of, config: TrainConfig, tmp_path: Path) -> Callable[..., loop.Training]:
+    def trained(
+        store: Any, network: str, folder: str = "model", train_as: TrainConfig = config, **own: Any
+    ) -> loop.Training:
+        chosen = of(network)
+        chosen = chosen.model_copy(update={"train": {**chosen.train, **own}})
+        state = tmp_path / f"{folder}.state"
+        return train(store, "fan", "m", chosen, train_as, tmp_path / folder, state)
+
+    return trained
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))
@@ -63,6 +117,12 @@ def test_batches_follow_the_seed_and_the_epoch(
     assert not torch.equal(drawn(0), drawn(1))
 
 
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_it_reads_settings_that_there_are(network: str) -> None:
+    reads = OBJECTIVES[NETWORKS[network].kind].reads
+    assert set(reads) <= set(TrainConfig.model_fields)
+
+
 def test_one_state_becomes_every_transformation(make: Callable) -> None:
     objective = make("tdnn", {"00": 15}, ("",))
     seen = torch.cat([batch.targets["classes"] for batch in objective.batches(0)])
@@ -70,3 +130,153 @@ def test_one_state_becomes_every_transformation(make: Callable) -> None:
     # An epoch is every clip as every class, to half a batch of 3 classes x 4 clips.
     whole = len(objective.clips) * len(objective.facts["classes"])
     assert abs(len(seen) - whole) <= 6
+
+
+def test_every_window_is_taken_once_as_every_transformation(make: Callable) -> None:
+    objective = make("mobilenetv2", {"00": 5}, ("",))
+    seen = torch.cat([batch.targets["classes"] for batch in objective.batches(0)])
+    # Clips of 11 frames have 4 windows of 8.
+    assert Counter(seen.tolist()) == dict.fromkeys(range(len(TRANSFORMS)), 5 * 4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(count=st.integers(2, 200), windows=st.integers(1, 6), size=st.integers(2, 40))
+def test_an_epoch_has_every_window_once(count: int, windows: int, size: int) -> None:
+    # The value of a window tells which one it is.
+    numbers = torch.arange(count * windows, dtype=torch.float32).reshape(count, windows, 1, 1)
+    read: list[int] = []
+
+    def clips(rows: np.ndarray) -> torch.Tensor:
+        read.append(len(rows))
+        return numbers[torch.from_numpy(rows)]
+
+    batches = list(shuffled_windows(count, clips, size, np.random.default_rng(0)))
+    values = torch.cat([found.flatten() for found, _ in batches]).int()
+    assert sorted(values.tolist()) == list(range(count * windows))
+    rows = np.concatenate([rows for _, rows in batches])
+    np.testing.assert_array_equal(rows, values.numpy() // windows)
+    assert max(read) < 2 * CLIPS_TOGETHER
+    for found, _ in batches:
+        assert min(size, 2 * windows) <= len(found) < 2 * size
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_a_network_trains_comes_back_and_embeds(
+    network: str, fill: Callable, run: Callable, tmp_path: Path
+) -> None:
+    store = fill(SECTIONS)
+    result = run(store, network, epochs=1)
+    assert (result.epochs, result.clips) == (1, 15)
+    assert run(store, network, epochs=1).epochs == 0
+    trained = load_model(tmp_path / "model")
+    outputs = embed(store, "fan", trained, "train", EMBED)
+    assert outputs.arrays
+    for values in outputs.arrays.values():
+        assert values.dtype == np.float32
+        assert len(values) == 15
+        assert np.isfinite(values).all()
+    again = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    for name, values in outputs.arrays.items():
+        np.testing.assert_array_equal(values, again.arrays[name])
+
+
+@pytest.mark.parametrize("network", WINDOWED)
+def test_the_loss_falls(network: str, fill: Callable, run: Callable, tmp_path: Path) -> None:
+    run(fill({"00": 8, "05": 7}), network, epochs=12, learning_rate=5e-3)
+    with (tmp_path / "model" / "history.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == 12
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_a_killed_run_ends_in_the_same_bytes(
+    network: str,
+    fill: Callable,
+    run: Callable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = fill(SECTIONS)
+    run(store, network, "whole", epochs=3)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
+    plain = loop.save_state
+
+    def dying(*arguments: Any) -> None:
+        plain(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_state", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, network, "killed", epochs=3)
+    monkeypatch.undo()
+    result = run(store, network, "killed", epochs=3)
+    assert (result.resumed, result.epochs) == (1, 2)
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_only_settings_that_are_read_decide(
+    network: str, fill: Callable, run: Callable, config: TrainConfig
+) -> None:
+    store = fill(SECTIONS)
+    run(store, network, epochs=1)
+    other = config.model_copy(update={"epochs": 7, "clips_per_class": 2, "device": "cpu"})
+    again = run(store, network, train_as=other, epochs=1)
+    reads = OBJECTIVES[NETWORKS[network].kind].reads
+    # The model's own number of epochs stands; the batches are another matter.
+    assert again.epochs == ("clips_per_class" in reads)
+
+
+def test_a_mistake_in_a_models_own_training_is_one_line(fill: Callable, run: Callable) -> None:
+    with pytest.raises(UsageError, match=r"models.m.train: unknown key 'epoch' .*'epochs'"):
+        run(fill(SECTIONS), "autoencoder", epoch=1)
+
+
+def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, tmp_path: Path) -> None:
+    store = fill(SECTIONS)
+    result = run(store, "autoencoder", epochs=1)
+    assert (result.task, result.classes, result.attribute_classes) == ("reconstruction", 0, 0)
+    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    assert set(outputs.arrays) == {"error"}
+    assert outputs.arrays["error"].shape == (15,)
+    assert set(outputs.classes.tolist()) == {-1}
+    scores = (
+        build("error", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.columns["section"])
+    )
+    np.testing.assert_array_equal(scores, outputs.arrays["error"])
+
+
+def test_windows_of_a_clip_are_scored_by_their_mean_doubt(
+    fill: Callable, run: Callable, tmp_path: Path
+) -> None:
+    store = fill(SECTIONS)
+    assert run(store, "mobilenetv2", epochs=2, learning_rate=1e-3).task == "sections"
+    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    logits = outputs.arrays["logits"]
+    assert logits.shape == (15, 4, 2)
+    scores = (
+        build("posterior", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.columns["section"])
+    )
+    powers = np.exp(logits.astype(np.float64))
+    shares = powers / powers.sum(axis=2, keepdims=True)
+    own = shares[np.arange(15), :, outputs.classes]
+    np.testing.assert_allclose(scores, np.log((1 - own) / own).mean(axis=1), rtol=1e-9)
+
+
+def test_one_section_is_classified_by_what_labels_say(
+    fill: Callable, run: Callable, tmp_path: Path
+) -> None:
+    states = run(fill({"00": 8}), "mobilenetv2", "states", epochs=1)
+    assert (states.task, states.classes) == ("attributes", 2)
+    store = fill({"00": 8}, attributes=("",), root="alike")
+    alike = run(store, "mobilenetv2", "alike", epochs=1)
+    assert (alike.task, alike.classes) == ("transformations", len(TRANSFORMS))
+    outputs = embed(store, "fan", load_model(tmp_path / "alike"), "train", EMBED)
+    assert outputs.arrays["logits"].shape == (8, 4, len(TRANSFORMS))
+    assert outputs.classes.tolist() == [0] * 8
+
+
+def _bank(outputs: Outputs) -> Bank:
+    columns = {name: tuple(values) for name, values in outputs.columns.items()}
+    return Bank(**columns, classes=outputs.classes, arrays=dict(outputs.arrays), provenance={})

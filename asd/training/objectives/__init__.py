@@ -10,5 +10,10 @@ if TYPE_CHECKING:
     from asd.training.objectives.base import Objective
 
 OBJECTIVES: Registry[type[Objective]] = Registry(
-    "objective", {"classifier": "asd.training.objectives.classification:Classification"}
+    "objective",
+    {
+        "classifier": "asd.training.objectives.classification:Classification",
+        "autoencoder": "asd.training.objectives.reconstruction:Reconstruction",
+        "window_classifier": "asd.training.objectives.window_classification:WindowClassification",
+    },
 )

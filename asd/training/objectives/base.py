@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -18,10 +18,11 @@ from asd.training.labels import Labels
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips of one step, on the CPU.
+    """Clips, or windows of clips, of one step, on the CPU.
 
     Attributes:
-        inputs: (B, F, T) features and (B, L) waves, float32, by name.
+        inputs: (B, F, T) features and (B, L) waves, or windows (B, F, frames) of a feature,
+            float32, by name.
         targets: what the objective compares the outputs with, (B, ...) by name.
     """
 
@@ -37,7 +38,12 @@ class Objective(ABC):
         labels: their classes.
         model: the model's features and losses.
         config: how it is trained.
+
+    Attributes:
+        reads: the settings of :class:`TrainConfig` that it has a use for, beside those of all.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, clips: StoredClips, labels: Labels, model: ModelConfig, config: TrainConfig

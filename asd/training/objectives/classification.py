@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,11 +12,8 @@ from torch import nn
 from asd.device import Compute
 from asd.training.losses import total_loss
 from asd.training.objectives.base import Batch, Objective
+from asd.training.objectives.examples import Examples
 from asd.training.sampler import balanced_batches
-from asd.training.transforms import TRANSFORMS, transformed
-
-# Keeps the phases of the ripples apart from the order of the batches, which has the same seed.
-_PHASES = 1
 
 
 class Classification(Objective):
@@ -25,6 +22,8 @@ class Classification(Objective):
     Where the clips have one class, each is taken once as every transformation of itself
     (:mod:`asd.training.transforms`), so an epoch is as many times longer.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ("classes_per_batch", "clips_per_class")
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -40,25 +39,17 @@ class Classification(Objective):
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches with the targets ``classes`` (B,) and ``attributes`` (B,), int64."""
-        clips, labels, config = self.clips, self.labels, self.config
-        transforming = labels.task == "transformations"
-        # Row i of the transformed clips is clip i % N.
-        classes = (
-            np.repeat(np.arange(len(TRANSFORMS)), len(clips)) if transforming else labels.primary
-        )
-        random = np.random.default_rng([config.seed, epoch, _PHASES])
+        config = self.config
+        examples = Examples(self.clips, self.labels, config.seed, epoch)
         for drawn in balanced_batches(
-            classes, config.classes_per_batch, config.clips_per_class, config.seed, epoch
+            examples.classes, config.classes_per_batch, config.clips_per_class, config.seed, epoch
         ):
-            rows = drawn % len(clips)
-            inputs = clips.batch(rows)
-            if transforming:
-                inputs = transformed(inputs, classes[drawn], random, clips.decibels)
+            attributes = self.labels.attribute[examples.rows(drawn)].astype(np.int64)
             yield Batch(
-                inputs,
+                examples.read(drawn),
                 {
-                    "classes": torch.from_numpy(classes[drawn].astype(np.int64)),
-                    "attributes": torch.from_numpy(labels.attribute[rows].astype(np.int64)),
+                    "classes": examples.targets(drawn),
+                    "attributes": torch.from_numpy(attributes),
                 },
             )
 

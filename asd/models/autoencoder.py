@@ -1,0 +1,82 @@
+"""The challenge's autoencoder (DCASE 2022 Task 2 baseline; the paper's Table VI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from asd.config import Positive, Settings
+from asd.models.windows import WindowNetwork
+
+
+class AutoencoderSettings(Settings):
+    """The shape of the network; defaults are the challenge's.
+
+    Attributes:
+        frames: frames that are stacked.
+        hop: frames from one stack to the next.
+        hidden: units of each hidden layer; with 128 bands and 5 frames,
+            640-128-128-128-128-8-128-128-128-128-640.
+    """
+
+    frames: Positive = 5
+    hop: Positive = 1
+    hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = (*[128] * 4, 8, *[128] * 4)
+
+
+class Output(NamedTuple):
+    """What the autoencoder gives for a batch of clips.
+
+    Attributes:
+        error: (B,) mean squared error over a clip's windows, in squared units of the feature.
+    """
+
+    error: torch.Tensor
+
+
+class Autoencoder(WindowNetwork):
+    """Reconstruct stacked frames through a narrow layer; the error tells how unusual they are.
+
+    Every hidden layer is linear, batch normalisation, ReLU; the last layer is linear.
+
+    Args:
+        shapes: the shape of one row of each feature, by name; one of (F, T).
+        classes, attributes: not used; it tells no classes apart.
+        settings: the shape of the network.
+
+    Raises:
+        UsageError: see :class:`WindowNetwork`.
+    """
+
+    kind: ClassVar[str] = "autoencoder"
+    Settings: ClassVar[type[Settings]] = AutoencoderSettings
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        classes: int,
+        attributes: int,
+        settings: AutoencoderSettings,
+    ) -> None:
+        super().__init__(shapes, settings.frames, settings.hop)
+        width = self.bands * self.frames
+        layers: list[nn.Module] = []
+        before = width
+        for units in settings.hidden:
+            layers += [nn.Linear(before, units), nn.BatchNorm1d(units), nn.ReLU()]
+            before = units
+        self.layers = nn.Sequential(*layers, nn.Linear(before, width))
+
+    def error(self, windows: torch.Tensor) -> torch.Tensor:
+        """Return the mean squared error (n,) of each of the ``windows`` (n, F, frames)."""
+        stacked = self.scaled(windows).transpose(1, 2).flatten(1)
+        rebuilt = self.layers(stacked).float()
+        return (rebuilt - stacked).square().mean(dim=1) * self.deviation**2
+
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> Output:
+        """Return the errors of a batch of clips, the feature being (B, F, T)."""
+        return Output(torch.stack([self.error(clip).mean() for clip in self.windows_of(inputs)]))

@@ -1,0 +1,303 @@
+"""asd verify: damage anywhere is found and named; what can be made again is.
+
+`ASD_LONG_TESTS=1` flips 250 bytes of each file instead of 15.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from contextlib import chdir, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from torch import nn
+
+from asd.cli import cli
+from asd.cli.project import Project
+from asd.cli.verify import verify
+from asd.errors import AsdError
+from asd.scoring.bank import COLUMNS, Bank, read_bank, write_bank
+from asd.scoring.thresholds import read_provenance, read_thresholds
+from asd.store import FeatureStore, Shard
+from asd.training.artifact import read_record, write_model
+
+PARAMS = """
+dataset: {name: small, raw: data/raw, machines: [fan]}
+features: {wave: {}}
+models: {small: {features: [wave]}}
+systems: {"1": {model: small, scorer: cosine}}
+"""
+FLIPS = 250 if os.environ.get("ASD_LONG_TESTS") else 15
+LENGTH = 2000
+SHARD = Path("data/features/fan/wave/section_00_train.h5")
+BANK = Path("data/banks/small/fan/train.h5")
+MODEL = Path("data/models/small/fan/model.json")
+SCORES = Path("data/scores/1/anomaly_score_fan_section_00_test.csv")
+THRESHOLDS = Path("data/scores/1/threshold_fan.json")
+
+
+def _record(folder: Path) -> None:
+    """Write noise as two sections of 6 training clips and 2 test clips."""
+    noise = np.random.default_rng(0)
+    for section in ("00", "01"):
+        for i in range(8):
+            split = "train" if i < 6 else "test"
+            path = folder / split / f"section_{section}_source_{split}_normal_{i:04d}_speed_1.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, noise.integers(-9000, 9000, LENGTH).astype(np.int16), 16000)
+
+
+def _bank(model: str, split: str) -> Bank:
+    shards = FeatureStore(Path("data/features")).shards("fan", "wave", split)
+    columns = {
+        name: tuple(value for shard in shards for value in shard.column(name))
+        for name in COLUMNS
+        if name != "section"
+    }
+    rows = np.concatenate([shard.features for shard in shards])
+    return Bank(
+        **columns,
+        section=tuple(shard.section for shard in shards for _ in range(len(shard))),
+        classes=np.zeros(len(rows), np.int32),
+        arrays={"embedding": rows[:, :8].astype(np.float32)},
+        provenance={"model": model, "machine": "fan", "split": split},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which everything is there."""
+    root = tmp_path_factory.mktemp("whole")
+    with chdir(root):
+        _record(Path("data/raw/fan"))
+        Path("pipeline").mkdir()
+        Path("pipeline/params.yaml").write_text(PARAMS)
+        for verb in ("index", "extract"):
+            cli.main([verb], standalone_mode=False)
+        write_model(MODEL.parent, nn.Linear(2, 2), {"machine": "fan"}, [{"epoch": 1}])
+        model = read_record(MODEL.parent)["digest"]
+        for split in ("train", "test"):
+            write_bank(BANK.with_stem(split), _bank(model, split))
+        cli.main(["score"], standalone_mode=False)
+    return root
+
+
+@pytest.fixture
+def project(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project, as the current folder."""
+    root = tmp_path / "project"
+    shutil.copytree(whole, root)
+    monkeypatch.chdir(root)
+    return root
+
+
+def _flip(path: Path, place: int, bits: int = 1) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= bits
+    path.write_bytes(data)
+
+
+def _flip_row(row: int) -> None:
+    shard = Shard.open(SHARD)
+    _flip(SHARD, shard.offset + row * shard.spec.row_bytes + 7)
+
+
+def test_a_whole_project_is_whole(project: Path, asd: Callable) -> None:
+    for arguments in ((), ("--deep",), ("--machine", "fan"), ("--repair",)):
+        done = asd("verify", *arguments)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.count("\n") == 1
+        assert "verified 4 shards, 16 rows, 2 banks, 1 model, 4 score files" in done.out
+        assert done.out.endswith("s: all as written\n")
+
+
+def test_json_has_everything(project: Path, asd: Callable) -> None:
+    _flip_row(2)
+    Path("data/features/fan/.x.part").write_text("")
+    done = asd("verify", "--deep", "--json")
+    assert done.code == 1
+    (report,) = json.loads(done.out)
+    assert report["counts"]["recording"] == 16
+    assert report["damaged"][0]["path"] == str(SHARD)
+    assert report["damaged"][0]["rows"] == [2]
+    assert report["notes"][0]["path"] == "data/features/fan/.x.part"
+    assert report["left"] == 1
+
+
+def test_damaged_rows_alone_are_computed_again(project: Path, asd: Callable) -> None:
+    before = SHARD.read_bytes()
+    for row in (1, 4):
+        _flip_row(row)
+    assert asd("verify").code == 0  # rows are not read without --deep
+    done = asd("verify", "--deep")
+    assert done.code == 1
+    assert done.out.startswith(f"{SHARD}: 2 of 6 rows are not what was written")
+    done = asd("verify", "--deep", "--repair")
+    assert done.code == 0
+    assert "fan wave: computed 2 rows again" in done.out
+    assert SHARD.read_bytes() == before
+    assert asd("verify", "--deep").code == 0
+
+
+@pytest.mark.parametrize("harm", ["table", "lost", "swapped", "cut"])
+def test_damaged_shards_are_made_again(project: Path, asd: Callable, harm: str) -> None:
+    before = SHARD.read_bytes()
+    if harm == "table":
+        _flip(SHARD, before.index(b"section_00_source_train_normal_0003"))
+    elif harm == "lost":
+        SHARD.unlink()
+    elif harm == "cut":
+        SHARD.write_bytes(before[:-1000])
+    else:
+        SHARD.write_bytes(SHARD.with_stem("section_01_train").read_bytes())
+    done = asd("verify")
+    assert done.code == 1
+    assert done.out.startswith(f"{SHARD}: ")
+    assert done.out.count("\n") == 2
+    done = asd("verify", "--repair")
+    assert done.code == 0, done.out
+    # An entry of the table that was not hit still tells which clip its row is of.
+    rows = "0 rows" if harm == "table" else "6 rows"
+    assert f"fan wave: computed {rows} again" in done.out
+    assert SHARD.read_bytes() == before
+
+
+@pytest.mark.parametrize("why", ["recording", "params", "name"])
+def test_what_cannot_be_repaired_says_why(project: Path, asd: Callable, why: str) -> None:
+    _flip_row(0)
+    expected = "changed since it was indexed"
+    if why == "recording":
+        path = next(Path("data/raw/fan/train").glob("section_00*_0000_*"))
+        _flip(path, 100)
+    elif why == "params":
+        recorded = Path("pipeline/params.yaml")
+        recorded.write_text(recorded.read_text() + "index: {channel: 1}\n")
+        expected = "other params than the present ones; run 'asd extract'"
+    else:
+        SHARD.rename(SHARD.with_name("copy.h5"))
+        expected = "copy.h5: cannot be repaired"
+    done = asd("verify", "--deep", "--repair")
+    assert done.code == 1
+    assert expected in done.out
+    assert "Traceback" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("path", "harmed"),
+    [(BANK, b"section_00"), (MODEL, b"fan"), (SCORES, b"section_00"), (THRESHOLDS, b"gamma")],
+)
+def test_other_damaged_files_are_removed_and_their_stage_named(
+    project: Path, asd: Callable, path: Path, harmed: bytes
+) -> None:
+    stage = {"banks": "embed", "models": "train", "scores": "score"}[path.parts[1]]
+    whole = path.read_bytes()
+    _flip(path, whole.index(harmed))
+    done = asd("verify")
+    assert done.code == 1
+    (line, _) = done.out.splitlines()
+    assert line.startswith(f"{path}: ")
+    assert f"run 'asd {stage}'" in line
+    done = asd("verify", "--repair")
+    assert done.code == 1  # something is left to do
+    assert f"{path}: removed; run 'asd {stage}'" in done.out
+    assert not path.exists()
+    if stage == "score":
+        assert asd("score").code == 0
+        assert path.read_bytes() == whole
+
+
+def test_files_in_other_places_are_damage(project: Path, asd: Callable) -> None:
+    shutil.copytree("data/banks/small/fan", "data/banks/small/valve")
+    shutil.copytree("data/models/small/fan", "data/models/small/valve")
+    shutil.copytree("data/scores/1", "data/scores/2")
+    BANK.with_stem("test").write_bytes(BANK.read_bytes())
+    done = asd("verify")
+    assert done.code == 1
+    lines = [line for line in done.out.splitlines() if "wrong place" in line]
+    assert [line.partition(":")[0] for line in lines] == [
+        "data/banks/small/fan/test.h5",
+        "data/banks/small/valve/test.h5",
+        "data/banks/small/valve/train.h5",
+        "data/models/small/valve/model.json",
+        "data/scores/2/threshold_fan.json",
+    ]
+    assert asd("verify", "--machine", "fan").out.count("wrong place") == 2
+
+
+def test_what_stopped_runs_left_is_no_damage(project: Path, asd: Callable) -> None:
+    SHARD.with_name(f".{SHARD.name}.part").write_bytes(b"half")
+    MODEL.unlink()
+    THRESHOLDS.unlink()
+    done = asd("verify")
+    assert done.code == 0
+    notes = [line for line in done.out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 6  # four score files, the weights, the part
+    assert notes[0].startswith("note: data/models/small/fan/weights.safetensors: has no model.json")
+
+
+def test_recordings_are_read_by_deep_alone(project: Path, asd: Callable) -> None:
+    first, second = sorted(Path("data/raw/fan/test").glob("*.wav"))[:2]
+    _flip(first, 60)
+    second.unlink()
+    assert asd("verify").code == 0
+    done = asd("verify", "--deep")
+    assert done.code == 1
+    assert f"{first}: changed since it was indexed" in done.out
+    assert f"{second}: lost" in done.out
+    shutil.rmtree("data/raw")
+    done = asd("verify", "--deep")
+    assert done.out.count("\n") == 2
+    assert "data/raw/fan: no such folder; data/index/fan.csv lists 16 recordings" in done.out
+
+
+def test_earlier_versions_of_a_bank_are_kept_even_if_damaged(project: Path, asd: Callable) -> None:
+    path = BANK.parent / "versions/0000.h5"
+    path.parent.mkdir()
+    shutil.copyfile(BANK, path)
+    assert "1 bank version" in asd("verify").out
+    _flip(path, path.read_bytes().index(b"section_00"))
+    done = asd("verify", "--repair")
+    assert done.code == 1
+    assert f"{path}: cannot be repaired" in done.out
+    assert path.exists()
+
+
+def _read(path: Path) -> Any:
+    """Return all that a reader takes from a file."""
+    if path.suffix == ".csv":
+        return path.read_bytes()
+    if path.suffix == ".json":
+        return read_thresholds(path), read_provenance(path)
+    if path.parts[1] == "banks":
+        bank = read_bank(path)
+        arrays = {name: (a.shape, a.tobytes()) for name, a in bank.arrays.items()}
+        columns = [getattr(bank, name) for name in COLUMNS]
+        return columns, bank.classes.tolist(), arrays, dict(bank.provenance)
+    shard = Shard.open(path)
+    return shard.spec, shard.identity, shard.table.tobytes(), shard.features.tobytes()
+
+
+def test_every_flipped_byte_is_found_or_changes_nothing_that_is_read(project: Path) -> None:
+    chance = random.Random(0)
+    found_all = 0
+    for path in (SHARD, BANK, SCORES, THRESHOLDS):
+        whole, expected = path.read_bytes(), _read(path)
+        for _ in range(FLIPS):
+            _flip(path, chance.randrange(len(whole)), chance.randrange(1, 256))
+            found = {damage.path for damage in verify(Project(Path()), deep=True).damaged}
+            assert found <= {path}, "another file is blamed"
+            found_all += len(found)
+            if found:
+                with suppress(AsdError):
+                    assert _read(path) != expected, "a false alarm"
+            else:
+                assert _read(path) == expected
+            path.write_bytes(whole)
+    assert found_all > FLIPS

@@ -1,0 +1,152 @@
+"""Damaged text files and odd names: the project's own errors on one line, and no others.
+
+`ASD_LONG_TESTS=1` tries 5,000 of each kind instead of 60.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asd.clips import folder as plain_folder
+from asd.clips import grammar
+from asd.clips.attributes import read_attributes
+from asd.clips.grammar import Facts
+from asd.clips.record import COLUMNS, read_index
+from asd.config import load_params
+from asd.errors import AsdError
+from asd.scoring.files import read_values
+from asd.scoring.thresholds import find_threshold, read_thresholds, write_thresholds
+from asd.store import FeatureStore
+from asd.store.digest import canonical_json
+
+LONG = bool(os.environ.get("ASD_LONG_TESTS"))
+fuzzed = settings(
+    max_examples=5_000 if LONG else 60,
+    derandomize=not LONG,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+PARAMS = b"""
+dataset: {name: x, raw: data/raw, machines: [fan]}
+index: {layout: auto, seconds: auto}
+features: {wave: {extractor: wave}, logmel: {n_fft: 1024, floor: 1.0e-10}}
+models:
+  a: {features: [wave], losses: {cross_entropy: 1}}
+systems: {"1": {model: a, scorer: cosine}}
+"""
+CLIP = "fan/a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok"
+INDEX = f"{','.join(COLUMNS)}\n{CLIP}\n{CLIP}\n".encode()
+SCORES = b'a.wav,1.5\nb.wav,-2e3\n"c,d.wav",0\n'
+ATTRIBUTES = b"file_name,d1p,d1v\nfan/train/a.wav,speed,1\nfan/test/b.wav,speed,2\n"
+INPUTS = (canonical_json({"wave": {"section_00_train": "0" * 64}}) + "\n").encode()
+WORDS = [
+    *(b'"', b"'", b"\n", b"\r", b"\t", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", b","),
+    *(b"[", b"]", b"{", b"}", b": ", b"- ", b"? ", b"<<: ", b"&a ", b"*a", b"|", b">", b"@"),
+    *(b"!!set ", b"!!int ", b"!!float ", b"!!bool ", b"!!python/object:os.system ", b"%YAML 9.9\n"),
+    *(b"---\n", b"...\n", b"2001-99-99", b"1e999", b".nan", b"NaN", b"-Infinity", b"null", b"~"),
+    *(b"9" * 5000, b"0x", b"1_0", b"1:99:99", b"\\ud800", b"\xe2\x80\xa8", b";", b"=", b"[" * 1200),
+]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """Draw a file with a few bytes replaced, left out or doubled."""
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        stop = start + draw(st.sampled_from([0, 0, 1, 1, 4, 30]))
+        copied = bytes(data[start : start + 40])
+        data[start:stop] = draw(
+            st.sampled_from(WORDS) | st.binary(max_size=3) | st.just(copied) | st.just(b"")
+        )
+    return bytes(data)
+
+
+def _thresholds(folder: Path) -> bytes:
+    found = {"00": find_threshold("quantile", np.arange(20.0))}
+    write_thresholds(folder / "whole.json", found, {"files": {"a.csv": "0"}})
+    return (folder / "whole.json").read_bytes()
+
+
+READERS: dict[str, tuple[str, bytes | Callable[[Path], bytes], Callable[[Path], Any]]] = {
+    "params": ("params.yaml", PARAMS, load_params),
+    "index": ("fan.csv", INDEX, read_index),
+    "scores": ("scores.csv", SCORES, read_values),
+    "thresholds": ("threshold_fan.json", _thresholds, read_thresholds),
+    "attributes": ("attributes_00.csv", ATTRIBUTES, lambda path: read_attributes(path.parent)),
+    "inputs": ("inputs_a.json", INPUTS, FeatureStore(Path()).read_inputs),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_text_is_refused_on_one_line(tmp_path: Path, name: str) -> None:
+    file, whole, read = READERS[name]
+    whole = whole(tmp_path) if callable(whole) else whole
+    (tmp_path / "input").mkdir()
+    path = tmp_path / "input" / file
+    refusals = []
+
+    @fuzzed
+    @given(damaged(whole) | st.binary(max_size=60))
+    def attempt(data: bytes) -> None:
+        path.write_bytes(data)
+        try:
+            read(path)
+        except AsdError as error:
+            refusals.append(str(error))
+
+    path.write_bytes(whole)
+    read(path)
+    attempt()
+    assert refusals
+    assert not [refusal for refusal in refusals if "\n" in refusal]
+
+
+_PIECES = [
+    *("section_", "00", "id_", "_source", "_target", "_train", "_test", "_normal", "_anomaly"),
+    *("_0000", "00000000", "_vel_1", "_noAttribute", ".wav", ".FLAC", "_", " ", "\n", "é", "١"),
+]
+names = st.lists(st.sampled_from(_PIECES) | st.text(max_size=3), max_size=9).map("".join)
+
+
+def _is_possible(facts: Facts) -> bool:
+    pairs = facts.attributes.split(";") if facts.attributes else []
+    return (
+        re.fullmatch("[0-9]{2}", facts.section) is not None
+        and facts.domain in ("", "source", "target")
+        and facts.split in ("", "train", "test")
+        and facts.label in ("", "normal", "anomaly")
+        and all(pair.count("=") == 1 for pair in pairs)
+        and "\n" not in repr(facts.attributes)
+    )
+
+
+@fuzzed
+@given(st.sampled_from(["train", "test", "source_test", "target_test", "other"]), names)
+def test_any_name_is_read_whole_or_not_at_all(folder: str, name: str) -> None:
+    for layout in grammar.LAYOUTS:
+        facts = grammar.parse(layout, folder, name)
+        if facts is None:
+            assert ": " in grammar.why_not(layout, folder, name)
+        else:
+            assert _is_possible(facts)
+            # A name says its section itself, and nothing but a name with that ending is read.
+            assert facts.section in name
+            assert name.lower().endswith((".wav", ".flac", ".ogg"))
+
+
+@fuzzed
+@given(st.lists(st.sampled_from(["train", "test", "Normal", "abnormal", "id_00"]) | names))
+def test_any_folders_say_something_possible_or_why_not(folders: list[str]) -> None:
+    found = plain_folder.place(folders)
+    assert ": " in found if isinstance(found, str) else _is_possible(found)

@@ -1,0 +1,158 @@
+"""Verification: whatever is not what was written is found, and nothing else is complained of."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asd.store import FeatureStore, Shard, ShardSpec
+from asd.store.digest import sha256_bytes
+from asd.store.verification import (
+    Damage,
+    leftovers,
+    verify_files,
+    verify_inputs,
+    verify_rows,
+    verify_shards,
+)
+
+NAMES = [f"{i}.wav" for i in range(6)]
+
+
+@pytest.fixture
+def store(tmp_path: Path, spec: ShardSpec, write: Callable) -> FeatureStore:
+    """Two sections of one feature, and the record of a model that reads it."""
+    store = FeatureStore(tmp_path / "features")
+    for section in ("00", "01"):
+        write(store.path("fan", "logmel", section, "train"), replace(spec, section=section), NAMES)
+    store.write_inputs("fan", "one", ["logmel"])
+    return store
+
+
+def _flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def _inputs(store: FeatureStore) -> tuple[list[Damage], bool]:
+    shards = verify_shards(store, store.paths("fan", "logmel")).shards
+    return verify_inputs(store, store.inputs_path("fan", "one"), {s.path: s for s in shards})
+
+
+def test_what_was_written_is_whole(store: FeatureStore) -> None:
+    found = verify_shards(store, store.paths("fan", "logmel"))
+    assert (len(found.shards), found.rows, found.damaged) == (2, 12, ())
+    read: list[int] = []
+    assert verify_rows(found.shards, read.append) == []
+    assert sum(read) == 12
+    assert _inputs(store) == ([], True)
+    assert leftovers(store.root) == []
+
+
+def test_damaged_rows_are_named(store: FeatureStore) -> None:
+    path = store.path("fan", "logmel", "01", "train")
+    shard = Shard.open(path)
+    for row in (1, 2, 4, 5):
+        _flip(path, shard.offset + row * shard.spec.row_bytes)
+    (damage,) = verify_rows(verify_shards(store, [path]).shards)
+    assert (damage.path, damage.rows) == (path, (1, 2, 4, 5))
+    assert "4 of 6 rows are not what was written (1.wav, 2.wav, 4.wav, ...)" in damage.reason
+
+
+def test_what_says_which_rows_there_are_is_checked_without_reading_them(
+    store: FeatureStore,
+) -> None:
+    path = store.path("fan", "logmel", "01", "train")
+    _flip(path, path.read_bytes().index(b"2.wav"))
+    found = verify_shards(store, store.paths("fan", "logmel"))
+    assert len(found.shards) == 1
+    assert [damage.path for damage in found.damaged] == [path]
+    assert "\n" not in found.damaged[0].reason
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["fan/logmel/section_02_train.h5", "fan/wave/section_00_train.h5", "valve/logmel/copy.h5"],
+)
+def test_a_shard_in_another_place_is_damage(store: FeatureStore, place: str) -> None:
+    path = store.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(store.path("fan", "logmel", "00", "train").read_bytes())
+    (damage,) = verify_shards(store, store.root.rglob("*.h5")).damaged
+    assert damage.path == path
+    assert "wrong place: it says that it is fan logmel section 00 train" in damage.reason
+
+
+def test_a_disk_that_fails_to_give_a_row_is_damage(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.path("fan", "logmel", "00", "train")
+    shard = Shard.open(path)
+    bad = shard.offset + 3 * shard.spec.row_bytes
+    pread = os.pread
+
+    def failing(handle: int, size: int, offset: int) -> bytes:
+        if offset == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(handle, size, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    (damage,) = verify_rows([shard])
+    assert damage.rows == (3,)
+
+
+def test_a_shard_replaced_meanwhile_is_not_damage(
+    store: FeatureStore, spec: ShardSpec, write: Callable
+) -> None:
+    opened = store.shards("fan", "logmel")
+    write(opened[0].path, replace(spec, recipe={"hop": 1}), NAMES)
+    opened[1].path.unlink()
+    assert verify_rows(opened) == []
+
+
+def test_a_lost_shard_is_damage_and_an_older_record_is_not(
+    store: FeatureStore, spec: ShardSpec, write: Callable
+) -> None:
+    path = store.path("fan", "logmel", "00", "train")
+    write(path, spec, NAMES[:4])
+    assert _inputs(store) == ([], False)
+    path.unlink()
+    (damage,), _ = _inputs(store)
+    assert damage.path == path
+    assert damage.reason.startswith("lost")
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"{}", b"[]\n", b'{"logmel":1}\n', b"[" * 9000])
+def test_other_records_of_inputs_are_damage(store: FeatureStore, data: bytes) -> None:
+    path = store.inputs_path("fan", "one")
+    path.write_bytes(data)
+    (damage,), _ = _inputs(store)
+    assert damage.path == path
+    assert "\n" not in damage.reason
+    store.write_inputs("fan", "one", ["logmel"])
+    assert _inputs(store) == ([], True)
+
+
+def test_recordings_are_read_against_their_index(tmp_path: Path) -> None:
+    for name in ("kept", "changed"):
+        (tmp_path / name).write_text(name)
+    digests = {tmp_path / n: sha256_bytes(n.encode()) for n in ("kept", "changed", "lost")}
+    (tmp_path / "changed").write_text("other")
+    found = {damage.path.name: damage.reason for damage in verify_files(digests)}
+    assert set(found) == {"changed", "lost"}
+    assert "changed since it was indexed" in found["changed"]
+    assert "lost" in found["lost"]
+
+
+def test_what_killed_runs_left_is_listed(store: FeatureStore) -> None:
+    names = (".a.h5.part", ".a.h5.part.new", ".a.h5.journal", ".x.json.17.part")
+    left = [store.root / "fan" / name for name in names]
+    for path in left:
+        path.write_text("")
+    assert leftovers(store.root) == sorted(left)
