@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
+
+# How long an example takes is the machine's affair: it may be busy.
+settings.register_profile("repository", deadline=None)
+settings.load_profile("repository")
 
 RATE, LENGTH = 8000, 4096
 PARAMS = """
