@@ -13,6 +13,7 @@ from asd.cli.project import Project
 
 if TYPE_CHECKING:
     from asd.scoring.bank import Bank
+    from asd.training.artifact import Trained
 
 
 @click.command()
@@ -38,11 +39,13 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
 def embed_model(project: Project, machine: str, model: str) -> dict[str, Any]:
     """Write the banks of one model of one machine, and return how many clips they hold."""
     from asd.scoring.bank import write_bank
+    from asd.training.artifact import load_model
 
     folder = project.bank_dir(model, machine)
+    trained = load_model(project.model_dir(model, machine))
     counts = {}
     for split in ("train", "test"):
-        bank = _outputs(project, machine, model, split)
+        bank = _outputs(project, machine, model, trained, split)
         path = folder / f"{split}.h5"
         if bank is None:
             # A machine may have no test clips yet.
@@ -54,17 +57,17 @@ def embed_model(project: Project, machine: str, model: str) -> dict[str, Any]:
     return {"machine": machine, "model": model, **counts}
 
 
-def _outputs(project: Project, machine: str, model: str, split: str) -> Bank | None:
+def _outputs(
+    project: Project, machine: str, model: str, trained: Trained, split: str
+) -> Bank | None:
     from asd.scoring.bank import Bank
     from asd.store import FeatureStore
-    from asd.training.artifact import load_model
     from asd.training.embedding import embed
 
     store = FeatureStore(project.features)
     features = project.params.models[model].features
     if split == "test" and not store.paths(machine, features[0], split):
         return None
-    trained = load_model(project.model_dir(model, machine))
     config = project.params.embed
     outputs = embed(store, machine, trained, split, config)
     provenance = {
@@ -74,7 +77,11 @@ def _outputs(project: Project, machine: str, model: str, split: str) -> Bank | N
         "inputs": outputs.inputs,
         "params": config.model_dump(mode="json"),
         "seed": trained.record["request"]["train"]["seed"],
-        "versions": {**trained.record["versions"], "asd": __version__, "python": _python()},
+        "versions": {
+            **trained.record["versions"],
+            "asd": __version__,
+            "python": platform.python_version(),
+        },
     }
     return Bank(
         **{name: tuple(values) for name, values in outputs.columns.items()},
@@ -82,7 +89,3 @@ def _outputs(project: Project, machine: str, model: str, split: str) -> Bank | N
         arrays=dict(outputs.arrays),
         provenance=provenance,
     )
-
-
-def _python() -> str:
-    return platform.python_version()

@@ -66,15 +66,9 @@ def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> N
       asd evaluate --compare 1 2
       asd evaluate --scores teams --ground-truth evaluator --rules 2022
     """
-    from asd.metrics.results import read_systems
-    from asd.metrics.summary import assess
-
     request = _request(**options)
-    systems = read_systems(request.scores, request.truth, request.systems)
+    systems, assessments = _assess(request)
     compared = _compared(systems, compare, request) if compare else None
-    assessments = [
-        assess(system, request.rules, request.resamples, request.seed) for system in systems
-    ]
     document = _document(request, assessments)
     if as_json:
         click.echo(_json(document | _comparison_document(compare, compared)), nl=False)
@@ -89,25 +83,31 @@ def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> N
 
 def evaluate_project(project: Project, chosen: Sequence[str], output: Path) -> Path:
     """Evaluate systems of a project into the folder ``output``; return its metrics.json."""
-    from asd.metrics.results import read_systems
     from asd.metrics.rules import RULES
-    from asd.metrics.summary import assess
 
-    config, rules = project.params.evaluate, RULES[project.params.dataset.rules]
-    scores = project.score_dir("")
+    config = project.params.evaluate
     request = Request(
-        scores,
-        _index_truth(project),
-        _scored(project, chosen),
-        rules,
-        config.bootstrap,
-        config.seed,
-        output,
+        scores=project.score_dir(""),
+        truth=_index_truth(project),
+        systems=_scored(project, chosen),
+        rules=RULES[project.params.dataset.rules],
+        resamples=config.bootstrap,
+        seed=config.seed,
+        output=output,
     )
-    systems = read_systems(scores, request.truth, request.systems)
-    assessments = [assess(system, rules, config.bootstrap, config.seed) for system in systems]
+    systems, assessments = _assess(request)
     _write(output, _document(request, assessments), systems, assessments)
     return output / "metrics.json"
+
+
+def _assess(request: Request) -> tuple[list[System], list[Assessment]]:
+    from asd.metrics.results import read_systems
+    from asd.metrics.summary import assess
+
+    systems = read_systems(request.scores, request.truth, request.systems)
+    return systems, [
+        assess(system, request.rules, request.resamples, request.seed) for system in systems
+    ]
 
 
 def _request(
