@@ -1,4 +1,4 @@
-"""Typed parameters: one frozen model per section of ``pipeline/params.yaml``.
+"""Typed parameters: one frozen model for each section of ``pipeline/params.yaml``.
 
 A component (an extractor, a network, a scorer) has its own settings, which live beside its code;
 here they are plain mappings, checked when the component is built.
@@ -7,7 +7,6 @@ here they are plain mappings, checked when the component is built.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,8 +17,14 @@ Rules = Literal["2020", "2021", "2022", "2023", "2024", "2025"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Objective = Literal["contrastive", "classify"]
+ClassPart = Literal["machine", "section", "domain", "attributes"]
+CLASS_PARTS: tuple[ClassPart, ...] = ("machine", "section", "domain", "attributes")
 Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+
+
+# What stands for the machine where a model is of all machines.
+ALL = "all"
 
 
 class Settings(BaseModel):
@@ -51,14 +56,28 @@ class SynthConfig(Settings):
 
 
 class IndexConfig(Settings):
-    """How a raw folder is read; see :mod:`asd.clips.index`."""
+    """How a raw folder is read; see :mod:`asd.clips.index`.
+
+    Attributes:
+        layout: how the names are read; ``"auto"`` looks at them.
+        sample_rate: rate of the clips in Hz.
+        seconds: length of a clip; ``"auto"`` takes the most common one of a machine's training
+            clips, and 10 s in a plain folder where that is 30 s or more.
+        windows: ``"auto"`` cuts recordings of plain folders that are at least twice as long as a
+            clip into consecutive clips; ``"off"`` takes their beginning.
+        channel: of recordings with several, the one that is used.
+        train_share: share of the normal recordings that is for training, where no folder says it.
+        max_seconds: longest recording.
+        max_channels: most channels of a recording.
+    """
 
     layout: Literal["auto", "dcase2020", "dcase2021", "dcase2022", "folder"] = "auto"
     sample_rate: Positive = 16000
     seconds: float | Literal["auto"] = "auto"
+    windows: Literal["auto", "off"] = "auto"
     channel: Annotated[int, Field(ge=0)] = 0
     train_share: float = Field(0.8, gt=0, lt=1)
-    max_seconds: float = Field(600.0, gt=0)
+    max_seconds: float = Field(1800.0, gt=0)
     max_channels: Positive = 32
 
 
@@ -71,6 +90,11 @@ class FinetuneConfig(Settings):
         allow_pickle: whether weights that exist as a pickle alone may be read.
         objectives: ``"contrastive"`` (wav2vec 2.0's own loss), ``"classify"`` (machine, section and
             attributes), both in the order given, or ``"none"``, which keeps the weights.
+        method: ``"full"`` trains the transformer; ``"lora"`` low-rank adapters of its queries and
+            values, which are in the weights in the end, under attentive statistics and sub-cluster
+            AdaCos.
+        lora_rank: rank of the adapters.
+        lora_alpha: their scale; they are multiplied by ``lora_alpha / lora_rank``.
         layer: hidden layer that is projected, 0 to n; ``"auto"`` for the one at three quarters of
             the depth, ``"mix"`` for a learned mix of all, which needs ``"classify"``.
         rows: rows F of the feature; the paper's is that of the log-mel.
@@ -78,7 +102,7 @@ class FinetuneConfig(Settings):
         batch_size: clips computed at once.
         accumulate: batches an update.
         seconds: length of the random cut of a clip; never longer than the shortest machine's clips.
-        learning_rate: highest rate of the transformer.
+        learning_rate: highest rate of the transformer, or of its adapters.
         head_learning_rate: highest rate of everything that is new.
         warm_up: share of the updates in which the rates rise.
         weight_decay: decay of AdamW.
@@ -96,6 +120,9 @@ class FinetuneConfig(Settings):
     revision: str = "main"
     allow_pickle: bool = False
     objectives: tuple[Objective, ...] = ("classify",)
+    method: Literal["full", "lora"] = "full"
+    lora_rank: Positive = 64
+    lora_alpha: float = Field(64.0, gt=0)
     layer: Annotated[int, Field(ge=0)] | Literal["auto", "mix"] = "auto"
     rows: Positive = 128
     steps: Positive = 2000
@@ -143,25 +170,35 @@ class ModelConfig(Settings):
     """One model: the features it reads, its network and its losses.
 
     ``network`` is a name of the section ``networks`` or of the registry of networks; ``settings``
-    override what that section sets. ``train`` overrides settings of the section ``train``; a
-    network of the section ``networks`` may say it for all models that use it.
+    override what that section sets. ``head`` names the head of a classifier as ``kind``, one of
+    :mod:`asd.models.heads`, with its settings; none is a linear one. ``classes`` says what makes a
+    class of a joint model. ``train`` overrides settings of the section ``train``; a network of the
+    section ``networks`` may say it for all models that use it.
     """
 
     features: tuple[Name, ...] = Field(min_length=1)
     network: Name = "tdnn"
     settings: dict[str, Any] = {}
+    head: dict[str, Any] = {}
+    classes: tuple[ClassPart, ...] = Field(CLASS_PARTS, min_length=1)
     losses: LossWeights = LossWeights()
     train: dict[str, Any] = {}
 
 
 class TrainConfig(Settings):
-    """How every model is trained."""
+    """How every model is trained.
+
+    ``mixup`` is the share of the clips of a batch that are mixed with another clip
+    (:mod:`asd.training.mixup`).
+    """
 
     epochs: Positive = 100
     learning_rate: float = Field(2e-4, gt=0)
     classes_per_batch: Annotated[int, Field(ge=2)] = 6
     clips_per_class: Annotated[int, Field(ge=2)] = 8
     batch_size: Annotated[int, Field(ge=2)] = 512
+    mixup: float = Field(0.0, ge=0, le=1)
+    held_out: float = Field(0.0, ge=0, lt=1)
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -176,18 +213,83 @@ class EmbedConfig(Settings):
 
 
 class SystemConfig(Settings):
-    """One system: a model and the scorer over its bank."""
+    """One system: a model and the scorer over its bank.
+
+    ``embedding`` names the array of the bank that the scorer compares; a training-free model has
+    one for each of its poolings.
+    """
 
     model: Name
+    embedding: str = "embedding"
     scorer: Name
     settings: dict[str, Any] = {}
 
 
+class FusionConfig(Settings):
+    """A system that joins others, each standardised by its training scores.
+
+    Attributes:
+        members: names of systems. None: what ``select`` chooses for each machine.
+        join: the mean or the maximum over members.
+        machines: by machine, the members written out; ``asd select`` writes them. They go before
+            ``members``.
+    """
+
+    members: tuple[Name, ...] = ()
+    join: Literal["mean", "max"] = "mean"
+    machines: dict[Name, tuple[SystemConfig, ...]] = {}
+
+
+class ScorerConfig(Settings):
+    """A scorer with its settings."""
+
+    scorer: Name
+    settings: dict[str, Any] = {}
+
+
+class SelectConfig(Settings):
+    """What a fusion without members is chosen from; see :mod:`asd.scoring.selection`.
+
+    Attributes:
+        models: by name, the embeddings of each that are tried.
+        scorers: by name, the scorers that are tried on each of them.
+        criterion: how candidates are ranked, from training clips alone.
+        members: how many of the best are joined.
+    """
+
+    models: dict[Name, tuple[str, ...]] = {}
+    scorers: dict[Name, ScorerConfig] = {}
+    criterion: Name = "strangers"
+    members: Positive = 5
+
+    def candidates(self) -> dict[str, SystemConfig]:
+        """Return every combination as a system, named ``model/embedding/scorer``."""
+        return {
+            f"{model}/{embedding}/{name}": SystemConfig(
+                model=model, embedding=embedding, scorer=scorer.scorer, settings=scorer.settings
+            )
+            for model, embeddings in self.models.items()
+            for embedding in embeddings
+            for name, scorer in self.scorers.items()
+        }
+
+
+class LadderRow(Settings):
+    """One row of the ladder: a system, and what it changes from the row before."""
+
+    system: Name
+    change: str = ""
+
+
 class ScoreConfig(Settings):
-    """How scores become decisions; see :mod:`asd.scoring.thresholds`."""
+    """How scores become decisions; see :mod:`asd.scoring.thresholds`.
+
+    ``windows`` is how the clips that a long recording is cut into make one score.
+    """
 
     threshold: Name = "gamma"
     false_alarm_rate: float = Field(0.1, gt=0, lt=1)
+    windows: Literal["max", "mean"] = "max"
 
 
 class EvaluateConfig(Settings):
@@ -195,34 +297,6 @@ class EvaluateConfig(Settings):
 
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     seed: int = 0
-
-
-class Params(Settings):
-    """The whole of ``pipeline/params.yaml``."""
-
-    dataset: DatasetConfig
-    synth: SynthConfig = SynthConfig()
-    index: IndexConfig = IndexConfig()
-    finetune: FinetuneConfig = FinetuneConfig()
-    features: dict[Name, dict[str, Any]]
-    extract: ExtractConfig = ExtractConfig()
-    networks: dict[Name, dict[str, Any]] = {}
-    models: dict[Name, ModelConfig]
-    train: TrainConfig = TrainConfig()
-    embed: EmbedConfig = EmbedConfig()
-    systems: dict[Name, SystemConfig]
-    score: ScoreConfig = ScoreConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-
-    def model(self, name: str) -> ModelConfig:
-        """Return a model with the settings and the training of its network filled in."""
-        model = self.models[name]
-        common = dict(self.networks.get(model.network, {}))
-        kind = common.pop("network", model.network)
-        train = dict(common.pop("train", {})) | model.train
-        return model.model_copy(
-            update={"network": kind, "settings": common | model.settings, "train": train}
-        )
 
 
 def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any:
@@ -235,42 +309,6 @@ def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any
         return kind.model_validate(dict(values))
     except ValidationError as error:
         raise _explain(kind, error, where) from None
-
-
-def load_params(path: Path) -> Params:
-    """Read and check a params file.
-
-    Raises:
-        UsageError: the file is missing, is no YAML, has an unknown key or an impossible value, or
-            names a model or feature that is not defined.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
-    except (YAMLError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
-        # A tag or a form that promises a number or a date fails in Python's own parsers.
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: no parameters in it; run 'asd init demo' to write them")
-    params: Params = settings(Params, values, str(path))
-    _check_names(params, path)
-    return params
-
-
-def _check_names(params: Params, path: Path) -> None:
-    for name, model in params.models.items():
-        for feature in model.features:
-            if feature not in params.features:
-                error = unknown_name("feature", feature, params.features)
-                raise UsageError(f"{path}: models.{name}.features: {error}")
-    for name, system in params.systems.items():
-        if system.model not in params.models:
-            error = unknown_name("model", system.model, params.models)
-            raise UsageError(f"{path}: systems.{name}.model: {error}")
 
 
 def _explain(kind: type[Settings], error: ValidationError, where: str) -> UsageError:

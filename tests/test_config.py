@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from asd.config import load_params
 from asd.errors import UsageError
+from asd.params import load_params
 
 GOOD = """
 dataset: {name: x, raw: raw, machines: [fan]}
@@ -52,6 +53,37 @@ def test_mistakes_are_one_line(tmp_path: Path, edit: tuple[str, str], message: s
         _load(tmp_path, GOOD.replace(*edit))
     assert "params.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+JOINT = GOOD + "joint: {all_of_them: {features: [logmel], network: small, head: {kind: adacos}}}\n"
+
+
+def test_a_system_may_be_over_a_joint_model(tmp_path: Path) -> None:
+    text = JOINT.replace("model: plain", "model: all_of_them")
+    text += "networks: {small: {network: tdnn, embedding: 5}}\n"
+    params: Any = _load(tmp_path, text)
+    assert params.model("all_of_them").network == "tdnn"
+    assert params.model("all_of_them").settings == {"embedding": 5}
+    assert params.owner("all_of_them", "fan") == "all"
+    assert params.owner("plain", "fan") == "fan"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (("all_of_them", "plain"), "joint.plain: 'models' has one of this name"),
+        (
+            ("[logmel]}", "[logmel], classes: [section]}"),
+            "models.plain.classes: only a model of 'j",
+        ),
+        (("kind: adacos}", "kind: adacos}, classes: [sect]"), "joint.all_of_them.classes.0: Input"),
+        (("{features: [logmel], net", "{features: [mel], net"), "joint.all_of_them.features: unkn"),
+        (("kind: adacos}", "kind: adacos}, head_: 1"), "joint.all_of_them: unknown key 'head_'"),
+    ],
+)
+def test_mistakes_in_joint_models(tmp_path: Path, edit: tuple[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        _load(tmp_path, JOINT.replace(*edit))
 
 
 def test_missing_file_names_the_way_out(tmp_path: Path) -> None:

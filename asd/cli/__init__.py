@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from contextvars import copy_context
+from copy import copy
+from functools import partial
 from importlib import import_module
 
 import click
 
 from asd import __version__
-from asd.errors import AsdError, unknown_name
+from asd.errors import AsdError, UsageError, unknown_name
+from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
 
 # verb -> (module, one line for the list of commands), in the order of the work.
 VERBS: dict[str, tuple[str, str]] = {
@@ -21,15 +25,53 @@ VERBS: dict[str, tuple[str, str]] = {
     "train": ("asd.cli.train", "Train models from stored features."),
     "embed": ("asd.cli.embed", "Compute embedding banks with trained models."),
     "score": ("asd.cli.score", "Score the test clips against the banks."),
+    "select": ("asd.cli.select", "Choose what scores each machine best, without labels."),
     "evaluate": ("asd.cli.evaluate", "Compute the official numbers of score files."),
     "ablate": ("asd.cli.ablate", "Run systems over several seeds and write the table."),
+    "ladder": ("asd.cli.ladder", "Run systems of rising strength over seeds, one change a row."),
     "submit": ("asd.cli.submit", "Write and check a package for the challenge."),
     "report": ("asd.cli.report", "Write tables, pictures and the report."),
     "predict": ("asd.cli.predict", "Score any recordings with a trained system."),
     "explain": ("asd.cli.explain", "Draw which parts of a recording make its score."),
     "enroll": ("asd.cli.enroll", "Add normal recordings to the banks, without training."),
+    "status": ("asd.cli.status", "Say what is there, out of date or missing, and why."),
+    "store": ("asd.cli.store", "List the feature store, or say what is in one feature of it."),
     "verify": ("asd.cli.verify", "Check that everything stored is what was written."),
+    "completion": ("asd.cli.completion", "Print the script that completes commands in a shell."),
 }
+
+
+def _speak(ctx: click.Context, option: click.Parameter, given: bool) -> None:
+    """Set how much the command says, until its context ends."""
+    level = QUIET if option.name == "quiet" else VERBOSE
+    if not given:
+        return
+    if verbosity() not in (NORMAL, level):
+        raise UsageError("--quiet and --verbose: give one of them")
+    ctx.call_on_close(partial(set_verbosity, verbosity()))
+    set_verbosity(level)
+
+
+def _speech_options() -> list[click.Parameter]:
+    """Return the options that every command has, and the group itself."""
+    return [
+        click.Option(
+            names, is_flag=True, expose_value=False, is_eager=True, callback=_speak, help=text
+        )
+        for names, text in (
+            (["-q", "--quiet"], "Say nothing but results and errors."),
+            (["-v", "--verbose"], "Say more: each shard and epoch, and why it is computed."),
+        )
+    ]
+
+
+def _speaking(command: click.Command) -> click.Command:
+    """Return a command, and all below it, with the options that every command has."""
+    found = copy(command)
+    found.params = [*command.params, *_speech_options()]
+    if isinstance(found, click.Group):
+        found.commands = {name: _speaking(below) for name, below in found.commands.items()}
+    return found
 
 
 class LazyGroup(click.Group):
@@ -42,9 +84,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import and return the command ``name``."""
         if name not in VERBS:
+            if ctx.resilient_parsing:  # a key was pressed in a shell that completes
+                return None
             raise unknown_name("command", name, VERBS)
-        command: click.Command = import_module(VERBS[name][0]).command
-        return command
+        return _speaking(import_module(VERBS[name][0]).command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table above, without importing them."""
@@ -61,10 +104,14 @@ def cli() -> None:
     """
 
 
+cli.params.extend(_speech_options())
+
+
 def main() -> None:
     """Run the command line; the package's own errors become one line and an exit code."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        # In a context of its own: what an option sets ends with the command, whatever happens.
+        sys.exit(copy_context().run(partial(cli.main, standalone_mode=False)) or 0)
     except AsdError as error:
         click.echo(f"asd: {error}", err=True)
         sys.exit(error.exit_code)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from asd import __version__
 from asd.cli.output import counted, emit, json_option, machine_option, model_option, say
 from asd.cli.project import Project
 
@@ -39,35 +37,30 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
 def embed_model(project: Project, machine: str, model: str) -> dict[str, Any]:
     """Write the banks of one model of one machine, and return how many clips they hold."""
     from asd.scoring.bank import write_bank
+    from asd.store import FeatureStore
     from asd.training.artifact import load_model
 
     folder = project.bank_dir(model, machine)
     trained = load_model(project.model_dir(model, machine))
-    counts = {}
-    for split in ("train", "test"):
-        bank = _outputs(project, machine, model, trained, split)
-        path = folder / f"{split}.h5"
-        if bank is None:
-            # A machine may have no test clips yet.
-            path.unlink(missing_ok=True)
-            counts[split] = 0
-            continue
-        write_bank(path, bank if split == "train" else bank.without_truth())
-        counts[split] = len(bank)
-    return {"machine": machine, "model": model, **counts}
+    features = project.params.every_model[model].features
+    train = _outputs(project, machine, model, trained, "train")
+    if FeatureStore(project.features).paths(machine, features[0], "test"):
+        test = _outputs(project, machine, model, trained, "test").without_truth()
+    else:
+        # A machine may have no test clips yet: scoring then comes to thresholds alone.
+        test = train.empty({**train.provenance, "split": "test", "inputs": {}})
+    write_bank(folder / "train.h5", train)
+    write_bank(folder / "test.h5", test)
+    return {"machine": machine, "model": model, "train": len(train), "test": len(test)}
 
 
-def _outputs(
-    project: Project, machine: str, model: str, trained: Trained, split: str
-) -> Bank | None:
+def _outputs(project: Project, machine: str, model: str, trained: Trained, split: str) -> Bank:
     from asd.scoring.bank import Bank
     from asd.store import FeatureStore
     from asd.training.embedding import embed
+    from asd.versions import versions
 
     store = FeatureStore(project.features)
-    features = project.params.models[model].features
-    if split == "test" and not store.paths(machine, features[0], split):
-        return None
     config = project.params.embed
     outputs = embed(store, machine, trained, split, config)
     provenance = {
@@ -76,12 +69,8 @@ def _outputs(
         "split": split,
         "inputs": outputs.inputs,
         "params": config.model_dump(mode="json"),
-        "seed": trained.record["request"]["train"]["seed"],
-        "versions": {
-            **trained.record["versions"],
-            "asd": __version__,
-            "python": platform.python_version(),
-        },
+        "seed": trained.record["request"]["train"].get("seed"),
+        "versions": {**trained.record["versions"], **versions()},
     }
     return Bank(
         **{name: tuple(values) for name, values in outputs.columns.items()},

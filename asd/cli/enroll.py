@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asd.cli.output import counted, emit, json_option, say
+from asd.cli.output import counted, emit, json_option, say, show, single
 from asd.cli.project import Project
 from asd.cli.sounds import Complaints, find_sounds, one_machine, sounds_argument
 from asd.errors import AsdError, JobError, UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @sounds_argument
-@click.option("--machine", metavar="NAME", help="Machine type (default: the only one).")
+@single("machine", "Machine type (default: the only one).")
 @click.option("--section", metavar="NN", help="The unit that is heard (default: the only one).")
 @click.option(
     "--domain",
@@ -82,7 +82,8 @@ def _enroll(
     recordings = _read(paths, layout, embedder.signal, complaints)
     if complaints.count:
         # A bank of half of what was meant helps nobody.
-        raise JobError(f"{counted(complaints.count, 'recording')} cannot be used: nothing enrolled")
+        kind = UsageError if complaints.exit_code == 2 else JobError
+        raise kind(f"{counted(complaints.count, 'recording')} cannot be used: nothing enrolled")
     results = enroll(layout, pairs, recordings, section, domain)
     for result in results:
         say(_line(layout.machine, result, len(recordings)), as_json)
@@ -99,13 +100,13 @@ def _read(
     paths: list[Path], layout: Layout, signal: Any, complaints: Complaints
 ) -> list[Recording]:
     from asd.clips.audio import Limits
-    from asd.detection.recording import read_recording
+    from asd.detection.recording import clips_of, read_recording
 
     limits = Limits(layout.params.index.max_seconds, layout.params.index.max_channels)
     found = []
     for path in paths:
         try:
-            found.append(read_recording(path, signal, limits))
+            found.extend(clips_of(read_recording(path, signal, limits), signal))
         except AsdError as error:
             complaints.add(error)
     return found
@@ -138,7 +139,7 @@ def _list(layout: Layout, as_json: bool) -> list[dict[str, Any]]:
         for version in found:
             added = f", {', '.join(version.added)}" if version.added else ""
             now = " (now)" if version is found[-1] else ""
-            say(
+            show(
                 f"{layout.machine} {model} version {version.number}:"
                 f" {counted(version.clips, 'clip')}{added}{now}",
                 as_json,
@@ -156,7 +157,7 @@ def _list(layout: Layout, as_json: bool) -> list[dict[str, Any]]:
 
 
 def _banks(layout: Layout) -> dict[str, Path]:
-    found = {model: layout.bank(model) for model in layout.params.models}
+    found = {model: layout.bank(model) for model in layout.params.every_model}
     there = {model: path for model, path in found.items() if path.exists()}
     if not there:
         raise UsageError(f"{layout.bank('*')}: no bank of {layout.machine}; run 'asd embed' first")

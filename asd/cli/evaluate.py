@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asd import __version__
-from asd.cli.output import counted, json_option, system_option
+from asd.cli.output import counted, json_option, say, show, system_option
 from asd.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> N
     if as_json:
         click.echo(_json(document | _comparison_document(compare, compared)), nl=False)
     else:
+        # Figures that are written nowhere are what the command was called for.
+        tell = show if request.output is None else say
         for line in _lines(assessments, compare, compared):
-            click.echo(line)
+            tell(line, as_json)
     if request.output is not None:
         _write(request.output, document, systems, assessments)
-        if not as_json:
-            click.echo(f"wrote {request.output}/metrics.json, roc and official")
+        say(f"wrote {request.output}/metrics.json, roc and official", as_json)
 
 
 def evaluate_project(project: Project, chosen: Sequence[str], output: Path) -> Path:
@@ -88,7 +89,7 @@ def evaluate_project(project: Project, chosen: Sequence[str], output: Path) -> P
     config = project.params.evaluate
     request = Request(
         scores=project.score_dir(""),
-        truth=_index_truth(project),
+        truth=index_truth(project),
         systems=_scored(project, chosen),
         rules=RULES[project.params.dataset.rules],
         resamples=config.bootstrap,
@@ -104,6 +105,8 @@ def _assess(request: Request) -> tuple[list[System], list[Assessment]]:
     from asd.metrics.results import read_systems
     from asd.metrics.summary import assess
 
+    if not request.truth:
+        return [], []
     systems = read_systems(request.scores, request.truth, request.systems)
     return systems, [
         assess(system, request.rules, request.resamples, request.seed) for system in systems
@@ -134,7 +137,7 @@ def _request(
         output = project.reports
     return Request(
         scores=scores or project.score_dir(""),
-        truth=read_truth(ground_truth) if ground_truth else _index_truth(project),
+        truth=read_truth(ground_truth) if ground_truth else index_truth(project),
         systems=systems if scores else _scored(project, systems),
         rules=RULES[rules or params.dataset.rules],
         resamples=params.evaluate.bootstrap if bootstrap is None else bootstrap,
@@ -152,7 +155,7 @@ def _project() -> Project:
         raise UsageError(f"{error}, or give both --scores and --ground-truth") from None
 
 
-def _index_truth(project: Project) -> dict[Key, Truth]:
+def index_truth(project: Project) -> dict[Key, Truth]:
     """Return the ground truth of the sections that can be scored: those with training clips."""
     from asd.metrics.truth import read_truth
 
@@ -160,12 +163,10 @@ def _index_truth(project: Project) -> dict[Key, Truth]:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no index yet; run 'asd index' first")
     # Indices of machines that are no longer in the data set may lie there too.
-    trained = {
-        (machine, clip.section)
-        for machine in project.machines()
-        for clip in project.clips(machine)
-        if clip.usable and clip.split == "train"
-    }
+    clips = [clip for machine in project.machines() for clip in project.clips(machine)]
+    trained = {(c.machine, c.section) for c in clips if c.usable and c.split == "train"}
+    if not any(clip.split == "test" for clip in clips):
+        return {}  # nothing but normal recordings to learn from is a project, too
     return {key: truth for key, truth in read_truth(folder).items() if key in trained}
 
 
@@ -217,6 +218,9 @@ def _lines(
 ) -> Iterator[str]:
     from asd.metrics.tables import comparison_table, sections_table, systems_table
 
+    if not assessments:
+        yield "no test clips: nothing to evaluate"
+        return
     for assessment in assessments:
         yield _summary(assessment)
     for line in _once(line for one in assessments for line in one.evaluation.undefined):
@@ -264,13 +268,15 @@ def _write(
     assessments: Sequence[Assessment],
 ) -> None:
     """Write metrics.json, roc/<system>.csv and official/<system>_result.csv."""
+    from asd.atomic import replacing
     from asd.metrics.official_csv import result_csv, roc_csv
-    from asd.store.atomic import replacing
 
     texts = {output / "metrics.json": _json(document)}
     for system, assessment in zip(systems, assessments, strict=True):
         texts[output / "roc" / f"{system.name}.csv"] = roc_csv(system.sections)
         texts[output / "official" / f"{system.name}_result.csv"] = result_csv(assessment)
+    for name in ("roc", "official"):
+        (output / name).mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         with replacing(path) as beside:
             beside.write_text(text, encoding="utf-8", newline="")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from asd.cli.output import emit, json_option, say
+from asd.cli.output import emit, json_option, say, show, single
 from asd.cli.project import Project
-from asd.cli.sounds import one_machine
+from asd.cli.sounds import absent, one_machine
+from asd.errors import UsageError
 
 
 @click.command()
@@ -19,8 +20,8 @@ from asd.cli.sounds import one_machine
     metavar="PNG",
     help="The picture (default: the recording's name with .png, here).",
 )
-@click.option("--machine", metavar="NAME", help="Machine type (default: the only one).")
-@click.option("--system", metavar="NAME", help="System (default: the last with scorer cosine).")
+@single("machine", "Machine type (default: the only one).")
+@single("system", "System (default: the last with scorer cosine).")
 @click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
 @json_option
 def command(
@@ -44,6 +45,8 @@ def command(
     """
     project = Project.find()
     chosen = one_machine(project, machine)
+    if not recording.exists():
+        raise UsageError(absent(recording))
 
     from asd.detection import Detector
     from asd.detection.explanation import explain
@@ -57,7 +60,7 @@ def command(
     path = out or Path(f"{recording.name}.png")
     write_picture(path, found)
     one = found.prediction
-    say(
+    show(
         f"{recording}: {'anomalous' if one.anomalous else 'normal'}, score {one.score:.4f}"
         f" (threshold {one.threshold:.4f}); compared with {found.nearest} -> {path}",
         as_json,

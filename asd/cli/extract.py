@@ -75,13 +75,14 @@ def _extract(
     }
     for feature, extractor in extractors.items():
         if client is None:
-            if project.reads_checkpoint(feature):
+            if extractor.checkpoint_digest is not None:  # a network, then
                 extractor.device = _device(params.extract.device)
             compute = compute_here(project.raw, extractor)
         else:
             from asd.extraction.cluster import compute_on
 
-            compute = compute_on(client, project.raw, extractor, project.feature(feature))
+            device = params.extract.device if extractor.checkpoint_digest is not None else "cpu"
+            compute = compute_on(client, project.raw, extractor, project.feature(feature), device)
         yield extract(clips, extractor, feature, store, compute)
 
 
@@ -95,7 +96,7 @@ def _record_inputs(project: Project, machine: str) -> None:
     from asd.store import FeatureStore
 
     store = FeatureStore(project.features)
-    for name, model in project.params.models.items():
+    for name, model in project.params.every_model.items():
         store.write_inputs(machine, name, model.features)
 
 

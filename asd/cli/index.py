@@ -40,6 +40,7 @@ def _summary(machine: str, clips: Sequence[Clip]) -> dict[str, object]:
     return {
         "machine": machine,
         "clips": len(usable),
+        "recordings": len({clip.path for clip in usable}),
         "train": sum(clip.split == "train" for clip in usable),
         "test": sum(clip.split == "test" for clip in usable),
         "sections": sorted({clip.section for clip in usable}),
@@ -52,7 +53,7 @@ def _line(summary: dict[str, object]) -> str:
     rejected: dict[str, int] = summary["rejected"]  # type: ignore[assignment]
     sections: list[str] = summary["sections"]  # type: ignore[assignment]
     line = (
-        f"{summary['machine']}: {counted(int(str(summary['clips'])), 'clip')} in"
+        f"{summary['machine']}: {counted(int(str(summary['clips'])), 'clip')}{_origin(summary)} in"
         f" {counted(len(sections), 'section')} ({summary['train']} train, {summary['test']} test)"
     )
     if summary["treated"]:
@@ -61,3 +62,9 @@ def _line(summary: dict[str, object]) -> str:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in sorted(rejected.items()))
         line += f", {sum(rejected.values())} rejected ({reasons})"
     return line
+
+
+def _origin(summary: dict[str, object]) -> str:
+    """Say how many recordings the clips are from, where some of them are windows."""
+    clips, recordings = int(str(summary["clips"])), int(str(summary["recordings"]))
+    return f" of {counted(recordings, 'recording')}" if recordings < clips else ""

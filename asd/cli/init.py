@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 
-from asd.cli.output import counted
+from asd.cli.completion import profiles
+from asd.cli.output import counted, emit, json_option, say
 from asd.cli.project import PARAMS
-from asd.config import load_params
+from asd.config import IndexConfig, settings
 from asd.errors import UsageError, unknown_name
+from asd.params import load_params
 
 PROFILES = Path("pipeline") / "profiles"
 _COMMON = "common"
@@ -23,13 +25,14 @@ _RULES_OF = {"dcase2020": "2020", "dcase2021": "2021", "dcase2022": "2022", "fol
 
 
 @click.command()
-@click.argument("profile")
+@click.argument("profile", shell_complete=profiles)
 @click.option(
     "--raw",
     type=click.Path(path_type=Path),
     help="Folder of your recordings, one folder a machine below it (for `folder`).",
 )
-def command(profile: str, raw: Path | None) -> None:
+@json_option
+def command(profile: str, raw: Path | None, as_json: bool) -> None:
     """Write pipeline/params.yaml for PROFILE; the file that was there is kept as params.yaml.old.
 
     \b
@@ -45,15 +48,22 @@ def command(profile: str, raw: Path | None) -> None:
         raise unknown_name("profile", profile, known)
     values = _load(PROFILES / f"{_COMMON}.yaml")
     _merge(values, _load(PROFILES / f"{profile}.yaml"))
-    found = _own_recordings(profile, raw)
+    index = settings(IndexConfig, values.get("index", {}), f"{PROFILES}: index")
+    found = _own_recordings(profile, raw, index, as_json)
     _merge(values, {"dataset": found})
     old = _write(values)
-    machines = load_params(PARAMS).dataset.machines
-    click.echo(f"{PARAMS}: profile {profile}, {counted(len(machines), 'machine')}{old}")
-    click.echo("next: dvc repro")
+    params = load_params(PARAMS)
+    machines = params.dataset.machines
+    note = f"; the one before is {old}" if old else ""
+    say(f"{PARAMS}: profile {profile}, {counted(len(machines), 'machine')}{note}", as_json)
+    say("next: dvc repro", as_json)
+    row = {"file": PARAMS, "profile": profile, "machines": machines, "raw": params.dataset.raw}
+    emit([{**row, "before": old}], as_json)
 
 
-def _own_recordings(profile: str, raw: Path | None) -> dict[str, Any]:
+def _own_recordings(
+    profile: str, raw: Path | None, index: IndexConfig, as_json: bool
+) -> dict[str, Any]:
     """Return where the recordings are, which machines there are and by whose rules they count."""
     if profile != "folder":
         if raw is not None:
@@ -61,15 +71,17 @@ def _own_recordings(profile: str, raw: Path | None) -> dict[str, Any]:
         return {}
     if raw is None:
         raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
-    from asd.clips.index import detect_layout, find_machines
+    from asd.clips.index import detect_layout, find_machines, preview_machine
     from asd.clips.scan import find_recordings, machine_folder
+    from asd.clips.survey import describe
 
     machines = find_machines(raw)
     layouts = set()
     for machine in machines:
         recordings = find_recordings(machine_folder(raw, machine))
         layouts.add(detect_layout(recordings))
-        click.echo(f"found {machine}: {counted(len(recordings), 'recording')}")
+        clips = preview_machine(raw, machine, index)
+        say(f"found {machine}: {describe(clips, index.sample_rate)}", as_json)
     rules = {_RULES_OF[layout] for layout in layouts}
     return {
         "raw": Path(os.path.relpath(raw)).as_posix(),
@@ -96,17 +108,16 @@ def _merge(into: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def _write(values: Any) -> str:
-    """Write the params file and return a note on what became of the one before."""
+def _write(values: Any) -> Path | None:
+    """Write the params file; return where the one before is now, if there was another one."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.width = 120
     text = io.StringIO()
     yaml.dump(values, text)
-    note = ""
+    old = None
     if PARAMS.exists() and PARAMS.read_text(encoding="utf-8") != text.getvalue():
-        PARAMS.replace(PARAMS.with_suffix(".yaml.old"))
-        note = f"; the one before is {PARAMS.with_suffix('.yaml.old')}"
+        old = PARAMS.replace(PARAMS.with_suffix(".yaml.old"))
     PARAMS.write_text(text.getvalue(), encoding="utf-8")
-    return note
+    return old

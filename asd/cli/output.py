@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from asd.cli.completion import names
+from asd.progress import QUIET, verbosity
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -16,7 +19,22 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 def many(option: str, help_text: str) -> Decorator:
     """Return a repeatable option that names things; none given means all."""
-    return click.option(f"--{option}", f"{option}s", multiple=True, metavar="NAME", help=help_text)
+    plural = f"{option}s"
+    return click.option(
+        f"--{option}",
+        plural,
+        multiple=True,
+        metavar="NAME",
+        help=help_text,
+        shell_complete=names(plural),
+    )
+
+
+def single(option: str, help_text: str) -> Decorator:
+    """Return an option that names one thing."""
+    return click.option(
+        f"--{option}", metavar="NAME", help=help_text, shell_complete=names(f"{option}s")
+    )
 
 
 machine_option = many("machine", "Machine type (repeatable; default: all of the data set).")
@@ -26,7 +44,13 @@ feature_option = many("feature", "Feature of params.yaml (repeatable; default: a
 
 
 def say(line: str, as_json: bool) -> None:
-    """Print a summary line on standard output, unless JSON is wanted there."""
+    """Print a summary line on standard output, unless JSON is wanted there or `-q` is given."""
+    if verbosity() > QUIET:
+        show(line, as_json)
+
+
+def show(line: str, as_json: bool) -> None:
+    """Print a line that the command was called for, unless JSON is wanted on standard output."""
     if not as_json:
         click.echo(line)
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from asd.cli.output import single
 from asd.cli.prediction_output import Style, printer
 from asd.cli.project import Project
 from asd.cli.sounds import Complaints, find_sounds, one_machine, read_sounds, sounds_argument
 from asd.errors import JobError, UsageError
+from asd.progress import QUIET, verbosity
 
 if TYPE_CHECKING:
     from asd.detection import Detector
@@ -23,8 +25,8 @@ _CLIPS_AT_ONCE = 32
 
 @click.command()
 @sounds_argument
-@click.option("--machine", metavar="NAME", help="Machine type (default: the only one).")
-@click.option("--system", metavar="NAME", help="System (default: the last with scorer cosine).")
+@single("machine", "Machine type (default: the only one).")
+@single("system", "System (default: the last with scorer cosine).")
 @click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
 @click.option(
     "--pooling",
@@ -63,13 +65,14 @@ def command(
 ) -> int:
     """Score recordings: a higher score means a more anomalous sound.
 
-    Needs the model and the bank, not the data that they were made from. A recording longer than
-    two clips is cut into clips and gets the score of the most anomalous one. p is the share of
+    Needs the model and the bank, not the data that they were made from. A recording of two clips'
+    length or more is cut into clips and gets the score of the most anomalous one. p is the share of
     normal clips that score as high. Without --section a recording is compared with each section
     and gets the lowest score.
 
     Exits with 1 if a recording could not be used (a line on standard error says why, the others are
-    scored), with 2 for wrong use, and with --fail-on-anomaly with 3 if anything is anomalous.
+    scored), with 2 for wrong use, such as paths that do not exist, and with --fail-on-anomaly with
+    3 if anything is anomalous.
 
     \b
     Examples:
@@ -84,6 +87,10 @@ def command(
     chosen = one_machine(project, machine)
     complaints = Complaints()
     paths = find_sounds(sounds, complaints) if sounds or not watch else []
+    if not paths and not watch:  # a slip of the keys should not wait for a model
+        if as_json:
+            click.echo("[]")
+        return complaints.exit_code
 
     from asd.detection import Detector
 
@@ -112,7 +119,7 @@ def command(
     )
     if fail_on_anomaly and anomalous:
         return _ANOMALIES
-    return 1 if complaints.count else 0
+    return complaints.exit_code
 
 
 def _groups(
@@ -131,7 +138,8 @@ def _groups(
     if watch:
         from asd.detection.arrivals import arrivals
 
-        click.echo(f"watching {watch}; Ctrl-C ends", err=True)
+        if verbosity() > QUIET:
+            click.echo(f"watching {watch}; Ctrl-C ends", err=True)
         for path in arrivals(watch):
             yield from ([one] for one in read_sounds([path], detector, complaints))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from asd.cli.output import counted
+from asd.cli.output import counted, say
 
 if TYPE_CHECKING:
     from asd.detection.detector import Prediction
@@ -87,9 +87,8 @@ class _Table(Printer):
         else:
             listed = ", ".join(f"{name}: {value:.4f}" for name, value in thresholds.items())
             limits = f"thresholds {listed}"
-        click.echo(
-            f"{title}: {counted(self._seen, 'recording')}, {self._anomalous:,} anomalous ({limits})"
-        )
+        anomalous = f"{self._anomalous:,} anomalous"
+        say(f"{title}: {counted(self._seen, 'recording')}, {anomalous} ({limits})", as_json=False)
 
     def _row(self, name: str, section: str, *rest: str) -> str:
         score, p_value, word, nearest = rest

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from asd.clips.record import Clip, read_index
-from asd.config import Params, load_params
 from asd.errors import UsageError, unknown_name
+from asd.params import Params, load_params
 
 PARAMS = Path("pipeline") / "params.yaml"
 _CHECKPOINT = Path("data") / "checkpoints" / "ptm"
@@ -93,19 +93,22 @@ class Project:
         return self.root / _CHECKPOINT
 
     def feature(self, name: str) -> dict[str, Any]:
-        """Return a feature's settings, with the path of its checkpoint as seen from here."""
-        values = dict(self.params.features[name])
-        if self.reads_checkpoint(name):
-            path = values.get("checkpoint", _CHECKPOINT)
-            values["checkpoint"] = str((self.root / str(path)).resolve())
-        return values
+        """Return a feature's settings, with the place of its weights as seen from here."""
+        from asd.features.placement import placement
+
+        values = self.params.features[name]
+        return {**values, **placement(self._extractor(name), values, self.root)}
 
     def reads_checkpoint(self, feature: str) -> bool:
         """Return whether a feature is computed with a fine-tuned checkpoint."""
+        kind, values = self._extractor(feature), self.params.features[feature]
+        base = self.root / str(values.get("base", ""))
+        return "checkpoint" in kind.Config.model_fields or base.resolve() == self.ptm.resolve()
+
+    def _extractor(self, feature: str) -> Any:
         from asd.features import EXTRACTORS
 
-        kind = EXTRACTORS[str(self.params.features[feature].get("extractor", feature))]
-        return "checkpoint" in kind.Config.model_fields
+        return EXTRACTORS[str(self.params.features[feature].get("extractor", feature))]
 
     @property
     def reports(self) -> Path:
@@ -117,8 +120,8 @@ class Project:
         return self.data / "index" / f"{machine}.csv"
 
     def model_dir(self, model: str, machine: str) -> Path:
-        """Return the folder of a trained model."""
-        return self.work / "models" / model / machine
+        """Return the folder of a trained model; a joint one has one folder for all machines."""
+        return self.work / "models" / model / self.params.owner(model, machine)
 
     def bank_dir(self, model: str, machine: str) -> Path:
         """Return the folder of a model's banks."""
@@ -137,12 +140,12 @@ class Project:
         return _choose("machine", chosen, self.params.dataset.machines)
 
     def models(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the chosen models, or all."""
-        return _choose("model", chosen, self.params.models)
+        """Return the chosen models, or all, those that are joint over all machines last."""
+        return _choose("model", chosen, self.params.every_model)
 
     def systems(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the chosen systems, or all."""
-        return _choose("system", chosen, self.params.systems)
+        """Return the chosen systems and fusions, or all."""
+        return _choose("system", chosen, self.params.every_system)
 
     def feature_names(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the chosen features, or all."""

@@ -30,11 +30,11 @@ def command(others: tuple[Path, ...], as_json: bool) -> None:
       asd report
       asd report --metrics seed1/metrics.json --metrics seed2/metrics.json
     """
+    from asd.atomic import replacing
     from asd.cli.report_material import gather
     from asd.report.gallery import draw_pictures
     from asd.report.page import document
     from asd.report.tables import results_csv, results_markdown
-    from asd.store.atomic import replacing
 
     project = Project.find()
     material = gather(project, others)

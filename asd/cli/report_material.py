@@ -17,6 +17,7 @@ from asd import __version__
 from asd.cli.project import Project
 from asd.clips.record import Clip
 from asd.errors import AsdError, JobError, UsageError
+from asd.params import Params
 from asd.progress import progress
 from asd.report.choice import Choice, choose, in_turn
 from asd.report.maps import Map, lay_out
@@ -36,7 +37,9 @@ from asd.scoring.bank import Bank, read_bank
 from asd.store import FeatureStore, Shard
 from asd.store.digest import sha256_json
 
-Clips = Mapping[str, Sequence[Clip]]  # every recording of the index, by machine
+Clips = Mapping[str, Sequence[Clip]]  # every row of the index, by machine
+# The windows (or one clip) of every usable test recording, by machine, section and name.
+Recordings = Mapping[tuple[str, str, str], Sequence[Clip]]
 Records = Mapping[str, Mapping[str, Mapping[str, object]]]  # model.json by machine and model
 
 SOUND_BYTES = 5_000_000  # of all sounds in the page, which then stays below 10 MB
@@ -57,15 +60,13 @@ def gather(project: Project, others: Sequence[Path] = ()) -> Material:
     params = project.params
     results = read_results([project.reports / "metrics.json", *others])
     clips = {machine: project.clips(machine) for machine in project.machines()}
-    scores = read_scores(project.data / "scores", results.systems, _tested(clips))
-    if not any(scores.values()):
+    tested = _tested(clips)
+    facts = [replace(windows[0], name=windows[0].recording) for windows in tested.values()]
+    scores = read_scores(project.data / "scores", results.systems, facts) if tested else {}
+    if tested and not any(scores.values()):
         raise UsageError(f"{project.data / 'scores'}: no scores yet; run 'asd score' first")
-    systems = {
-        name: SystemFacts(system.model, params.models[system.model].features, system.scorer)
-        for name, system in params.systems.items()
-        if name in scores
-    }
-    models = tuple(dict.fromkeys(system.model for system in systems.values()))
+    systems = {name: _facts(params, name) for name in params.every_system if name in scores}
+    models = tuple(dict.fromkeys(m for name in systems for m in params.models_of(name)))
     curves = {name: read_curves(project.reports / "roc" / f"{name}.csv") for name in scores}
     basis = Material(params.dataset.name, results, systems, scores, curves)
     machines = basis.machines
@@ -76,19 +77,30 @@ def gather(project: Project, others: Sequence[Path] = ()) -> Material:
         basis,
         histories=_histories(project, machines, models),
         maps=_maps(project, machines, models, clips),
-        clips=_shown(project, choices, clips),
+        clips=_shown(project, choices, tested),
         clips_of=shown,
-        store=_store(project, machines),
+        store=_store(project, project.machines()),
         counts=_counts(results, scores, clips),
         provenance=_provenance(project, results, clips, records),
         records=records,
     )
 
 
-def _tested(clips: Clips) -> list[Clip]:
-    return [
-        c for of_machine in clips.values() for c in of_machine if c.usable and c.split == "test"
-    ]
+def _facts(params: Params, name: str) -> SystemFacts:
+    models = params.models_of(name)
+    features = (feature for model in models for feature in params.every_model[model].features)
+    system = params.systems.get(name)
+    scorer = system.scorer if system else f"{params.join(name)} of members"
+    return SystemFacts(" + ".join(models), tuple(dict.fromkeys(features)), scorer)
+
+
+def _tested(clips: Clips) -> Recordings:
+    found: dict[tuple[str, str, str], list[Clip]] = {}
+    for of_machine in clips.values():
+        for clip in of_machine:
+            if clip.usable and clip.split == "test":
+                found.setdefault((clip.machine, clip.section, clip.recording), []).append(clip)
+    return found
 
 
 def _histories(
@@ -127,17 +139,26 @@ def _maps(
             truth = {clip.name: clip for clip in clips[machine] if clip.split == "test"}
             for model in models:
                 bank = read_bank(project.bank_dir(model, machine) / "test.h5")
-                if "embedding" in bank.arrays:
-                    of_machine[model] = _layouts(bank, truth)
+                embedding = _embedding(bank)
+                if embedding is not None:
+                    of_machine[model] = _layouts(bank, embedding, truth)
                 advance()
     return found
 
 
-def _layouts(bank: Bank, truth: Mapping[str, Clip]) -> dict[str, Map]:
+def _embedding(bank: Bank) -> np.ndarray | None:
+    """Return the embedding (N, D) of a model, or the first of several that it has."""
+    several = (
+        values for name, values in bank.arrays.items() if values.ndim == 2 and name != "logits"
+    )
+    return bank.arrays.get("embedding", next(several, None))
+
+
+def _layouts(bank: Bank, embedding: np.ndarray, truth: Mapping[str, Clip]) -> dict[str, Map]:
     found = {}
     for section in bank.sections:
         rows = [i for i, of in enumerate(bank.section) if of == section and bank.name[i] in truth]
-        places = lay_out(bank.arrays["embedding"][rows])
+        places = lay_out(embedding[rows])
         if places is not None:
             of_rows = [truth[bank.name[row]] for row in rows]
             labels = np.array([clip.label for clip in of_rows], dtype=np.str_)
@@ -147,23 +168,23 @@ def _layouts(bank: Bank, truth: Mapping[str, Clip]) -> dict[str, Map]:
 
 
 def _shown(
-    project: Project, choices: Mapping[str, Sequence[Choice]], clips: Clips
+    project: Project, choices: Mapping[str, Sequence[Choice]], tested: Recordings
 ) -> dict[str, list[ShownClip]]:
     """Fetch pictures and sounds of the chosen clips; sounds as far as there is room for them."""
-    records = {(clip.machine, clip.section, clip.name): clip for clip in _tested(clips)}
     room = SOUND_BYTES
     fetched: dict[Choice, ShownClip] = {}
     # The machines in turn, so that a long list of one leaves room for the others.
     for turn in zip_longest(*(in_turn(of_machine) for of_machine in choices.values())):
         for choice in filter(None, turn):
-            clip = records[(*choice.key, choice.name)]
-            sound = _sound(project, clip) if wav_uri_size(clip.length) <= room else None
-            room -= wav_uri_size(clip.length) if sound else 0
+            windows = tested[(*choice.key, choice.name)]
+            size = wav_uri_size(length_of(windows))
+            sound = _sound(project, windows) if size <= room else None
+            room -= size if sound else 0
             fetched[choice] = ShownClip(
                 choice,
-                clip.attributes,
-                clip.length / project.params.index.sample_rate,
-                _row(project, clip, "logmel"),
+                windows[0].attributes,
+                length_of(windows) / project.params.index.sample_rate,
+                _picture(project, windows),
                 sound,
             )
     return {
@@ -172,19 +193,51 @@ def _shown(
     }
 
 
-def _sound(project: Project, clip: Clip) -> Sound | None:
-    """Return a clip from the store or from its recording; None where neither is there."""
-    from asd.clips.audio import Signal, read_clip
+def _picture(project: Project, windows: Sequence[Clip]) -> np.ndarray | None:
+    """Return the log-mel (F, T) of a recording; of a long one the maximum of neighbouring frames.
+
+    The loudest frame is kept, for what is short must not vanish from a picture of ten minutes.
+    """
+    rows = [row for clip in windows if (row := _row(project, clip, "logmel")) is not None]
+    if len(rows) < len(windows):
+        return None
+    whole = joined(rows, windows)
+    columns = rows[0].shape[-1]
+    if whole.shape[-1] <= 2 * columns:
+        return whole
+    begins = np.linspace(0, whole.shape[-1], columns, endpoint=False).astype(int)
+    return np.maximum.reduceat(whole, begins, axis=-1)
+
+
+def _sound(project: Project, windows: Sequence[Clip]) -> Sound | None:
+    """Return a recording from the store or from its file; None where neither is there."""
+    from asd.clips.audio import Signal, read_windows
 
     index = project.params.index
-    samples = _row(project, clip, "wave")
-    if samples is None:
+    rows = [row for clip in windows if (row := _row(project, clip, "wave")) is not None]
+    if len(rows) < len(windows):
+        first = windows[0]
         try:
-            signal = Signal(index.sample_rate, clip.length, index.channel)
-            samples = read_clip(project.raw / clip.path, signal)
+            signal = Signal(index.sample_rate, first.length, index.channel)
+            path = project.raw / first.path
+            rows = list(read_windows(path, signal, [clip.start for clip in windows]))
         except AsdError:
             return None
-    return Sound(samples, index.sample_rate)
+    return Sound(joined(rows, windows), index.sample_rate)
+
+
+def length_of(windows: Sequence[Clip]) -> int:
+    """Return how many samples consecutive windows of a recording cover."""
+    return windows[-1].start + windows[-1].length
+
+
+def joined(rows: Sequence[np.ndarray], windows: Sequence[Clip]) -> np.ndarray:
+    """Join rows (..., T) of consecutive windows in time; where two overlap, the first counts."""
+    parts, end = [], 0
+    for row, clip in zip(rows, windows, strict=True):
+        parts.append(row[..., round((end - clip.start) / clip.length * row.shape[-1]) :])
+        end = clip.start + clip.length
+    return np.concatenate(parts, axis=-1)
 
 
 def _row(project: Project, clip: Clip, extractor: str) -> np.ndarray | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asd.cli.output import counted, emit, json_option, machine_option, say, system_option
 from asd.cli.project import Project
+from asd.errors import JobError
 
 if TYPE_CHECKING:
     from asd.scoring.system import Scored
@@ -21,7 +22,8 @@ def command(machines: tuple[str, ...], systems: tuple[str, ...], as_json: bool) 
     """Score test clips: a higher score means a more anomalous sound.
 
     Writes scores, decisions and thresholds of each system to data/scores/<system>. A section
-    without training clips is reported and left unscored.
+    without training clips is reported and left unscored. A fusion without members is made of what
+    the section `select` finds best on the training clips; see `asd select`.
     """
     project = Project.find()
     results: list[Scored] = []
@@ -50,28 +52,47 @@ def command(machines: tuple[str, ...], systems: tuple[str, ...], as_json: bool) 
 def score_system(project: Project, system: str, machine: str) -> Scored:
     """Score one machine's test clips with one system."""
     from asd import __version__
-    from asd.scoring import build
     from asd.scoring.bank import read_bank
+    from asd.scoring.fusion import build_members, fit_system
+    from asd.scoring.recordings import by_recording
     from asd.scoring.system import (
         Scored,
-        score_bank,
+        score_clips,
         thresholds_of,
         unscored,
         write_system,
     )
 
     params = project.params
-    definition = params.systems[system]
-    folder = project.bank_dir(definition.model, machine)
-    train, test = read_bank(folder / "train.h5"), read_bank(folder / "test.h5")
-    scorer = build(definition.scorer, definition.settings, f"systems.{system}.settings")
-    scores = score_bank(system, scorer, train, test)
+    definition: dict[str, Any] = {"name": system}
+    members = params.members(system, machine)
+    if not members:
+        from asd.cli.select import select_members
+
+        members, choice = select_members(project, machine)
+        definition["selection"] = choice
+    models = dict.fromkeys(member.model for member in members)
+    trains = {model: read_bank(project.bank_dir(model, machine) / "train.h5") for model in models}
+    tests = {model: read_bank(project.bank_dir(model, machine) / "test.h5") for model in models}
+    for model, train in trains.items():
+        if train.provenance.get("model") != tests[model].provenance.get("model"):
+            raise JobError(
+                f"{project.bank_dir(model, machine)}: its banks are of different models;"
+                f" run 'asd embed --machine {machine} --model {model}'"
+            )
+    fitted = fit_system(build_members(system, members), trains, params.join(system))
+    scores = by_recording(score_clips(system, fitted, tests), params.score.windows)
     thresholds = thresholds_of(scores, params.score.threshold, params.score.false_alarm_rate)
+    definition |= {
+        "members": [member.model_dump(mode="json") for member in members],
+        "join": params.join(system),
+    }
     provenance = {
-        "system": {"name": system, **definition.model_dump(mode="json")},
+        "system": definition,
         "version": __version__,
-        "bank": dict(train.provenance),
-        "outputs": dict(test.provenance),
+        "bank": {model: dict(bank.provenance) for model, bank in trains.items()},
+        "outputs": {model: dict(bank.provenance) for model, bank in tests.items()},
     }
     anomalous = write_system(project.score_dir(system), machine, scores, thresholds, provenance)
-    return Scored(system, machine, len(scores.clips), unscored(train, test), anomalous)
+    left_out = unscored(fitted.bank, tests[members[0].model])
+    return Scored(system, machine, len(scores.clips), left_out, anomalous)

@@ -20,15 +20,37 @@ sounds_argument = click.argument("sounds", nargs=-1, metavar="FILE|DIR|-...")
 
 
 class Complaints:
-    """Recordings that cannot be used: a line each on standard error, and how many there were."""
+    """Recordings that cannot be used: a line each on standard error, and how many there were.
+
+    Attributes:
+        count: how many.
+        absent: how many of them are not there at all.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.absent = 0
 
     def add(self, problem: object) -> None:
         """Say what is wrong with one."""
         self.count += 1
         click.echo(f"asd: {problem}", err=True)
+
+    def add_absent(self, path: Path) -> None:
+        """Say that there is no such recording."""
+        self.absent += 1
+        self.add(absent(path))
+
+    @property
+    def exit_code(self) -> int:
+        """0 for no complaint; 2, wrong use, where only names were wrong; else 1."""
+        if not self.count:
+            return 0
+        return 2 if self.absent == self.count else 1
+
+
+def absent(path: Path) -> str:
+    """Say that nothing is at a path that the user named."""
+    return f"{path}: no such file or folder"
 
 
 def one_machine(project: Project, machine: str | None) -> str:
@@ -48,6 +70,8 @@ def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
 
     A named file is tried whatever it is called; of a folder, the recordings below it are taken.
 
+    What is not there is complained of and passed over.
+
     Raises:
         UsageError: nothing is named.
     """
@@ -58,6 +82,8 @@ def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
         path = Path(name)
         if path.is_dir():
             found.extend(_below(path, complaints))
+        elif not path.exists():
+            complaints.add_absent(path)
         else:
             found.append(path)
     return found

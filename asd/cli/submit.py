@@ -75,7 +75,7 @@ def command(
         return
     project = Project.find()
     if system is None:
-        known = ", ".join(project.params.systems)
+        known = ", ".join(project.params.every_system)
         raise UsageError(f"which system? give --system NAME; known: {known}")
     project.systems([system])
     findings = _write(project, system, Label(author, institute, number), part, as_json)

@@ -27,11 +27,11 @@ def gather_facts(project: Project, system: str, machines: Sequence[str]) -> Fact
         JobError: one of them is damaged.
     """
     params = project.params
-    definition = params.systems[system]
-    model = params.models[definition.model]
-    folders = [project.model_dir(definition.model, machine) for machine in machines]
+    models = {name: params.every_model[name] for name in params.models_of(system)}
+    definition = params.systems.get(system)
+    folders = [project.model_dir(model, machine) for model in models for machine in machines]
     requests = [_read(folder / "model.json", "request", "asd train") for folder in folders]
-    features = {name: params.features[name] for name in model.features}
+    features = {name: params.features[name] for model in models.values() for name in model.features}
     extractors = {name: str(values.get("extractor", name)) for name, values in features.items()}
     # Two features may read different layers of one checkpoint.
     checkpoints = dict.fromkeys(
@@ -45,9 +45,9 @@ def gather_facts(project: Project, system: str, machines: Sequence[str]) -> Fact
         system=system,
         sample_rate=params.index.sample_rate,
         extractors=tuple(extractors.values()),
-        network=model.network,
-        scorer=definition.scorer,
-        settings=definition.settings,
+        network=" + ".join(dict.fromkeys(model.network for model in models.values())),
+        scorer=definition.scorer if definition else "fusion",
+        settings=definition.settings if definition else {},
         parameters=max(count_parameters(folder / "weights.safetensors") for folder in folders)
         + sum(count_parameters(folder / WEIGHTS) for folder in checkpoints)
         + sum(count_parameters(folder / HEAD, "projection.") for folder in checkpoints),

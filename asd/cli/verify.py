@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from asd.cli.output import counted, emit, json_option, machine_option, say
+from asd.cli.output import counted, emit, json_option, machine_option, say, show
 from asd.cli.project import Project
 
 
@@ -68,7 +68,7 @@ def command(machines: tuple[str, ...], deep: bool, repair: bool, as_json: bool) 
     report = verify(project, machines, deep)
     report.seconds = time.monotonic() - started
     for damage in report.damaged:
-        say(f"{damage.path}: {damage.reason}", as_json)
+        show(f"{damage.path}: {damage.reason}", as_json)
     for note in report.notes:
         say(f"note: {note.path}: {note.text}", as_json)
     say(_summary(report, deep), as_json)
@@ -158,7 +158,8 @@ def _recordings(
         counts["recording"] = counts.get("recording", 0) + len(digests)
         folder = project.raw / path.stem
         if digests and not folder.is_dir():
-            yield Damage(folder, f"no such folder; {path} lists {counted(len(clips), 'recording')}")
+            listed = counted(len(digests), "recording")
+            yield Damage(folder, f"no such folder; {path} lists {listed}")
             continue
         with progress(len(digests), f"verify {path.stem}") as advance:
             yield from verify_files(digests, advance)

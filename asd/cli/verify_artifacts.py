@@ -87,15 +87,18 @@ def _version(project: Project, path: Path) -> Findings:
 
 
 def _model(project: Project, path: Path) -> Findings:
-    """A model's record comes last, and has the digest of the weights and of itself."""
-    from asd.training.artifact import read_record
+    """A model's record comes last, and has the digests of the other files and of itself."""
+    from asd.training.artifact import HISTORY, WEIGHTS, is_history_whole, read_record
 
-    if not path.with_name("weights.safetensors").exists():
-        yield Damage(path, "its weights.safetensors are lost; delete it and run 'asd train'")
+    if not path.with_name(WEIGHTS).exists():
+        yield Damage(path, f"its {WEIGHTS} are lost; delete it and run 'asd train'")
         return
-    machine = read_record(path.parent)["request"].get("machine")
+    record = read_record(path.parent)
+    machine = record["request"].get("machine")
     if machine != path.parent.name:
         yield _misplaced(path, f"of {machine}", "train")
+    if not is_history_whole(path.parent, record):
+        yield Damage(path.with_name(HISTORY), "is not what was written; run 'asd train'")
 
 
 def _weights(project: Project, path: Path) -> Findings:
@@ -135,21 +138,21 @@ def _scores(project: Project, path: Path) -> Findings:
 
 
 def _checkpoint(project: Project, path: Path) -> Findings:
-    """The record of a fine-tuned checkpoint has the digest of its files."""
-    from asd.features.wav2vec2 import files_digest
-    from asd.finetuning.artifact import MEANINGFUL
+    """The record of a fine-tuned checkpoint has the digests of the other files and of itself."""
+    from asd.finetuning.artifact import read_record
 
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        recorded = None
-    if recorded != files_digest(path.parent, MEANINGFUL):
-        yield Damage(path, "its files are not what was written; delete it and run 'asd finetune'")
+    read_record(path.parent)
+    return iter(())
 
 
 def _misplaced(path: Path, what: str, stage: str) -> Damage:
     reason = f"lies in the wrong place: it says that it is {what}"
     return Damage(path, f"{reason}; delete it and run 'asd {stage}'")
+
+
+def _vouched_for(project: Project, path: Path) -> Findings:
+    """What the record of its model has the digest of is checked with that."""
+    return iter(())
 
 
 def _machine_of_folder(path: Path) -> str:
@@ -170,6 +173,7 @@ KINDS = (
     Kind("bank version", "banks", "*/*/versions/*.h5", lambda path: path.parts[-3], _version),
     Kind("model", "models", "*/*/model.json", _machine_of_folder, _model, "train"),
     Kind("", "models", "*/*/weights.safetensors", _machine_of_folder, _weights, "train"),
+    Kind("", "models", "*/*/history.csv", _machine_of_folder, _vouched_for, "train"),
     Kind("", "scores", "*/threshold_*.json", _machine_of_thresholds, _thresholds, "score"),
     Kind("score file", "scores", "*/*_section_*_test.csv", _machine_of_scores, _scores, "score"),
     Kind("checkpoint", "checkpoints", "*/finetune.json", lambda path: "", _checkpoint, "finetune"),

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from asd.atomic import remove
 from asd.cli.output import counted
 from asd.cli.project import Project
 from asd.cli.verify_artifacts import KINDS
 from asd.errors import AsdError, JobError
 from asd.store import FeatureStore
-from asd.store.atomic import remove
 from asd.store.verification import Damage, verify_rows, verify_shards
 
 
@@ -73,10 +73,10 @@ def _compute(project: Project, machine: str, feature: str, suspect: Sequence[Pat
     from asd.store.digest import sha256_json
 
     params = project.params
-    (values,) = (params.features[name] for name in project.feature_names([feature]))
+    (name,) = project.feature_names([feature])
     clips = project.clips(machine)
     signal = machine_signal(clips, params.index.sample_rate, params.index.channel)
-    extractor = build_extractor(EXTRACTORS, feature, values, signal)
+    extractor = build_extractor(EXTRACTORS, name, project.feature(name), signal)
     store = FeatureStore(project.features)
     found = verify_shards(store, store.paths(machine, feature))
     if any(shard.digest != sha256_json(extractor.recipe) for shard in found.shards):
@@ -88,11 +88,11 @@ def _compute(project: Project, machine: str, feature: str, suspect: Sequence[Pat
 
 def _repair_record(project: Project, path: Path) -> Done:
     model = path.stem.removeprefix("inputs_")
-    if model not in project.params.models:
+    if model not in project.params.every_model:
         remove(path)
         return Done(f"{path}: removed; there is no such model any more", True)
     try:
-        features = project.params.models[model].features
+        features = project.params.every_model[model].features
         FeatureStore(project.features).write_inputs(path.parent.name, model, features)
     except AsdError as error:
         return Done(f"{path}: not repaired: {error}", False)

@@ -8,25 +8,44 @@ from __future__ import annotations
 
 import hashlib
 import io
-import stat
-from collections.abc import Iterator
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
-from asd.clips.container import shortfall
+from asd.clips.decoding import (
+    UNKNOWN_LENGTH,
+    Limits,
+    UnusableError,
+    blocks,
+    check_header,
+    check_whole,
+    decode,
+    open_sound,
+    read_file,
+)
 from asd.errors import JobError
 
+__all__ = [
+    "SUFFIXES",
+    "Limits",
+    "Probe",
+    "Signal",
+    "fit",
+    "probe",
+    "probe_header",
+    "read_clip",
+    "read_windows",
+    "resampled_length",
+    "to_int16",
+]
+
 SUFFIXES = frozenset({".wav", ".flac", ".ogg"})
-FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG"})
-RATES = range(100, 1_000_001)  # Hz; outside it, resampling may take minutes for a damaged header
 _FULL_SCALE = 32768.0
-_BLOCK_VALUES = 1 << 21  # values decoded at a time, over all channels
-_LARGE_FILE = 1 << 26  # bytes from which the header is judged before the file is read
-_UNKNOWN_LENGTH = 1 << 62  # from here on, what libsndfile says of a FLAC that was never closed
 
 
 @dataclass(frozen=True)
@@ -42,14 +61,6 @@ class Signal:
     sample_rate: int
     length: int
     channel: int
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a recording's header may promise at most: seconds, and channels."""
-
-    seconds: float
-    channels: int
 
 
 @dataclass(frozen=True)
@@ -73,10 +84,6 @@ class Probe:
     problem: str = ""
 
 
-class _UnusableError(Exception):
-    """A recording cannot be used; the text says why, as ``reason: details``."""
-
-
 def probe(path: Path, channel: int, limits: Limits) -> Probe:
     """Read a file whole and say what it holds, and what is wrong with it if anything is.
 
@@ -93,17 +100,35 @@ def probe(path: Path, channel: int, limits: Limits) -> Probe:
     """
     found = Probe()
     try:
-        data = _read_file(path, limits)
+        data = read_file(path, limits)
         found = replace(found, digest=_digest(data))
-        with _open(io.BytesIO(data)) as file:
-            samples = file.frames if file.frames < _UNKNOWN_LENGTH else 0
+        with open_sound(io.BytesIO(data)) as file:
+            samples = file.frames if file.frames < UNKNOWN_LENGTH else 0
             found = replace(
                 found, sample_rate=file.samplerate, channels=file.channels, samples=samples
             )
-            _check_whole(data)
-            _check_header(file, channel, limits)
+            check_whole(data)
+            check_header(file, channel, limits)
             return replace(found, peak=_check_samples(file, channel))
-    except _UnusableError as reason:
+    except UnusableError as reason:
+        return replace(found, problem=str(reason))
+
+
+def probe_header(path: Path, channel: int, limits: Limits) -> Probe:
+    """Say what a file's header promises, as :func:`probe` does, without reading its samples.
+
+    A file with a good header may still hold nothing usable. The digest is that of the path.
+    """
+    found = Probe(digest=_digest(os.fsencode(path)))
+    try:
+        if not path.is_file():
+            raise UnusableError("not a file")
+        with open_sound(path) as file:
+            check_header(file, channel, limits)
+            return replace(
+                found, sample_rate=file.samplerate, channels=file.channels, samples=file.frames
+            )
+    except UnusableError as reason:
         return replace(found, problem=str(reason))
 
 
@@ -124,21 +149,64 @@ def read_clip(path: Path, signal: Signal, digest: str | None = None) -> np.ndarr
 
     Raises:
         JobError: the file cannot be used, or is not the one that was indexed.
+
+    Example:
+        >>> signal = Signal(sample_rate=8000, length=12_000, channel=0)
+        >>> clip = read_clip(Path("raw/pump/id_00/train/00_00.wav"), signal)
+        >>> clip.shape, clip.dtype.name  # looped, as the recording has 4,096 samples
+        ((12000,), 'int16')
+    """
+    clip: np.ndarray = read_windows(path, signal, (0,), digest)[0]
+    return clip
+
+
+def read_windows(
+    path: Path, signal: Signal, starts: Sequence[int], digest: str | None = None
+) -> np.ndarray:
+    """Read several windows of a recording as canonical clips; the file is read once.
+
+    Where the rate is the wanted one, only what lies between the first and the last window is
+    decoded; otherwise the recording is resampled as a whole, so that a window has the same samples
+    however many are read with it.
+
+    Args:
+        path: the file.
+        signal: rate, length and channel wanted.
+        starts: (W,) samples at the wanted rate at which the windows begin.
+        digest: SHA-256 that the file's bytes had when they were indexed.
+
+    Returns:
+        int16 array of shape (W, L) with ``L = signal.length``; see :func:`read_clip`.
+
+    Raises:
+        JobError: the file cannot be used, is not the one that was indexed, or has no such window.
     """
     try:
-        data = _read_file(path)
+        data = read_file(path)
         if digest is not None and _digest(data) != digest:
             raise JobError(f"{path}: changed since it was indexed; run 'asd index' again")
-        with _open(io.BytesIO(data)) as file:
-            _check_whole(data)
-            _check_header(file, signal.channel, limits=None)
-            samples = np.concatenate(list(_blocks(file, signal.channel)))
-            rate = file.samplerate
-    except _UnusableError as reason:
+        found = decode(data, signal.channel, partial(_stretch, signal, starts))
+    except UnusableError as reason:
         raise JobError(f"{path}: {reason}; run 'asd index' again") from None
-    if rate != signal.sample_rate:
-        samples = _resample(samples, rate, signal.sample_rate)
-    return fit(to_int16(samples), signal.length)
+    samples = found.samples
+    if found.sample_rate != signal.sample_rate:
+        samples = _resample(samples, found.sample_rate, signal.sample_rate)
+    samples = to_int16(samples)
+    return np.stack([fit(samples[start - found.begin :], signal.length) for start in starts])
+
+
+def _stretch(signal: Signal, starts: Sequence[int], rate: int, frames: int) -> tuple[int, int]:
+    """Return which samples of a recording are needed.
+
+    All, where it is resampled, and where only its start is wanted: a clip of a recording with
+    something wrong later on is no clip.
+    """
+    own = resampled_length(frames, rate, signal.sample_rate)
+    if any(start and start + signal.length > own for start in starts):
+        raise UnusableError("shorter than its windows in the index")
+    if rate != signal.sample_rate or not any(starts):
+        return 0, frames
+    return min(starts), min(max(starts) + signal.length, frames)
 
 
 def resampled_length(samples: int, rate: int, wanted: int) -> int:
@@ -162,95 +230,20 @@ def fit(samples: np.ndarray, length: int) -> np.ndarray:
     return np.ascontiguousarray(samples[:length])
 
 
-def _read_file(path: Path, limits: Limits | None = None) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever
-            raise _UnusableError("not a file")
-        if limits is not None and status.st_size > _LARGE_FILE:
-            with _open(path) as file:
-                _check_header(file, 0, limits)
-        return path.read_bytes()
-    except OSError as error:
-        raise _UnusableError(f"cannot be read: {error.strerror}") from None
-
-
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _open(source: io.BytesIO | Path) -> Any:
-    try:
-        file = soundfile.SoundFile(source)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        raise _UnusableError(f"not a WAV, FLAC or OGG recording: {reason}") from None
-    if file.format not in FORMATS:
-        found = file.format
-        file.close()
-        raise _UnusableError(f"not a WAV, FLAC or OGG recording: {found}")
-    return file
-
-
-def _check_header(file: Any, channel: int, limits: Limits | None) -> None:
-    """Judge what the header says; without limits, only what reading cannot do without."""
-    rate, channels, samples = file.samplerate, file.channels, file.frames
-    if samples == 0:
-        raise _UnusableError("no samples")
-    if samples >= _UNKNOWN_LENGTH:
-        raise _UnusableError("unknown length: the header does not say how many samples there are")
-    if rate not in RATES:
-        raise _UnusableError(f"impossible sample rate: {rate} Hz")
-    if limits is not None and channels > limits.channels:
-        raise _UnusableError(f"too many channels: {channels}, more than {limits.channels}")
-    if channel >= channels:
-        raise _UnusableError(f"channel out of range: {channel}, the channels are 0-{channels - 1}")
-    if limits is not None and samples > limits.seconds * rate:
-        seconds = f"{samples / rate:.2f} s, more than {limits.seconds:g} s"
-        raise _UnusableError(f"too long: {seconds}")
-
-
-def _check_whole(data: bytes) -> None:
-    missing = shortfall(data)
-    if missing:
-        raise _UnusableError(f"cut short: {missing}")
-
-
-def _blocks(file: Any, channel: int) -> Iterator[np.ndarray]:
-    """Yield one channel's samples (n,), int16 or float32 in turn, and demand all of them."""
-    kind = "int16" if file.subtype == "PCM_16" else "float32"
-    size = max(1, _BLOCK_VALUES // file.channels)
-    done = 0
-    try:
-        while done < file.frames:
-            block = np.ascontiguousarray(file.read(size, dtype=kind, always_2d=True)[:, channel])
-            if len(block) == 0:
-                break
-            if kind == "float32" and not np.isfinite(block).all():
-                raise _UnusableError("NaN or infinite samples")
-            done += len(block)
-            yield block
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        raise _UnusableError(
-            f"cut short: the header promises {file.frames} samples, decoding stopped ({reason})"
-        ) from None
-    if done < file.frames:
-        raise _UnusableError(
-            f"cut short: the header promises {file.frames} samples, {done} are there"
-        )
 
 
 def _check_samples(file: Any, channel: int) -> float:
     """Decode one channel; return the peak of float samples, 0 for integer ones."""
     peak, lowest, highest = 0.0, 32767, -32768
-    for block in _blocks(file, channel):
+    for block in blocks(file, channel):
         if block.dtype != np.int16:
             peak = max(peak, float(np.abs(block).max()))
         heard = to_int16(block)
         lowest, highest = min(lowest, int(heard.min())), max(highest, int(heard.max()))
     if lowest == highest:
-        raise _UnusableError("silent: all samples are equal")
+        raise UnusableError("silent: all samples are equal")
     return peak
 
 

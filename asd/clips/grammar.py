@@ -87,9 +87,10 @@ def parse(layout: str, folder: str, name: str) -> Facts | None:
         What they say, or None where the name is not one of that folder.
 
     Example:
-        >>> parse("dcase2022", "train", "section_00_source_train_normal_0046_vel_21_loc_A.wav")
-        Facts(section='00', domain='source', split='train', label='normal',
-              attributes='vel=21;loc=A')
+        >>> name = "section_00_source_train_normal_0046_vel_21_loc_A.wav"
+        >>> found = parse("dcase2022", "train", name)
+        >>> found.section, found.domain, found.split, found.label, found.attributes
+        ('00', 'source', 'train', 'normal', 'vel=21;loc=A')
     """
     for form in _GRAMMARS[layout].get(folder, ()):
         match = form.fullmatch(name)

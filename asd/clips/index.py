@@ -2,13 +2,14 @@
 
 Layouts: those of the challenge years (:mod:`asd.clips.grammar`) and plain folders
 (:mod:`asd.clips.folder`). A recording that cannot be used is listed with its reason; it never
-stops a run.
+stops a run. In a plain folder, a long recording is a row for each of its windows
+(:mod:`asd.clips.windows`), all of which are in the split that the recording is in.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,17 +18,26 @@ from statistics import median_low
 from asd.clips import folder as plain_folder
 from asd.clips import grammar
 from asd.clips.attributes import read_attributes
-from asd.clips.audio import Limits, Probe, probe, resampled_length
+from asd.clips.audio import Limits, Probe, probe, probe_header, resampled_length
 from asd.clips.grammar import Facts
 from asd.clips.record import OK, Clip
 from asd.clips.scan import Found, find_machines, find_recordings, machine_folder
+from asd.clips.windows import LONG, WINDOW, windows_of
 from asd.config import IndexConfig
 from asd.errors import UsageError
 from asd.progress import progress
 
-__all__ = ["Summary", "detect_layout", "find_machines", "index_machine", "summarize"]
+__all__ = [
+    "Summary",
+    "detect_layout",
+    "find_machines",
+    "index_machine",
+    "preview_machine",
+    "summarize",
+]
 
 PLAIN = "folder"
+Look = Callable[[Path, int, Limits], Probe]
 # Threads hide the latency of storage; the decoder calls back into Python, so that more than a few
 # only wait for the interpreter (one thread reads 2,300 clips of 10 s a second, four 1,850).
 _THREADS = 2
@@ -51,17 +61,35 @@ def index_machine(raw: Path, machine: str, config: IndexConfig, workers: int = 0
         workers: threads that read; 0 takes the number that is best on a local disk.
 
     Returns:
-        One record a recording, sorted by split, section and name; it does not depend on the
-        number of workers or on the order of files.
+        One record a recording or window, sorted by split, section and name; it does not depend on
+        the number of workers or on the order of files.
 
     Raises:
         UsageError: the folder is missing or empty, or the config asks for an impossible duration.
+
+    Example:
+        >>> clips = index_machine(Path("raw"), "pump", IndexConfig(sample_rate=8000))
+        >>> len(clips), summarize(clips), clips[0].name, clips[0].label
+        (26, Summary(usable=26, rejected={}), '00_09.wav', 'normal')
     """
+    return _index(raw, machine, config, workers, probe)
+
+
+def preview_machine(raw: Path, machine: str, config: IndexConfig) -> list[Clip]:
+    """Return what :func:`index_machine` would as far as the headers of the files tell.
+
+    It takes a fraction of the time, for a first look: recordings that are damaged or silent pass
+    for good ones, and where the split is to be chosen, other clips may be chosen for training.
+    """
+    return _index(raw, machine, config, 0, probe_header)
+
+
+def _index(raw: Path, machine: str, config: IndexConfig, workers: int, look: Look) -> list[Clip]:
     _check_duration(config)
     folder = machine_folder(raw, machine)
     found = find_recordings(folder)
     layout = detect_layout(found) if config.layout == "auto" else config.layout
-    probes = _probe_all(machine, found, config, workers)
+    probes = _probe_all(machine, found, config, workers, look)
     describe = _describer(layout, folder)
     clips = [
         _draft(machine, recording, describe(recording), probed, config)
@@ -71,9 +99,16 @@ def index_machine(raw: Path, machine: str, config: IndexConfig, workers: int = 0
         clips = _name_apart(_split_pools(clips, config.train_share))
     else:
         clips = _reject_doubles(clips)
-    length = _common_length(clips, config)
+    cut = layout == PLAIN and config.windows == "auto"
+    length = _common_length(clips, config, cut)
     clips = [_fitted(clip, length, config.sample_rate) for clip in clips]
-    return sorted(clips, key=lambda clip: (clip.split, clip.section, clip.name, clip.path))
+    # After the split, so that the windows of one recording are on one side of it.
+    if cut:
+        clips = [window for clip in clips for window in _windows(clip, config.sample_rate)]
+    return sorted(
+        clips,
+        key=lambda clip: (clip.split, clip.section, clip.recording, clip.start, clip.path),
+    )
 
 
 def summarize(clips: Iterable[Clip]) -> Summary:
@@ -108,15 +143,15 @@ def _check_duration(config: IndexConfig) -> None:
 
 
 def _probe_all(
-    machine: str, found: Sequence[Found], config: IndexConfig, workers: int
+    machine: str, found: Sequence[Found], config: IndexConfig, workers: int, look: Look
 ) -> list[Probe]:
-    """Read all files; what is kept of each is small."""
+    """Look at all files; what is kept of each is small."""
     limits = Limits(config.max_seconds, config.max_channels)
 
     def one(recording: Found) -> Probe:
         if recording.problem:
             return Probe(problem=recording.problem)
-        return probe(recording.file, config.channel, limits)
+        return look(recording.file, config.channel, limits)
 
     probes = []
     with (
@@ -240,11 +275,13 @@ def _reject_doubles(clips: Sequence[Clip]) -> list[Clip]:
     return rejected
 
 
-def _common_length(clips: Sequence[Clip], config: IndexConfig) -> int:
+def _common_length(clips: Sequence[Clip], config: IndexConfig, cut: bool) -> int:
     """Return the samples of every clip: as configured, or the most common duration.
 
     Among equally common ones the middle one is taken: a stray short or long recording among clips
-    that all differ must not decide.
+    that all differ must not decide. Where recordings are ``cut`` into windows and the most common
+    duration is :data:`asd.clips.windows.LONG` or more, it is that of recordings and not of clips,
+    and the clips have :data:`asd.clips.windows.WINDOW`.
     """
     if config.seconds != "auto":
         return max(1, round(config.seconds * config.sample_rate))
@@ -253,7 +290,15 @@ def _common_length(clips: Sequence[Clip], config: IndexConfig) -> int:
     lengths = Counter(_own_length(clip, config.sample_rate) for clip in judges)
     most = max(lengths.values(), default=0)
     commonest = [length for length, count in lengths.items() if count == most]
-    return median_low(commonest) if commonest else 0
+    length = median_low(commonest) if commonest else 0
+    is_long = length >= LONG * config.sample_rate
+    return round(WINDOW * config.sample_rate) if cut and is_long else length
+
+
+def _windows(clip: Clip, sample_rate: int) -> Iterator[Clip]:
+    if not clip.usable:
+        return iter([clip])
+    return windows_of(clip, _own_length(clip, sample_rate), sample_rate)
 
 
 def _own_length(clip: Clip, sample_rate: int) -> int:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from asd.atomic import replacing
 from asd.errors import UsageError
+from asd.fragment import recording_of
 
 OK = "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording and what is known of it.
+    """One recording, or one window of a long one, and what is known of it.
 
     Attributes:
         path: path below the raw folder, with forward slashes.
         name: the clip's name in score files, unique among the clips of one machine and split: the
             file's base name, or in a plain folder where two files share it, the path below the
-            machine's folder.
+            machine's folder; of a window followed by where it begins (:mod:`asd.fragment`).
         machine: machine type, the name of its folder.
         section: section of the challenge, two digits as in file names (``"00"``); of a rejected
             recording of unknown place ``""``, as its split and label.
@@ -38,6 +41,7 @@ class Clip:
         treatment: what was done to get there, as words joined by ``;`` (``""`` for nothing).
         digest: SHA-256 of the file's bytes, hexadecimal; ``""`` where it cannot be read.
         status: ``"ok"``, or the reason why the recording is not used.
+        start: sample at the used rate at which a window begins in its recording; 0 otherwise.
     """
 
     path: str
@@ -55,27 +59,52 @@ class Clip:
     treatment: str
     digest: str
     status: str
+    start: int = 0
 
     @property
     def usable(self) -> bool:
         """Whether the recording can be used."""
         return self.status == OK
 
+    @property
+    def recording(self) -> str:
+        """The name without the place of a window: that of the recording in score files."""
+        return recording_of(self.name)
+
+    @property
+    def content(self) -> str:
+        """What tells the rows of the store apart; see :func:`content_digest`."""
+        return content_digest(self.digest, self.start, self.length)
+
+
+def content_digest(digest: str, start: int, length: int) -> str:
+    """Return what identifies a clip of a recording: SHA-256, hexadecimal.
+
+    That of the file, for a clip that begins where its recording begins; of a later window that of
+    the file's digest, the start and the length.
+    """
+    if not start:
+        return digest
+    return hashlib.sha256(f"{digest} {start} {length}".encode()).hexdigest()
+
 
 COLUMNS = tuple(field.name for field in fields(Clip))
-_INTEGERS = frozenset({"sample_rate", "channels", "samples", "length"})
+_WITHOUT_WINDOWS = COLUMNS[:-1]  # as written before recordings were cut
+_INTEGERS = frozenset({"sample_rate", "channels", "samples", "length", "start"})
 
 
 def write_index(path: Path, clips: Iterable[Clip]) -> None:
-    """Write an index as CSV (UTF-8, LF), whole or not at all."""
+    """Write an index as CSV (UTF-8, LF), whole or not at all.
+
+    Raises:
+        JobError: the disk is full or the folder cannot be written.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([getattr(clip, column) for column in COLUMNS] for clip in clips)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text.getvalue(), encoding="utf-8", newline="")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(text.getvalue(), encoding="utf-8", newline="")
 
 
 def read_index(path: Path) -> list[Clip]:
@@ -83,6 +112,11 @@ def read_index(path: Path) -> list[Clip]:
 
     Raises:
         UsageError: the file is missing or is not an index.
+
+    Example:
+        >>> clip = read_index(Path("data/index/pump.csv"))[-1]
+        >>> clip.name, clip.section, clip.split, clip.label, clip.length
+        ('02_08.wav', '02', 'train', 'normal', 4096)
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -91,14 +125,15 @@ def read_index(path: Path) -> list[Clip]:
         raise UsageError(f"{path}: no such index; run 'asd index' first") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: not an index ({error}); run 'asd index' again") from None
-    if not rows or tuple(rows[0]) != COLUMNS:
+    columns = tuple(rows[0]) if rows else ()
+    if columns not in (COLUMNS, _WITHOUT_WINDOWS):
         raise UsageError(f"{path}: not an index of this version; run 'asd index' again")
-    return [_parse(path, number, row) for number, row in enumerate(rows[1:], start=2)]
+    return [_parse(path, number, columns, row) for number, row in enumerate(rows[1:], start=2)]
 
 
-def _parse(path: Path, line: int, row: Sequence[str]) -> Clip:
+def _parse(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> Clip:
     try:
-        values = dict(zip(COLUMNS, row, strict=True))
+        values = dict(zip(columns, row, strict=True))
         return Clip(**{k: int(v) if k in _INTEGERS else v for k, v in values.items()})  # type: ignore[arg-type]
     except ValueError as error:
         raise UsageError(f"{path}, line {line}: {error}; run 'asd index' again") from None

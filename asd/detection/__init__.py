@@ -2,8 +2,9 @@
 
 Example:
     >>> from asd.detection import Detector
-    >>> detector = Detector.load("my_project", "pump")  # doctest: +SKIP
-    >>> detector.predict(["monday.wav", "tuesday.wav"])  # doctest: +SKIP
+    >>> detector = Detector.load(".", "pump")  # the project here
+    >>> normal, odd = "raw/pump/id_00/train/00_01.wav", "raw/pump/id_00/test/anomaly/00_11.wav"
+    >>> detector.predict([normal, odd], section="00")
     array([0, 1])
 """
 

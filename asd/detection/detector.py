@@ -11,15 +11,14 @@ from typing import Any, Literal
 import numpy as np
 
 from asd.clips.audio import Limits
-from asd.config import EmbedConfig, ScoreConfig, settings
-from asd.detection.embedder import LEAST_BATCH, Embedder
+from asd.config import ScoreConfig
+from asd.detection.embedder import LEAST_BATCH
+from asd.detection.ensemble import Ensemble, Outputs, load_pair, rows_of
 from asd.detection.layout import Layout, choose_system
 from asd.detection.recording import Recording, expand, recordings_of, window_starts
-from asd.errors import JobError, unknown_name
-from asd.scoring import build
-from asd.scoring.bank import Bank, read_bank
-from asd.scoring.base import FittedScorer
+from asd.errors import unknown_name
 from asd.scoring.distances import Distance, Space
+from asd.scoring.fusion import FittedSystem, Member, build_members, fit_system
 from asd.scoring.thresholds import Threshold, conformal_p_values, find_threshold
 
 Pooling = Literal["max", "mean"]
@@ -63,8 +62,8 @@ class Detector:
 
     Waves are int16, or float with full scale 1, at the model's rate (``detector.signal``): an array
     (n, L), or a list of waves of any lengths, or of paths of recordings, which are brought to that
-    rate. What is longer than two clips is cut into consecutive clips and gets the highest score of
-    them (``pooling="mean"``: their mean); what is shorter is cut or looped, as in the index.
+    rate. What is two clips long or longer is cut into consecutive clips and gets the highest score
+    of them (``pooling="mean"``: their mean); what is shorter is cut or looped, as in the index.
 
     The section (which unit of a machine type) may be given. If it is not and the bank has several,
     the recording is scored against each and gets the smallest score, with that section. A machine
@@ -75,31 +74,33 @@ class Detector:
     Each method reads and scores what it is given; :meth:`predictions` gives all there is at once.
 
     Example:
-        >>> detector = Detector.load("my_project", "pump")  # doctest: +SKIP
-        >>> waves = np.stack([read(path) for path in paths])  # (n, L) int16  # doctest: +SKIP
-        >>> detector.decision_function(waves)  # above 0: anomalous  # doctest: +SKIP
-        array([-0.021,  0.107])
-        >>> detector.predict(waves)  # doctest: +SKIP
+        >>> from pathlib import Path
+        >>> from asd.clips.audio import read_clip
+        >>> detector = Detector.load(".", "pump")
+        >>> folder = Path("raw/pump/id_00")
+        >>> paths = [folder / "train/00_01.wav", folder / "test/anomaly/00_11.wav"]
+        >>> waves = np.stack([read_clip(path, detector.signal) for path in paths])  # (n, L) int16
+        >>> detector.predict(waves, section="00")
         array([0, 1])
-        >>> detector.p_values(waves), detector.nearest(waves)  # doctest: +SKIP
-        (array([0.64, 0.01]), ['normal_0017.wav', 'normal_0004.wav'])
+        >>> (detector.decision_function(waves, section="00") > 0).tolist()  # above 0: anomalous
+        [False, True]
+        >>> detector.p_values(waves, section="00")[1], detector.nearest(waves, section="00")[0]
+        (np.float64(0.1), '00_01.wav')
     """
 
     def __init__(
         self,
         machine: str,
         system: str,
-        embedder: Embedder,
-        bank: Bank,
-        fitted: FittedScorer,
+        embedder: Ensemble,
+        fitted: FittedSystem,
         score: ScoreConfig,
         limits: Limits,
     ) -> None:
         self.machine, self.system = machine, system
-        self.embedder, self.bank, self.fitted = embedder, bank, fitted
+        self.embedder, self.bank, self.fitted = embedder, fitted.bank, fitted
         self.signal, self.limits = embedder.signal, limits
-        scores = fitted.training_scores()
-        self._calibration = {section: scores[rows] for section, rows in fitted.rows.items()}
+        self._calibration = fitted.calibration()
         self.thresholds: dict[str, Threshold] = {
             section: find_threshold(score.threshold, of_section, score.false_alarm_rate)
             for section, of_section in self._calibration.items()
@@ -114,8 +115,8 @@ class Detector:
         Args:
             folder: the project, in which ``pipeline/params.yaml`` and ``data`` lie.
             machine: the machine type.
-            system: a system of the params; by default the last one with the scorer ``cosine``, or
-                else the only one.
+            system: a system of the params; by default ``selected`` where there is one, else the
+                last one with the scorer ``cosine``, or else the only one.
 
         Raises:
             UsageError: no such project, machine or system, or a stage has not been run.
@@ -123,12 +124,14 @@ class Detector:
         """
         layout = Layout.find(folder, machine)
         params = layout.params
-        system = choose_system(params.systems, system)
-        definition = params.systems[system]
-        bank, embedder = load_pair(layout, definition.model)
-        scorer = build(definition.scorer, definition.settings, f"systems.{system}.settings")
+        system = choose_system(params, system)
+        members = layout.members(system)
+        pairs = {member.model: load_pair(layout, member.model) for member in members}
+        banks = {model: bank for model, (bank, _) in pairs.items()}
+        fitted = fit_system(build_members(system, members), banks, params.join(system))
+        embedder = Ensemble({model: embedder for model, (_, embedder) in pairs.items()})
         limits = Limits(params.index.max_seconds, params.index.max_channels)
-        return cls(machine, system, embedder, bank, scorer.fit(bank), params.score, limits)
+        return cls(machine, system, embedder, fitted, params.score, limits)
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -199,40 +202,51 @@ class Detector:
         return [
             self._prediction(
                 recording,
-                {name: values[owner == number] for name, values in outputs.items()},
+                rows_of(outputs, owner == number),
                 self.sections if section is None else (section,),
                 pooling,
             )
             for number, recording in enumerate(recordings)
         ]
 
-    def scores_of(self, outputs: dict[str, np.ndarray], section: str) -> np.ndarray:
-        """Return the scores (n,) of what the model gave for clips, against one section."""
-        count = len(next(iter(outputs.values())))
+    def scores_of(self, outputs: Outputs, section: str) -> np.ndarray:
+        """Return the scores (n,) of what the models gave for clips, against one section."""
+        count = len(next(iter(next(iter(outputs.values())).values())))
         # As for the network: the products of a single row have other last bits.
         rows = np.minimum(np.arange(max(count, LEAST_BATCH)), count - 1)
-        padded = {name: values[rows] for name, values in outputs.items()}
-        return self.fitted.score(padded, [section] * len(rows))[:count]
+        return self.fitted.score(rows_of(outputs, rows), [section] * len(rows))[:count]
 
-    def by_distance(self, outputs: dict[str, np.ndarray], section: str) -> np.ndarray:
+    def by_distance(self, outputs: Outputs, section: str) -> np.ndarray:
         """Return the bank's rows of a section by their distance to the (one) clip of ``outputs``.
 
-        The distance is the scorer's, or the cosine where the scorer compares no clips.
+        The distance is that of the first member that compares embeddings: its scorer's own, or the
+        cosine where its scorer compares no clips.
         """
         rows = self.fitted.rows[section]
-        if outputs.get("embedding", np.empty(0)).ndim != 2:
+        if self._comparing is None:
             return rows[:0]
         space, training = self._spaces[section]
-        apart = space.between(space.map(outputs["embedding"]), training)[0]
+        embedding = self._comparing.view(outputs[self._comparing.model], "outputs")["embedding"]
+        apart = space.between(space.map(embedding), training)[0]
         return rows[np.argsort(apart, kind="stable")]
 
     @cached_property
+    def _comparing(self) -> Member | None:
+        """The first member whose model gives an embedding."""
+        for member, view in zip(self.fitted.members, self.fitted.views, strict=True):
+            if "embedding" in view and view["embedding"].ndim == 2:
+                return member
+        return None
+
+    @cached_property
     def _spaces(self) -> dict[str, tuple[Space, np.ndarray]]:
-        config = getattr(self.fitted.scorer, "config", None)
+        """What clips of a section are compared in, with its training clips mapped."""
+        place = self.fitted.members.index(self._comparing)
+        config = getattr(self.fitted.members[place].scorer, "config", None)
         distance: Distance = getattr(config, "distance", "cosine")
         found = {}
         for section, rows in self.fitted.rows.items():
-            embedding = self.bank.arrays["embedding"][rows]
+            embedding = self.fitted.views[place]["embedding"][rows]
             space = Space.of(distance, embedding)
             found[section] = (space, space.map(embedding))
         return found
@@ -243,7 +257,7 @@ class Detector:
     def _prediction(
         self,
         recording: Recording,
-        outputs: dict[str, np.ndarray],
+        outputs: Outputs,
         sections: Sequence[str],
         pooling: Pooling,
     ) -> Prediction:
@@ -253,7 +267,7 @@ class Detector:
         section, score = sections[best], float(pooled[best])
         loudest = int(of_windows[best].argmax())
         starts = window_starts(len(recording.samples), self.signal.length)
-        near = self.by_distance({k: v[[loudest]] for k, v in outputs.items()}, section)
+        near = self.by_distance(rows_of(outputs, np.array([loudest])), section)
         threshold = self.thresholds[section].value
         return Prediction(
             name=recording.name,
@@ -266,23 +280,3 @@ class Detector:
             windows=len(starts),
             start=starts[loudest] / self.signal.sample_rate,
         )
-
-
-def load_pair(layout: Layout, model: str) -> tuple[Bank, Embedder]:
-    """Load the bank of a model, and the model that it was made by.
-
-    Raises:
-        UsageError: one of them is missing.
-        JobError: one of them is damaged, or they do not belong together.
-    """
-    path = layout.bank(model)
-    bank = read_bank(path)
-    config = settings(EmbedConfig, bank.provenance.get("params", {}), str(path))
-    embedder = Embedder.load(layout.model(model), config, layout.params.features, layout.root)
-    if bank.provenance.get("model") != embedder.trained.digest:
-        folder = layout.model(model)
-        raise JobError(f"{path}: made by another model than {folder}; run 'asd embed' again")
-    if bank.provenance.get("machine") != layout.machine:
-        of = bank.provenance.get("machine")
-        raise JobError(f"{path}: a bank of machine {of}; run 'asd embed' again")
-    return bank, embedder

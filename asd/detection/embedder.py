@@ -14,6 +14,7 @@ from asd.config import EmbedConfig
 from asd.device import choose_compute
 from asd.errors import JobError
 from asd.features import EXTRACTORS, Extractor, build_extractor
+from asd.features.placement import placement
 from asd.store.digest import canonical_json, sha256_json
 from asd.training.artifact import Trained, load_model
 from asd.training.embedding import outputs_of
@@ -119,10 +120,7 @@ def _rebuild(
     feature: str, recipe: Mapping[str, Any], values: Mapping[str, Any], root: Path
 ) -> Extractor:
     kind = EXTRACTORS[recipe["extractor"]]
-    own = {"extractor": recipe["extractor"], **recipe["config"]}
-    if "checkpoint" in kind.Config.model_fields:
-        place = values.get("checkpoint", kind.Config.model_fields["checkpoint"].default)
-        own["checkpoint"] = str(root / place)
+    own = {"extractor": recipe["extractor"], **recipe["config"], **placement(kind, values, root)}
     extractor = build_extractor(EXTRACTORS, feature, own, Signal(**recipe["signal"]))
     if canonical_json(extractor.recipe) != canonical_json(recipe):
         what = next(key for key, value in extractor.recipe.items() if value != recipe.get(key))

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from asd.clips.audio import fit
-from asd.detection.detector import load_pair
 from asd.detection.embedder import Embedder
+from asd.detection.ensemble import load_pair
 from asd.detection.layout import Layout
 from asd.detection.recording import Recording
 from asd.detection.versions import add_version, enrolments
 from asd.errors import UsageError, unknown_name
-from asd.scoring import build
 from asd.scoring.bank import Bank
+from asd.scoring.fusion import build_members, fit_system
 from asd.scoring.thresholds import find_threshold
 
 
@@ -49,7 +49,7 @@ def load_banks(layout: Layout) -> dict[str, tuple[Bank, Embedder]]:
         UsageError: there is none.
         JobError: one is damaged, or was made by another model.
     """
-    models = [model for model in layout.params.models if layout.bank(model).exists()]
+    models = [model for model in layout.params.every_model if layout.bank(model).exists()]
     if not models:
         raise UsageError(f"{layout.bank('*')}: no bank of {layout.machine}; run 'asd embed' first")
     return {model: load_pair(layout, model) for model in models}
@@ -138,6 +138,8 @@ def joined(
     """
     count = len(recordings)
     names = _names(bank, recordings)
+    # No model has learned from what is enrolled.
+    given = {**outputs, "held_out": np.ones(count, np.float32)}
     classes = np.full(count, _class_of(request, section), np.int32)
     return replace(
         bank,
@@ -149,7 +151,7 @@ def joined(
         content=(*bank.content, *[recording.digest for recording in recordings]),
         classes=np.concatenate([bank.classes, classes]),
         arrays={
-            name: np.concatenate([values, outputs[name]]) for name, values in bank.arrays.items()
+            name: np.concatenate([values, given[name]]) for name, values in bank.arrays.items()
         },
     )
 
@@ -194,17 +196,26 @@ def _account(layout: Layout, model: str, before: Bank, after: Bank, section: str
             _threshold(layout, system, before, section),
             _threshold(layout, system, after, section),
         )
-        for system, definition in layout.params.systems.items()
-        if definition.model == model
+        for system in _over(layout, model)
     }
     added = after.name[len(before) :]
     number = len(enrolments(before)) + (len(added) > 0)
     return Enrolled(model, number, section, added, len(after), thresholds)
 
 
+def _over(layout: Layout, model: str) -> list[str]:
+    """Return the systems that read the bank of this model alone."""
+    return [
+        system
+        for system in layout.params.every_system
+        if {member.model for member in layout.params.members(system, layout.machine)} == {model}
+    ]
+
+
 def _threshold(layout: Layout, system: str, bank: Bank, section: str) -> float:
-    definition, score = layout.params.systems[system], layout.params.score
-    scorer = build(definition.scorer, definition.settings, f"systems.{system}.settings")
-    fitted = scorer.fit(bank)
-    scores = fitted.training_scores()[fitted.rows[section]]
+    params, score = layout.params, layout.params.score
+    members = params.members(system, layout.machine)
+    model = members[0].model
+    fitted = fit_system(build_members(system, members), {model: bank}, params.join(system))
+    scores = fitted.calibration()[section]
     return find_threshold(score.threshold, scores, score.false_alarm_rate).value

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from asd.config import Params, SystemConfig, load_params
+from asd.config import SystemConfig, settings
 from asd.errors import UsageError, unknown_name
+from asd.params import Params, load_params
+from asd.scoring.thresholds import read_provenance
 
 PARAMS = Path("pipeline") / "params.yaml"
+SELECTED = "selected"
+"""The fusion that is used where no system is named."""
 
 
 @dataclass(frozen=True)
@@ -59,31 +62,54 @@ class Layout:
 
     def model(self, name: str) -> Path:
         """Return the folder of a trained model."""
-        return self.root / "data" / "models" / name / self.machine
+        return self.root / "data" / "models" / name / self.params.owner(name, self.machine)
 
     def bank(self, model: str) -> Path:
         """Return the bank of a model's training clips."""
         return self.root / "data" / "banks" / model / self.machine / "train.h5"
 
+    def members(self, system: str) -> tuple[SystemConfig, ...]:
+        """Return what a system is made of on this machine.
 
-def choose_system(systems: Mapping[str, SystemConfig], name: str | None) -> str:
+        Raises:
+            UsageError: it is to be selected, and that has not been done.
+            JobError: the file that says what was selected is damaged.
+        """
+        members = self.params.members(system, self.machine)
+        if members:
+            return members
+        path = self.root / "data" / "scores" / system / f"threshold_{self.machine}.json"
+        if not path.exists():
+            raise UsageError(
+                f"{path}: what '{system}' is made of is not chosen yet; run 'asd score --system"
+                f" {system}', or 'asd select'"
+            )
+        chosen = read_provenance(path).get("system", {}).get("members", ())
+        where = f"{path}: members"
+        return tuple(settings(SystemConfig, one, where) for one in chosen)
+
+
+def choose_system(params: Params, name: str | None) -> str:
     """Return the system ``name``, or where none is named, the one to use.
 
-    That is the last system of the params with the scorer ``cosine``, the paper's distance to normal
-    clips; where none has it, the only system.
+    That is the fusion :data:`SELECTED`, whose members are chosen for each machine; else the last
+    system with the scorer ``cosine``, the paper's distance to normal clips; else the only system.
 
     Raises:
         UsageError: an unknown name, or there is nothing to choose by.
     """
+    names = params.every_system
     if name is not None:
-        if name not in systems:
-            raise unknown_name("system", name, systems)
+        if name not in names:
+            raise unknown_name("system", name, names)
         return name
-    cosine = [key for key, system in systems.items() if system.scorer == "cosine"]
+    if SELECTED in params.fusions:
+        return SELECTED
+    cosine = [key for key, system in params.systems.items() if system.scorer == "cosine"]
     if cosine:
         return cosine[-1]
-    if len(systems) == 1:
-        return next(iter(systems))
+    if len(names) == 1:
+        return names[0]
     raise UsageError(
-        f"no system has the scorer cosine: choose one with --system; known: {', '.join(systems)}"
+        f"no system has the scorer cosine: choose one with --system; known: {', '.join(names)}"
     )

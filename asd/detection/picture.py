@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from asd.atomic import replacing
 from asd.detection.explanation import Explanation
-from asd.store.atomic import replacing
 
 _DPI = 150
 _INK, _QUIET, _EDGE = "#1b2024", "#565e66", "#82898f"

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from asd.clips.audio import Limits, Signal, fit, probe, read_clip, resampled_length, to_int16
+from asd.clips.record import content_digest
+from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
 from asd.errors import JobError, UsageError
+from asd.fragment import window_name
 
 # What to do about a recording that cannot be used, by how the reason begins.
 _WAYS_OUT = {
@@ -78,22 +81,26 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
     ]
 
 
-def window_starts(samples: int, length: int) -> list[int]:
-    """Return where the windows (in samples) of a recording begin.
+def clips_of(recording: Recording, signal: Signal) -> list[Recording]:
+    """Return the windows of a long recording as recordings by themselves, as the index has them.
 
-    Up to twice the length of a clip there is one, cut or looped as the index does it. A longer
-    recording is cut into consecutive ones, the last of which ends where the recording ends.
+    A short one is returned as it is.
     """
-    if samples <= 2 * length:
-        return [0]
-    starts = list(range(0, samples - length + 1, length))
-    if starts[-1] + length < samples:
-        starts.append(samples - length)
-    return starts
+    starts = window_starts(len(recording.samples), signal.length)
+    if len(starts) == 1:
+        return [recording]
+    return [
+        Recording(
+            window_name(recording.name, start / signal.sample_rate),
+            recording.samples[start : start + signal.length],
+            content_digest(recording.digest, start, signal.length) if recording.digest else "",
+        )
+        for start in starts
+    ]
 
 
 def windows(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut samples (n,) into canonical clips (W, length) int16; see :func:`window_starts`."""
+    """Cut samples (n,) into canonical clips (W, length) int16, as the index cuts recordings."""
     return np.stack([fit(samples[start:], length) for start in window_starts(len(samples), length)])
 
 

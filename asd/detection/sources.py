@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from asd.clips.audio import read_clip
+from asd.clips.audio import read_windows
 from asd.clips.record import read_index
-from asd.detection.embedder import Embedder
+from asd.detection.ensemble import Ensemble
 from asd.detection.layout import Layout
 from asd.errors import AsdError
 from asd.features import Extractor
@@ -16,13 +16,13 @@ from asd.store.digest import sha256_json
 
 
 def training_features(
-    layout: Layout, embedder: Embedder, view: Extractor, bank: Bank, row: int
+    layout: Layout, embedder: Ensemble, view: Extractor, bank: Bank, row: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray] | None:
     """Return what the network reads of a training clip, and the log-mel to show.
 
     Args:
         layout: the project and machine.
-        embedder: the model, with its extractors.
+        embedder: the models, with their extractors.
         view: the extractor of the log-mel to show.
         bank: the bank.
         row: of the clip in the bank.
@@ -49,12 +49,13 @@ def training_features(
     return None
 
 
-def _wave(layout: Layout, embedder: Embedder, content: str) -> np.ndarray | None:
-    """Read the clip (1, L) whose file has the digest ``content``, if the index finds it."""
+def _wave(layout: Layout, embedder: Ensemble, content: str) -> np.ndarray | None:
+    """Read the clip (1, L) of the digest ``content``, if the index finds it."""
     try:
         clips = read_index(layout.index)
-        path = next(c.path for c in clips if c.usable and c.digest == content)
-        return read_clip(layout.raw / path, embedder.signal, content)[None]
+        clip = next(clip for clip in clips if clip.usable and clip.content == content)
+        path = layout.raw / clip.path
+        return read_windows(path, embedder.signal, (clip.start,), clip.digest)
     except (AsdError, StopIteration):
         return None
 

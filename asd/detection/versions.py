@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asd.atomic import remove, replacing, sync
 from asd.errors import JobError
 from asd.scoring.bank import Bank, read_bank, write_bank
-from asd.store.atomic import remove, replacing, sync_folder
 
 FOLDER = "versions"
 ENROLLED = "enrolled"
@@ -80,7 +80,7 @@ def undo(path: Path) -> Version | None:
     if len(enrolments(read_bank(kept))) != current.number - 1:
         raise JobError(f"{kept}: not the version before; run 'asd embed' for a new bank")
     kept.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
     return current
 
 

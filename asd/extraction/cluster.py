@@ -8,17 +8,21 @@ neither side's memory grows with the number of clips.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from asd.clips.audio import Signal, read_clip
+from asd.clips.audio import Signal, read_windows
 from asd.clips.record import Clip
+from asd.clips.windows import runs
+from asd.device import choose_compute
 from asd.errors import JobError, UsageError
 from asd.extraction.local import batches, stacked
 from asd.extraction.shards import Compute
@@ -32,11 +36,13 @@ _TASKS_PER_WORKER = 3
 def connected(workers: int = 0, scheduler: str | None = None) -> Iterator[Any]:
     """Yield a client of the scheduler at an address, or of ``workers`` local processes.
 
+    Local workers share the processors evenly, and each has one GPU where there are any, in turn.
+
     Raises:
         UsageError: nothing answers at the address.
     """
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if scheduler:
         try:
@@ -48,23 +54,78 @@ def connected(workers: int = 0, scheduler: str | None = None) -> Iterator[Any]:
             yield client
         return
     threads = str(max(1, (os.cpu_count() or 1) // workers))
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-    quiet = {
-        "distributed.nanny.pre-spawn-environ": environment,
+    local = {
+        # In the place of Dask's own, which make malloc give memory back so often that a network
+        # takes 1.6 times the processor time.
+        "distributed.nanny.pre-spawn-environ": {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+        },
         "distributed.worker.daemon": False,
         "logging": {"distributed": "error"},
     }
     with (
-        dask.config.set(quiet),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
-        ) as cluster,
+        dask.config.set(local),
+        _local_cluster(_environments(workers, _gpus())) as cluster,
         Client(cluster) as client,
     ):
         yield client
 
 
-def compute_on(client: Any, raw: Path, extractor: Extractor, values: Mapping[str, Any]) -> Compute:
+def _local_cluster(environments: Sequence[Mapping[str, str]]) -> Any:
+    """Start a process for each environment; a LocalCluster gives all of its workers the same."""
+    from distributed import Nanny, Scheduler, SpecCluster
+    from distributed.system import MEMORY_LIMIT
+
+    options = {
+        "host": "127.0.0.1",
+        "nthreads": 1,
+        "memory_limit": MEMORY_LIMIT // len(environments),
+        "dashboard": False,
+        "silence_logs": logging.ERROR,
+    }
+    return SpecCluster(
+        scheduler={
+            "cls": Scheduler,
+            "options": {
+                "host": "127.0.0.1",
+                "dashboard": False,
+                # Any port: another cluster may run here.
+                "dashboard_address": "127.0.0.1:0",
+            },
+        },
+        workers={
+            number: {"cls": Nanny, "options": {**options, "env": dict(environment)}}
+            for number, environment in enumerate(environments)
+        },
+        silence_logs=logging.ERROR,
+    )
+
+
+def _environments(workers: int, gpus: Sequence[str]) -> list[dict[str, str]]:
+    """Return what the environment of each worker says besides, before it imports torch."""
+    if not gpus:
+        return [{}] * workers
+    return [{"CUDA_VISIBLE_DEVICES": gpus[worker % len(gpus)]} for worker in range(workers)]
+
+
+def _gpus() -> list[str]:
+    """Return the names under which the GPUs that may be used are known to CUDA."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip()]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def compute_on(
+    client: Any,
+    raw: Path,
+    extractor: Extractor,
+    values: Mapping[str, Any],
+    device: str = "cpu",
+) -> Compute:
     """Return what computes rows on a cluster.
 
     Args:
@@ -72,9 +133,10 @@ def compute_on(client: Any, raw: Path, extractor: Extractor, values: Mapping[str
         raw: the folder that the clips' paths begin at; the workers must see it too.
         extractor: the feature's extractor.
         values: the settings that it was built from, in the form of the params file.
+        device: where a worker computes, as in the params file; ``"auto"`` is its own GPU, if any.
     """
     settings = canonical_json({"extractor": extractor.name, **values})
-    task = partial(_batch, raw.resolve(), settings, extractor.signal)
+    task = partial(_batch, raw.resolve(), settings, extractor.signal, device)
     return partial(_compute, client, task, extractor.batch_size)
 
 
@@ -88,15 +150,15 @@ def _compute(
     done = as_completed()
 
     def submit() -> None:
-        rows = next(todo, None)
-        if rows is not None:
-            chosen = [(clips[row].path, clips[row].digest) for row in rows]
+        # Counted each time: a cluster's workers come and go while it is at work.
+        most = _TASKS_PER_WORKER * max(1, len(client.nthreads()))
+        for rows in islice(todo, max(0, most - len(under_way))):
+            chosen = runs(clips[row] for row in rows)
             future = client.submit(task, chosen, pure=False)
             under_way[future] = rows
             done.add(future)
 
-    for _ in range(_TASKS_PER_WORKER * max(1, len(client.scheduler_info()["workers"]))):
-        submit()
+    submit()
     for future in done:
         rows = under_way.pop(future)
         try:
@@ -108,22 +170,32 @@ def _compute(
 
 
 def _batch(
-    raw: Path, settings: str, signal: Signal, clips: Sequence[tuple[str, str]]
+    raw: Path,
+    settings: str,
+    signal: Signal,
+    device: str,
+    chosen: Sequence[tuple[str, str, tuple[int, ...]]],
 ) -> np.ndarray:
-    """Compute the rows of clips (path, content digest); runs in a worker."""
-    extractor = _worker_extractor(settings, signal)
-    waves = [read_clip(raw / path, signal, digest) for path, digest in clips]
-    return extractor(stacked(waves, extractor.batch_size, signal))[: len(clips)]
+    """Compute the rows of clips (path, digest, starts of windows); runs in a worker."""
+    extractor = _worker_extractor(settings, signal, device)
+    waves = [
+        wave
+        for path, digest, starts in chosen
+        for wave in read_windows(raw / path, signal, starts, digest)
+    ]
+    return extractor(stacked(waves, extractor.batch_size, signal))[: len(waves)]
 
 
 @lru_cache(maxsize=1)
-def _worker_extractor(settings: str, signal: Signal) -> Extractor:
+def _worker_extractor(settings: str, signal: Signal, device: str) -> Extractor:
     """Build the extractor once a worker; a checkpoint is loaded once."""
     import json
 
     _share_threads()
     values = json.loads(settings)
-    return build_extractor(EXTRACTORS, values["extractor"], values, signal)
+    extractor = build_extractor(EXTRACTORS, values["extractor"], values, signal)
+    extractor.device = choose_compute(device, "float32", "extract").device.type
+    return extractor
 
 
 def _share_threads() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asd.clips.audio import Signal, read_clip
+from asd.clips.audio import Signal, read_windows
 from asd.clips.record import Clip
+from asd.clips.windows import runs
 from asd.extraction.shards import Compute
 from asd.features import Extractor
 
 _READERS = 4
+_AHEAD = 2  # batches that are computed or read while the caller writes one
 
 
 def compute_here(raw: Path, extractor: Extractor) -> Compute:
@@ -47,18 +50,31 @@ def stacked(waves: Sequence[np.ndarray], size: int, signal: Signal) -> np.ndarra
 def _compute(
     raw: Path, extractor: Extractor, clips: Sequence[Clip], pending: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Compute batch after batch; the next one's clips are read meanwhile."""
+    """Compute batch after batch.
+
+    While the caller writes one batch, the next is computed, and the clips of the one after it are
+    read. Memory is that of these three.
+    """
     size, signal = extractor.batch_size, extractor.signal
-    todo = batches(pending, size)
-    with ThreadPoolExecutor(_READERS) as pool:
+    readers, computer = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(1)
 
-        def begin(rows: np.ndarray) -> list[Future[np.ndarray]]:
-            chosen = [clips[row] for row in rows]
-            return [pool.submit(read_clip, raw / c.path, signal, c.digest) for c in chosen]
+    def compute(reading: list[Future[np.ndarray]]) -> np.ndarray:
+        waves = [wave for run in reading for wave in run.result()]
+        return extractor(stacked(waves, size, signal))[: len(waves)]
 
-        coming = begin(todo[0]) if todo else []
-        for number, rows in enumerate(todo):
-            current = coming
-            coming = begin(todo[number + 1]) if number + 1 < len(todo) else []
-            waves = stacked([future.result() for future in current], size, signal)
-            yield rows, extractor(waves)[: len(rows)]
+    under_way: deque[tuple[np.ndarray, Future[np.ndarray]]] = deque()
+    try:
+        for rows in batches(pending, size):
+            reading = [
+                readers.submit(read_windows, raw / path, signal, starts, digest)
+                for path, digest, starts in runs(clips[row] for row in rows)
+            ]
+            under_way.append((rows, computer.submit(compute, reading)))
+            if len(under_way) > _AHEAD:
+                first, values = under_way.popleft()
+                yield first, values.result()
+        for rows, values in under_way:
+            yield rows, values.result()
+    finally:
+        for pool in (computer, readers):
+            pool.shutdown(cancel_futures=True)

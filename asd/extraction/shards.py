@@ -13,9 +13,10 @@ import numpy as np
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
 from asd.errors import JobError
+from asd.extraction.differences import differences
 from asd.features import Extractor
-from asd.progress import Advance, progress
-from asd.store import FeatureStore, ShardSpec, ShardWriter
+from asd.progress import VERBOSE, Advance, detail, progress, verbosity
+from asd.store import FeatureStore, Shard, ShardSpec, ShardWriter
 from asd.store.writer import clips_table, is_current
 
 # From the clips of a shard and the rows that are missing, to batches of rows with their values, in
@@ -84,26 +85,29 @@ def extract(
     Raises:
         JobError: a recording changed since it was indexed, or a shard cannot be written. The other
             shards are finished first.
+
+    Example:
+        >>> from asd.clips.record import read_index
+        >>> from asd.extraction import compute_here
+        >>> from asd.features import EXTRACTORS, build_extractor
+        >>> clips = read_index(Path("data/index/pump.csv"))
+        >>> mels = {"n_fft": 256, "hop": 128, "mels": 8}
+        >>> extractor = build_extractor(EXTRACTORS, "logmel", mels, machine_signal(clips, 8000, 0))
+        >>> compute, store = compute_here(Path("raw"), extractor), FeatureStore(Path("mine"))
+        >>> extract(clips, extractor, "small", store, compute).computed
+        26
+        >>> extract(clips, extractor, "small", store, compute).reused
+        26
     """
     started = time.monotonic()
     usable = [clip for clip in clips if clip.usable]
     machine = clips[0].machine
     computed, failures, wanted = 0, [], set()
     with progress(len(usable), f"{machine} {feature}") as advance:
-        for (section, split), rows in _shards(usable):
-            path = store.path(machine, feature, section, split)
-            wanted.add(path)
-            spec = ShardSpec(
-                machine,
-                feature,
-                section,
-                split,
-                extractor.recipe,
-                extractor.row_shape,
-                extractor.dtype.name,
-            )
+        for shard in wanted_shards(usable, extractor, feature, store):
+            wanted.add(shard.path)
             try:
-                computed += _extract_shard(path, spec, rows, compute, advance, path in suspect)
+                computed += _extract_shard(shard, compute, advance, shard.path in suspect)
             except JobError as error:
                 failures.append(str(error))
     if failures:
@@ -123,26 +127,70 @@ def extract(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """A shard as the clips and the params ask for it.
+
+    Attributes:
+        path: where it lies, or will.
+        spec: what it holds.
+        clips: (N,) the clip of each row.
+        table: its clips table, without the digests of the rows.
+    """
+
+    path: Path
+    spec: ShardSpec
+    clips: Sequence[Clip]
+    table: np.ndarray
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the store has exactly this shard."""
+        return is_current(self.path, self.spec, self.table)
+
+    def lack(self) -> str:
+        """Say why the shard that the store has is not this one; ``""`` where it is."""
+        if self.is_current:
+            return ""
+        if not self.path.exists():
+            return "missing"
+        try:
+            found = Shard.open(self.path)
+        except JobError:
+            return "damaged"
+        changed = differences(found.spec.recipe, self.spec.recipe)
+        return f"other settings ({changed})" if changed else "other clips"
+
+
+def wanted_shards(
+    clips: Iterable[Clip], extractor: Extractor, feature: str, store: FeatureStore
+) -> Iterator[Wanted]:
+    """Yield the shards that a feature of a machine's usable clips consists of."""
+    recipe = extractor.recipe
+    for (section, split), rows in _shards(clips):
+        machine = rows[0].machine
+        spec = ShardSpec(
+            machine, feature, section, split, recipe, extractor.row_shape, extractor.dtype.name
+        )
+        table = clips_table([(c.name, c.domain, c.label, c.attributes, c.content) for c in rows])
+        yield Wanted(store.path(machine, feature, section, split), spec, rows, table)
+
+
 def _shards(clips: Iterable[Clip]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
-    ordered = sorted(clips, key=lambda clip: (clip.section, clip.split, clip.name))
+    ordered = sorted(clips, key=lambda clip: (clip.section, clip.split, clip.recording, clip.start))
     for key, rows in groupby(ordered, key=lambda clip: (clip.section, clip.split)):
         yield key, list(rows)
 
 
-def _extract_shard(
-    path: Path,
-    spec: ShardSpec,
-    clips: Sequence[Clip],
-    compute: Compute,
-    advance: Advance,
-    suspect: bool,
-) -> int:
+def _extract_shard(wanted: Wanted, compute: Compute, advance: Advance, suspect: bool) -> int:
     """Bring one shard up to date and return how many rows were computed."""
-    table = clips_table([(c.name, c.domain, c.label, c.attributes, c.digest) for c in clips])
-    if not suspect and is_current(path, spec, table):
+    clips = wanted.clips
+    if not suspect and wanted.is_current:
         advance(len(clips))
         return 0
-    with ShardWriter(path, spec, table) as writer:
+    if verbosity() >= VERBOSE:
+        detail(f"{wanted.path}: computed, as it is {wanted.lack() or 'suspect'}")
+    with ShardWriter(wanted.path, wanted.spec, wanted.table) as writer:
         pending = writer.pending
         advance(len(clips) - len(pending))
         for rows, values in compute(clips, pending):

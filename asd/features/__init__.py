@@ -11,6 +11,9 @@ EXTRACTORS: Registry[type[Extractor]] = Registry(
         "wave": "asd.features.wave:Wave",
         "logmel": "asd.features.logmel:LogMel",
         "ptm": "asd.features.ptm:Ptm",
+        "encoder": "asd.features.encoder:Encoder",
+        "spectrum": "asd.features.spectrum:Spectrum",
+        "spectrogram": "asd.features.spectrogram:Spectrogram",
     },
 )
 

@@ -87,6 +87,13 @@ def build_extractor(
 
     Raises:
         UsageError: the extractor or one of the settings is unknown or impossible.
+
+    Example:
+        >>> from asd.features import EXTRACTORS
+        >>> signal = Signal(sample_rate=16000, length=160_000, channel=0)
+        >>> logmel = build_extractor(EXTRACTORS, "logmel", {"mels": 64}, signal)
+        >>> logmel(np.zeros((2, 160_000), np.int16)).shape, logmel.dtype.name
+        ((2, 64, 313), 'float16')
     """
     own = dict(values)
     name = own.pop("extractor", feature)

@@ -24,11 +24,13 @@ from asd.features.wav2vec2 import (
     load_model,
     read_weights,
 )
+from asd.versions import tell_drift_of
 
 if TYPE_CHECKING:
     from asd.features.ptm_network import PtmNetwork
 
 LEAST_COSINE = 0.999
+_SAFER = {"int8": "bfloat16", "bfloat16": "float32"}
 
 
 class PtmConfig(Settings):
@@ -41,16 +43,16 @@ class PtmConfig(Settings):
         projection: ``"auto"`` for the map that fine-tuning trained, where it trained one for this
             layer; ``"pca"`` for the principal components of the layer on training clips.
         hop: samples between frames; that of the log-mel.
-        precision: ``"bfloat16"`` is faster on processors that have it. It changes the values, so it
-            is part of what the feature is, and never chosen by the machine. The first batch is
-            compared with float32.
+        precision: ``"bfloat16"`` is faster on processors that have it, and ``"int8"``, on CPUs
+            alone, faster still and less exact. It changes the values, so it is part of what the
+            feature is, and never chosen by the machine. The first batch is compared with float32.
     """
 
     checkpoint: str = "data/checkpoints/ptm"
     layer: Annotated[int, Field(ge=0)] | None = None
     projection: Literal["auto", "pca"] = "auto"
     hop: Positive = 512
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
 
 
 class Ptm(Extractor):
@@ -64,7 +66,7 @@ class Ptm(Extractor):
     """
 
     name: ClassVar[str] = "ptm"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = PtmConfig
     batch_size = 8
 
@@ -73,6 +75,7 @@ class Ptm(Extractor):
         folder = Path(config.checkpoint)
         self._compared = False
         self._checkpoint = describe(folder)
+        tell_drift_of("checkpoint", folder / "finetune.json")
         if not (folder / WEIGHTS).is_file():
             raise UsageError(f"{folder / WEIGHTS}: no such file; 'asd finetune' writes it")
         self._checkpoint.check_signal(signal.sample_rate, signal.length)
@@ -112,7 +115,8 @@ class Ptm(Extractor):
         """Compute rows (B, F, T) float16 of ``waves`` (B, L) int16.
 
         Raises:
-            JobError: a value is not finite, or bfloat16 strays from float32.
+            JobError: a value is not finite, or a lower precision strays from float32.
+            UsageError: int8 is wanted on another device than a CPU.
         """
         rows = self._network(waves)
         if not np.isfinite(rows).all():
@@ -133,6 +137,11 @@ class Ptm(Extractor):
         from asd.features.ptm_network import PtmNetwork
 
         config, checkpoint = self.config, self._checkpoint
+        if precision == "int8" and not self.device.startswith("cpu"):
+            raise UsageError(
+                f"features.ptm.precision: int8 is for CPUs and the device is {self.device};"
+                " set it to bfloat16"
+            )
         return PtmNetwork(
             model=load_model(checkpoint, read_weights(checkpoint)),
             projection=read_projection(
@@ -152,6 +161,7 @@ class Ptm(Extractor):
         cosine = float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
         if cosine < LEAST_COSINE:
             raise JobError(
-                f"{self._checkpoint.folder}: bfloat16 gives frames of cosine {cosine:.4f} to"
-                f" float32, less than {LEAST_COSINE}; set features.ptm.precision to float32"
+                f"{self._checkpoint.folder}: {self.config.precision} gives frames of cosine"
+                f" {cosine:.4f} to float32, less than {LEAST_COSINE};"
+                f" set features.ptm.precision to {_SAFER[self.config.precision]}"
             )

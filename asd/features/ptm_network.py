@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 from asd.features.frames import LayerFrames, model_input
+from asd.features.frozen import freeze
 from asd.features.projection import Projection
-
-T = TypeVar("T")
-R = TypeVar("R")
+from asd.features.threads import on_one_thread_each
 
 
 class PtmNetwork:
     """Computes rows (B, F, T) float16 of waves (B, L) int16; nothing in it learns.
 
-    On a CPU each clip is computed by itself on one thread, and clips side by side: matrix products
-    that share one clip among threads add up in an order that depends on how many there are, which
-    would show in the last bits.
+    On a CPU each clip is computed by itself on one thread, and clips side by side, by parts that
+    are written for that (see :func:`asd.features.frozen.freeze`).
 
     Args:
         model: the body of the model in evaluation mode.
         projection: which layer is read, and its map to F rows.
         times: from :func:`asd.features.timing.interpolation`.
         normalize: whether each clip is brought to mean 0 and variance 1.
-        precision: ``"float32"`` or ``"bfloat16"`` for the model; what follows it is float32.
+        precision: ``"float32"``, ``"bfloat16"`` or, on a CPU, ``"int8"`` for the products of the
+            model; what follows it is float32.
         device: where it is computed.
+        plain: leave the model's parts the library's, which a test compares with.
     """
 
     def __init__(
@@ -42,14 +39,16 @@ class PtmNetwork:
         normalize: bool,
         precision: str,
         device: str,
+        plain: bool = False,
     ) -> None:
         self._frames = LayerFrames(model, projection.layer)
         if self._frames.mix is not None:
             self._frames.mix.data = torch.from_numpy(projection.mix)
         self._frames.eval().requires_grad_(False).to(device)
-        self._half = precision == "bfloat16"
-        dtype = torch.bfloat16 if self._half else torch.float32
-        _on_one_thread_each(lambda network: _freeze(network, dtype), [self._frames])
+        self._half = precision != "float32"
+        dtype: torch.dtype = getattr(torch, precision)
+        fast = torch.device(device).type == "cpu" and not plain
+        on_one_thread_each(lambda network: freeze(network.model, dtype, fast), [self._frames])
         self._weight = torch.from_numpy(projection.weight).to(device)
         self._bias = torch.from_numpy(projection.bias).to(device)
         left, share = times
@@ -62,7 +61,13 @@ class PtmNetwork:
         """Compute rows (B, F, T) float16 of ``waves`` (B, L) int16."""
         if self._device.type != "cpu":
             return self._compute(waves)
-        return np.concatenate(_on_one_thread_each(self._compute, np.split(waves, len(waves))))
+        heard = np.flatnonzero(waves.any(axis=1))
+        clips = list(waves[heard, None])
+        place = np.full(len(waves), len(heard))
+        place[heard] = np.arange(len(heard))
+        if len(heard) < len(waves):  # the silence that fills up a batch is computed once
+            clips.append(np.zeros_like(waves[:1]))
+        return np.concatenate(on_one_thread_each(self._compute, clips))[place]
 
     @torch.inference_mode()
     def _compute(self, waves: np.ndarray) -> np.ndarray:
@@ -73,21 +78,3 @@ class PtmNetwork:
         right = (self._left + 1).clamp(max=projected.shape[1] - 1)
         rows = torch.lerp(projected[:, self._left], projected[:, right], self._share[:, None])
         return rows.transpose(1, 2).to(torch.float16).contiguous().cpu().numpy()
-
-
-def _on_one_thread_each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Apply ``function`` to items side by side, with one thread for the products of each."""
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        results = list(pool.map(function, items))
-    torch.set_num_threads(threads)  # what threads that start from now on inherit
-    return results
-
-
-def _freeze(network: nn.Module, dtype: torch.dtype) -> None:
-    """Compute once what a frozen network would compute at every call: normed and cast weights."""
-    for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.Conv1d)):
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight")
-            module.to(dtype)

@@ -1,32 +1,65 @@
-"""The folder that fine-tuning writes: a Hugging Face checkpoint with the projection beside it."""
+"""The folder that fine-tuning writes: a Hugging Face checkpoint with the projection beside it.
+
+``finetune.json`` says what made it. It holds three digests: ``digest`` of the files that a feature
+is computed with, ``history`` of the table of losses, and ``record`` of everything else in it. Of
+schema 1, which had the first alone, only that is checked.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asd.errors import JobError
+from asd.atomic import refusals, sync
+from asd.errors import AsdError, JobError, UsageError
 from asd.features.projection import HEAD, Head
 from asd.features.wav2vec2 import CONFIG, PREPROCESSOR, WEIGHTS, Checkpoint, files_digest
-from asd.finetuning.state import sync
 
 RECORD = "finetune.json"
 HISTORY = "history.csv"
+SCHEMA = 2
 MEANINGFUL = (CONFIG, PREPROCESSOR, WEIGHTS, HEAD)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read ``finetune.json`` and check that it and the files beside it are what was written.
+
+    Raises:
+        UsageError: there is none.
+        JobError: something is damaged or of another schema.
+    """
+    path = folder / RECORD
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] not in (1, SCHEMA):
+            raise ValueError(f"schema {record['schema']}, this version reads {SCHEMA}")
+        if record["digest"] != files_digest(folder, MEANINGFUL):
+            raise ValueError("its files are not what was written")
+        if record["schema"] == SCHEMA or {"history", "record"} & record.keys():
+            if record["record"] != _digest_of(record):
+                raise ValueError("its contents do not have the digest that was recorded")
+            if record["history"] != _sha256(folder / HISTORY):
+                raise ValueError(f"{HISTORY} is not what was written")
+    except FileNotFoundError as error:
+        raise UsageError(f"{error.filename}: no such file; run 'asd finetune' first") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise JobError(
+            f"{path}: not a readable checkpoint ({reason}); delete it and run 'asd finetune'"
+        ) from None
+    return record
 
 
 def is_current(folder: Path, identity: str) -> bool:
     """Return whether ``folder`` holds, unharmed, what the run ``identity`` gives."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return record["identity"] == identity and record["digest"] == files_digest(
-            folder, MEANINGFUL
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(read_record(folder).get("identity") == identity)
+    except AsdError:
         return False
 
 
@@ -53,10 +86,9 @@ def write_checkpoint(
     Raises:
         JobError: the disk is full or the folder cannot be written.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    try:
+    with refusals(folder):
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         config = checkpoint.config | {"architectures": [type(model).__name__]}
@@ -76,13 +108,15 @@ def write_checkpoint(
         save_file(weights, beside / WEIGHTS, metadata={"format": "pt"})
         head.write(beside / HEAD)
         _write_history(beside / HISTORY, history)
-        _write_json(beside / RECORD, record | {"digest": files_digest(beside, MEANINGFUL)})
+        files = {
+            "schema": SCHEMA,
+            "digest": files_digest(beside, MEANINGFUL),
+            "history": _sha256(beside / HISTORY),
+        }
+        _write_json(beside / RECORD, record | files | {"record": _digest_of(record | files)})
         for path in sorted(beside.iterdir()):
             sync(path)
         _swap(folder, beside)
-    except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise JobError(f"{folder}: cannot be written: {why}") from error
 
 
 def _swap(folder: Path, beside: Path) -> None:
@@ -94,6 +128,16 @@ def _swap(folder: Path, beside: Path) -> None:
     beside.replace(folder)
     sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest_of(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a record but for this digest itself, hexadecimal."""
+    rest = {key: value for key, value in record.items() if key != "record"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.errors import UsageError
+from asd.features.hub import find_folder, weight_files
 from asd.features.timing import FrameGrid
 from asd.features.wav2vec2 import (
     CONFIG,
-    PICKLED_WEIGHTS,
-    PREPROCESSOR,
     WEIGHTS,
-    WEIGHTS_INDEX,
     Checkpoint,
     build_model,
     describe,
@@ -47,8 +44,6 @@ _TINY: dict[str, Any] = {
 }
 BUILTIN = {"builtin:tiny": _TINY}
 
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_PATTERNS = (CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, "model-*.safetensors")
 _WAYS_OUT = (
     f"set finetune.base to builtin:tiny, or to a local folder that holds {CONFIG} and {WEIGHTS}"
 )
@@ -70,11 +65,7 @@ def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> 
         return _builtin(name)
     if name.startswith("builtin:"):
         raise UsageError(f"unknown base '{name}'; built in: {', '.join(BUILTIN)}")
-    if Path(name).is_dir():
-        return describe(Path(name))
-    if not _HUB_NAME.fullmatch(name):
-        raise UsageError(f"{name}: no such checkpoint folder; {_WAYS_OUT}")
-    return describe(_fetch(name, revision, allow_pickle))
+    return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT))
 
 
 def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
@@ -82,10 +73,7 @@ def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
     if name in BUILTIN:
         text = json.dumps([checkpoint.config, seed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-    names = [path.name for path in checkpoint.folder.glob("*.safetensors")]
-    return files_digest(
-        checkpoint.folder, {CONFIG, PREPROCESSOR, WEIGHTS_INDEX, PICKLED_WEIGHTS, *names}
-    )
+    return files_digest(checkpoint.folder, weight_files(checkpoint.folder))
 
 
 def load_base(
@@ -115,20 +103,3 @@ def _builtin(name: str) -> Checkpoint:
         sample_rate=16000,
         normalize=True,
     )
-
-
-def _fetch(name: str, revision: str, allow_pickle: bool) -> Path:
-    """Return the local folder of a checkpoint of the hub, fetched if it can be."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
-
-    patterns = [*_PATTERNS, PICKLED_WEIGHTS] if allow_pickle else list(_PATTERNS)
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except RepositoryNotFoundError:
-        raise UsageError(f"{name}: no local folder and no model on the hub; {_WAYS_OUT}") from None
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise UsageError(
-            f"{name}: no local folder, not in the local cache, and the hub cannot be reached"
-            f" ({type(error).__name__}); {_WAYS_OUT}"
-        ) from None

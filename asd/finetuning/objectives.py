@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +14,13 @@ from torch.nn import functional as F
 
 from asd.errors import UsageError
 from asd.features.frames import LayerFrames
+from asd.finetuning.heads import AttentiveStatistics
 from asd.finetuning.labels import UNKNOWN, Labels
 from asd.finetuning.masks import negative_frames, span_mask
+from asd.models.heads.sub_cluster_adacos import SubClusterAdaCos, SubClusterAdaCosSettings
+
+_EMBEDDING = 256
+_ATTENTION = 128  # width of the attention's hidden layer
 
 Masker = Callable[[np.random.Generator, int, int], "np.ndarray | None"]
 
@@ -52,16 +57,21 @@ class Classify(Objective):
     The frames (B, J, H) of the layer are projected to (B, J, F), the projection that the feature is
     made with; their mean and standard deviation over time are normalised and classified linearly,
     one classifier a kind of class. The losses are cross entropies with equal weights.
+
+    Attributes:
+        heads: names of the parts of the module that the feature is made without.
     """
+
+    heads: ClassVar[tuple[str, ...]] = ("norm", "classifiers")
 
     def __init__(
         self, frames: LayerFrames, hidden: int, rows: int, labels: Labels, mask: Masker
     ) -> None:
-        classifiers = {k: nn.Linear(2 * rows, len(names)) for k, names in labels.classes.items()}
+        classifiers = {k: self._classifier(rows, len(names)) for k, names in labels.classes.items()}
         parts = {
             "frames": frames,
             "projection": nn.Linear(hidden, rows),
-            "norm": nn.LayerNorm(2 * rows),
+            self.heads[0]: self._pooling(rows),
             "classifiers": nn.ModuleDict(classifiers),
         }
         super().__init__(nn.ModuleDict(parts), mask)
@@ -74,9 +84,7 @@ class Classify(Objective):
         """Return the sum of the cross entropies, and the accuracy of each classifier."""
         mask = self.mask(random, len(waves), _frame_count(self._frames.model, waves))
         frames = self._frames(waves, None if mask is None else _to(mask, waves))
-        projected = self.module["projection"](frames).float()
-        pooled = torch.cat([projected.mean(dim=1), projected.std(dim=1, unbiased=False)], dim=1)
-        pooled = self.module["norm"](pooled)
+        pooled = self._pooled(self.module["projection"](frames).float())
         total, notes = 0.0 * pooled.sum(), {}  # with a gradient, even if no class is known
         for kind, classifier in self.module["classifiers"].items():
             target = _to(self._targets[kind][clips], waves)
@@ -87,6 +95,37 @@ class Classify(Objective):
                 right = (logits.argmax(dim=1) == target)[known]
                 notes[f"{kind}_accuracy"] = float(right.float().mean())
         return total, notes
+
+    def _pooling(self, rows: int) -> nn.Module:
+        return nn.LayerNorm(2 * rows)
+
+    def _classifier(self, rows: int, classes: int) -> nn.Module:
+        return nn.Linear(2 * rows, classes)
+
+    def _pooled(self, projected: torch.Tensor) -> torch.Tensor:
+        """Return what is classified, (B, D), of projected frames (B, J, F)."""
+        pooled = torch.cat([projected.mean(dim=1), projected.std(dim=1, unbiased=False)], dim=1)
+        normed: torch.Tensor = self.module["norm"](pooled)
+        return normed
+
+
+class AttentiveClassify(Classify):
+    """The same classes as :class:`Classify`, by attentive statistics and sub-cluster AdaCos.
+
+    What adapters are trained under: the projected frames become an embedding of 256 dimensions.
+    """
+
+    heads: ClassVar[tuple[str, ...]] = ("pooling", "classifiers")
+
+    def _pooling(self, rows: int) -> nn.Module:
+        return AttentiveStatistics(rows, _ATTENTION, _EMBEDDING)
+
+    def _classifier(self, rows: int, classes: int) -> nn.Module:
+        return SubClusterAdaCos(_EMBEDDING, classes, SubClusterAdaCosSettings())
+
+    def _pooled(self, projected: torch.Tensor) -> torch.Tensor:
+        embeddings: torch.Tensor = self.module["pooling"](projected)
+        return embeddings
 
 
 class Contrastive(Objective):

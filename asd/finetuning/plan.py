@@ -19,6 +19,7 @@ from asd.finetuning.labels import label_clips
 
 VERSION = 1  # raised whenever the same parameters and clips give other weights
 _LEAST_CONTRASTIVE_FRAMES = 8  # two pieces of two frames, so that each has something against it
+_LORA = {"method", "lora_rank", "lora_alpha"}
 _NOT_MEANT = {"base", "revision", "allow_pickle", "device", "save_every"}
 
 
@@ -67,8 +68,8 @@ def make_plan(
     layer = _chosen_layer(checkpoint, config)
     _check_objectives(checkpoint, training, cut, config)
     base = base_digest(config.base, checkpoint, config.seed)
-    inputs = _digest([_meaning(clip) for clip in training])
-    params = {k: v for k, v in config.model_dump(mode="json").items() if k not in _NOT_MEANT}
+    inputs = inputs_digest(training)
+    params = {k: v for k, v in meant(config).items() if k not in _NOT_MEANT}
     return Plan(
         config=config,
         recordings=Recordings(raw, training, sample_rate, channel),
@@ -79,6 +80,12 @@ def make_plan(
         inputs_digest=inputs,
         identity=_digest([VERSION, params, base, inputs, sample_rate, channel]),
     )
+
+
+def meant(config: FinetuneConfig) -> dict[str, Any]:
+    """Return the parameters that say something: those of adapters only where there are any."""
+    params = config.model_dump(mode="json")
+    return params if config.method == "lora" else {k: params[k] for k in params if k not in _LORA}
 
 
 def training_clips(clips: Sequence[Clip]) -> list[Clip]:
@@ -133,8 +140,13 @@ def _check_objectives(
             )
 
 
+def inputs_digest(training: Sequence[Clip]) -> str:
+    """Return the digest of the content and labels of training clips, in their order."""
+    return _digest([_meaning(clip) for clip in training])
+
+
 def _meaning(clip: Clip) -> list[Any]:
-    return [clip.machine, clip.section, clip.attributes, clip.length, clip.digest]
+    return [clip.machine, clip.section, clip.attributes, clip.length, clip.content]
 
 
 def _digest(value: Any) -> str:

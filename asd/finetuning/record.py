@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from asd import __version__
 from asd.device import Compute
 from asd.features.projection import Head
 from asd.finetuning.base import BUILTIN
 from asd.finetuning.labels import label_clips
-from asd.finetuning.plan import Plan
+from asd.finetuning.plan import Plan, meant
+from asd.versions import versions
 
 _LIBRARIES = ("numpy", "safetensors", "torch", "transformers")
 
@@ -41,10 +39,9 @@ def make_record(
         name = Path(name).resolve().name
     layer: Any = "mix" if head.tuned.layer is None else head.tuned.layer
     return {
-        "schema": 1,
         "identity": plan.identity,
         "base": {"name": name, "revision": config.revision, "digest": plan.base_digest},
-        "params": config.model_dump(mode="json") | {"base": name},
+        "params": meant(config) | {"base": name},
         "inputs": {
             "clips": len(clips),
             "machines": sorted({clip.machine for clip in clips}),
@@ -56,10 +53,6 @@ def make_record(
         "quantizer": quantizer,
         "seed": config.seed,
         "computed": compute.describe(),
-        "versions": {
-            "asd": __version__,
-            "python": platform.python_version(),
-            **{library: version(library) for library in _LIBRARIES},
-        },
+        "versions": versions(*_LIBRARIES),
         "last": history[-1] if history else {},
     }

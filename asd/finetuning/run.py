@@ -21,7 +21,15 @@ from asd.finetuning.base import load_base
 from asd.finetuning.components import fit_components
 from asd.finetuning.labels import label_clips
 from asd.finetuning.loop import Setting, make_optimizer, train
-from asd.finetuning.objectives import Classify, Contrastive, Objective, has_quantizer, masker
+from asd.finetuning.lora import add_adapters, merge_adapters
+from asd.finetuning.objectives import (
+    AttentiveClassify,
+    Classify,
+    Contrastive,
+    Objective,
+    has_quantizer,
+    masker,
+)
 from asd.finetuning.plan import Plan, make_plan
 from asd.finetuning.record import make_record
 from asd.finetuning.state import load_state, read_progress, save_state
@@ -129,7 +137,10 @@ class _Run:
         self.model, self._head = load_base(
             config.base, plan.checkpoint, config.seed, config.allow_pickle
         )
-        self.model.freeze_feature_encoder()
+        # Not by freeze_feature_encoder, which half of the family has at its heads alone.
+        self.model.feature_extractor._freeze_parameters()
+        if config.method == "lora":
+            add_adapters(self.model, config.lora_rank, config.lora_alpha, config.seed)
         self.model.to(self.compute.device)
         # Taken before an objective leaves layers out: a state holds the whole body.
         self._body = {
@@ -144,7 +155,10 @@ class _Run:
         self.extra: dict[str, Any] = {}
 
     def objectives(self) -> Projection | None:
-        """Work through the objectives and return the projection that was trained, if one was."""
+        """Work through the objectives and return the projection that was trained, if one was.
+
+        Afterwards the model is a plain one: adapters are in its weights.
+        """
         trained = None
         for number, name in enumerate(self.plan.config.objectives):
             if number < self.progress.objective:
@@ -152,6 +166,8 @@ class _Run:
             objective = self._contrastive() if name == "contrastive" else self._classify()
             self._train(objective, number)
             trained = self._finish(objective) if isinstance(objective, Classify) else None
+        if self.plan.config.method == "lora":
+            merge_adapters(self.model)
         return trained
 
     def components(self) -> tuple[Any, Any]:
@@ -173,9 +189,10 @@ class _Run:
 
     def _classify(self) -> Classify:
         plan, config = self.plan, self.plan.config
+        kind = AttentiveClassify if config.method == "lora" else Classify
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            return Classify(
+            return kind(
                 LayerFrames(self.model, plan.layer),
                 plan.checkpoint.hidden,
                 config.rows,
@@ -213,9 +230,9 @@ class _Run:
         frames.whole()
         projection, *rest = (
             {key: value.detach().cpu().numpy() for key, value in part.state_dict().items()}
-            for part in (objective.module[name] for name in ("projection", "norm", "classifiers"))
+            for part in (objective.module[name] for name in ("projection", *objective.heads))
         )
-        for name, values in zip(("norm", "classifiers"), rest, strict=True):
+        for name, values in zip(objective.heads, rest, strict=True):
             self.extra |= {f"{name}.{key}": value for key, value in values.items()}
         return Projection(
             weight=projection["weight"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from asd.errors import JobError
+from asd.atomic import replacing
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -50,7 +49,6 @@ def save_state(
     Raises:
         JobError: the disk is full or the folder cannot be written.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors, counts = {}, {}
@@ -69,15 +67,8 @@ def save_state(
         "history": progress.history,
         "counts": counts,
     }
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside:
         save_file(tensors, beside, metadata={"asd": json.dumps(header)})
-        sync(beside)
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise JobError(f"{path}: cannot be written: {why}") from error
 
 
 def read_progress(path: Path, identity: str) -> Progress:
@@ -103,15 +94,6 @@ def load_state(
                 "step": torch.tensor(counts[name]),
                 **{m: tensors[f"{m}.{name}"].to(parameter.device) for m in _MOMENTS},
             }
-
-
-def sync(path: Path) -> None:
-    """Make what was written to a file or folder survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -120,6 +120,15 @@ def compare(
 
     Raises:
         ValueError: the two systems were not scored on the same clips.
+
+    Example:
+        >>> from asd.metrics.rules import RULES
+        >>> labels, domains = np.array([0, 0, 1, 1], bool), np.array([""] * 4)
+        >>> def section(*scores):
+        ...     return Section("fan", "00", ("a", "b", "c", "d"), labels, domains, np.array(scores))
+        >>> found = compare([section(1, 2, 3, 4)], [section(1, 3, 2, 4)], RULES["2020"], 100)
+        >>> round(found.score.value, 3), found.score.interval.low >= 0
+        (0.257, True)
     """
     if _ground_truth(first) != _ground_truth(second):
         raise ValueError("the two systems were not scored on the same clips")
@@ -136,6 +145,44 @@ def compare(
         scores[0].score - scores[1].score, interval(samples[0].score - samples[1].score)
     )
     return Comparison(overall, machines)
+
+
+def over_seeds(
+    runs: Sequence[Sequence[Section]],
+    rules: Rules,
+    resamples: int = 1000,
+    seed: int = 0,
+    less: Sequence[Sequence[Section]] = (),
+) -> Difference:
+    """Return the mean score of one system over the seeds of its training, with its interval.
+
+    Every run sees the same resampled clips, so the interval is that of other test clips, for these
+    trained networks; how far other seeds go is told by the spread over the runs.
+
+    Args:
+        runs: the sections of each run.
+        rules: the year's rules.
+        resamples: how many.
+        seed: of the resamples.
+        less: the runs of another system whose score is taken off, seed by seed.
+
+    Raises:
+        ValueError: the systems were not run over the same seeds, or not scored on the same clips.
+    """
+    if less and len(less) != len(runs):
+        raise ValueError("the two systems were not run over the same seeds")
+    values, samples = [], []
+    for place, sections in enumerate(runs):
+        value: float = evaluate(sections, rules).score
+        sample = resample(sections, rules, resamples, seed).score
+        if less:
+            if _ground_truth(less[place]) != _ground_truth(sections):
+                raise ValueError("the two systems were not scored on the same clips")
+            value -= evaluate(less[place], rules).score
+            sample = sample - resample(less[place], rules, resamples, seed).score
+        values.append(value)
+        samples.append(sample)
+    return Difference(float(np.mean(values)), interval(np.mean(samples, axis=0)))
 
 
 def _draw(rng: np.random.Generator, resamples: int, size: int) -> NDArray[np.int_]:

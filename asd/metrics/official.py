@@ -125,6 +125,17 @@ def evaluate(sections: Iterable[Section], rules: Rules) -> Evaluation:
 
     Raises:
         ValueError: a section occurs twice.
+
+    Example:
+        >>> from asd.metrics.rules import RULES
+        >>> labels, domains = np.array([0, 0, 1, 1], bool), np.array(["source", "target"] * 2)
+        >>> scores = np.array([0.1, 0.6, 0.5, 0.9])
+        >>> section = Section("fan", "00", ("a", "b", "c", "d"), labels, domains, scores)
+        >>> found = evaluate([section], RULES["2022"])
+        >>> {name: round(value, 3) for name, value in found.sections[0].measures.items()}
+        {'auc_source': 1.0, 'auc_target': 0.5, 'pauc': 0.737}
+        >>> round(found.score, 3)
+        0.689
     """
     ordered = sorted(sections, key=lambda section: (section.machine, section.section))
     keys = [(section.machine, section.section) for section in ordered]
@@ -140,7 +151,13 @@ def evaluate(sections: Iterable[Section], rules: Rules) -> Evaluation:
 
 
 def means(values: ArrayLike) -> Means:
-    """Return both means of the values that are not NaN."""
+    """Return both means of the values that are not NaN.
+
+    Example:
+        >>> found = means([0.5, 1.0, math.nan])
+        >>> found.arithmetic, round(found.harmonic, 4), found.undefined
+        (0.75, 0.6667, 1)
+    """
     given = np.asarray(values, dtype=np.float64)
     defined = given[~np.isnan(given)]
     missing = len(given) - len(defined)
@@ -165,6 +182,10 @@ def decision_quality(labels: ArrayLike, decisions: ArrayLike) -> tuple[float, fl
     Args:
         labels: (N,), true for an anomaly.
         decisions: (N,), true where the system calls the clip anomalous.
+
+    Example:
+        >>> decision_quality([0, 0, 1, 1], [0, 1, 1, 1])
+        (0.6666666666666666, 1.0, 0.8)
     """
     anomalous = np.asarray(labels, dtype=np.bool_)
     called = np.asarray(decisions, dtype=np.bool_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -93,9 +94,11 @@ def resampled_auc(
     """
     if not 0.0 < max_fpr <= 1.0:
         raise ValueError(f"max_fpr {max_fpr} is not in (0, 1]")
-    true, false, _ = _cumulated(labels, scores, counts)
-    positives, negatives = true[-1], false[-1]
-    area = _area_below(true, false, max_fpr * negatives)
+    ranked = _ranked(labels, scores, counts)
+    if max_fpr == 1.0:
+        positives, negatives, area = _pairs_in_order(ranked)
+    else:
+        positives, negatives, area = _area_below(ranked, max_fpr)
     defined = (positives > 0) & (negatives > 0)
     rate = np.full(area.shape, np.nan)
     np.divide(area, positives * negatives, out=rate, where=defined)
@@ -118,8 +121,12 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> RocCurve:
     Raises:
         ValueError: the shapes differ, or a score is NaN.
     """
-    true, false, thresholds = _cumulated(labels, scores, _once(scores))
-    return RocCurve(_share(false[:, 0]), _share(true[:, 0]), thresholds)
+    ranked = _ranked(labels, scores, _once(scores))
+    points = ranked.points()
+    true = _from_zero(ranked.anomalous[:, np.newaxis])[points, 0]
+    false = _from_zero(~ranked.anomalous[:, np.newaxis])[points, 0]
+    thresholds = np.append(np.inf, ranked.scores[points[1:] - 1])
+    return RocCurve(_share(false), _share(true), thresholds)
 
 
 def thinned(curve: RocCurve, points: int) -> RocCurve:
@@ -150,14 +157,41 @@ def _share(cumulated: Floats) -> Floats:
     return cumulated / total if total > 0 else np.full(cumulated.shape, np.nan)
 
 
-def _cumulated(
-    labels: ArrayLike, scores: ArrayLike, counts: ArrayLike
-) -> tuple[Floats, Floats, Floats]:
-    """Return true and false positives (G + 1, R) and the threshold (G + 1,) of each point.
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Clips from the most anomalous down, with many resamples of them.
 
-    Clips of equal score fall together, so that a tie is one slanted step of the curve. Resamples
-    lie on the last axis: the sums then run over whole rows.
+    Resamples lie on the last axis: sums then run over whole rows.
+
+    Attributes:
+        anomalous: (N,).
+        scores: (N,), falling.
+        counts: (N, R), how often each clip occurs.
     """
+
+    anomalous: Bools
+    scores: Floats
+    counts: Floats
+
+    def points(self) -> NDArray[np.intp]:
+        """Return how many clips lie above each point of the curve (G + 1,), from 0 to N.
+
+        Clips of equal score fall together, so that a tie is one slanted step of the curve.
+        """
+        changes = np.flatnonzero(self.scores[1:] != self.scores[:-1]) + 1
+        ends = [len(self.scores)] if len(self.scores) else []
+        return np.concatenate(([0], changes, ends)).astype(np.intp)
+
+
+def _from_zero(values: NDArray[Any]) -> Floats:
+    """Return the sums of the first 0 to N rows of values (N, R), (N + 1, R)."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=sums[1:])
+    return sums
+
+
+def _ranked(labels: ArrayLike, scores: ArrayLike, counts: ArrayLike) -> _Ranked:
+    """Check clips (N,) and their counts (R, N), and sort them."""
     anomalous = np.asarray(labels).astype(bool)
     values = np.asarray(scores, dtype=np.float64)
     occurrences = np.asarray(counts)
@@ -167,26 +201,51 @@ def _cumulated(
     if np.isnan(values).any():
         raise ValueError("a score is NaN")
     order = np.argsort(-values, kind="stable")
-    ranked = values[order]
-    last_of_ties = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
     weights = occurrences.T[order].astype(np.float64)
-    start = np.zeros((1, occurrences.shape[0]))
-    is_anomaly = anomalous[order, np.newaxis]
-    true = np.cumsum(weights * is_anomaly, axis=0)[last_of_ties]
-    false = np.cumsum(weights * ~is_anomaly, axis=0)[last_of_ties]
-    thresholds = np.append(np.inf, ranked[last_of_ties])
-    return np.concatenate((start, true)), np.concatenate((start, false)), thresholds
+    return _Ranked(anomalous[order], values[order], weights)
 
 
-def _area_below(true: Floats, false: Floats, limit: Floats) -> Floats:
-    """Return the area (R,) under the curve left of ``limit`` (R,) false positives, in clip pairs.
+def _pairs_in_order(ranked: _Ranked) -> tuple[Floats, Floats, Floats]:
+    """Return anomalies, normals, and the pairs of them in the right order, (R,) each.
+
+    A tied pair is half in order. All are whole or half numbers, so no rounding depends on the order
+    of the sums.
+    """
+    anomalies = ranked.counts[ranked.anomalous]
+    normals = ranked.counts[~ranked.anomalous]
+    above = _from_zero(anomalies)
+    rising, theirs = -ranked.scores[ranked.anomalous], -ranked.scores[~ranked.anomalous]
+    first, last = (np.searchsorted(rising, theirs, side) for side in ("left", "right"))
+    pairs = np.einsum("nr,nr->r", normals, above[first])
+    tied = first != last
+    if tied.any():
+        half = above[last[tied]] - above[first[tied]]
+        pairs += 0.5 * np.einsum("nr,nr->r", normals[tied], half)
+    return above[-1], normals.sum(axis=0), pairs
+
+
+def _area_below(ranked: _Ranked, max_fpr: float) -> tuple[Floats, Floats, Floats]:
+    """Return anomalies, normals, and the area left of ``max_fpr`` in clip pairs, (R,) each.
 
     The step that crosses the limit counts up to it, by linear interpolation; later steps have no
     width left.
     """
-    width = np.diff(np.minimum(false, limit), axis=0)
+    points = ranked.points()
+    anomalies, normals = ranked.counts[ranked.anomalous], ranked.counts[~ranked.anomalous]
+    above = np.concatenate(([0], np.cumsum(ranked.anomalous)))[points]
+    false = _from_zero(normals)[points - above]
+    limit = max_fpr * false[-1]
+    steps = np.arange(len(points) - 1)
+    # Steps without a width add nothing. Of a single resample they stay: NumPy sums one column in
+    # pairs, and the last bit would tell how many there were.
+    if len(limit) > 1:
+        steps = steps[np.diff(points - above) > 0]
+        steps = steps[(false[steps] < limit).any(axis=1)]
+    true = _from_zero(anomalies[: above[steps[-1] + 1] if len(steps) else 0])
+    left, right = false[steps], false[steps + 1]
+    low, high = true[above[steps]], true[above[steps + 1]]
+    width = np.minimum(right, limit) - np.minimum(left, limit)
     # Counts are whole numbers, so a floor of 1 alters no step that has a width.
-    share = width / np.maximum(np.diff(false, axis=0), 1.0)
-    rise = np.diff(true, axis=0) * share
-    area: Floats = np.sum(width * (true[:-1] + 0.5 * rise), axis=0)
-    return area
+    share = width / np.maximum(right - left, 1.0)
+    area: Floats = np.sum(width * (low + 0.5 * ((high - low) * share)), axis=0)
+    return anomalies.sum(axis=0), normals.sum(axis=0), area

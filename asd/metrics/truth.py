@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asd.errors import UsageError
+from asd.fragment import recording_of
 from asd.metrics.files import (
     Entry,
     FileName,
@@ -62,7 +63,8 @@ def read_truth(folder: Path) -> dict[Key, Truth]:
       evaluators of 2021 on (or it is ``ground_truth_data`` itself);
     - ``eval_data_list.csv``, as published for 2020;
     - the index of a project: CSV files with the columns name, machine, section, domain, split,
-      label and status, of which the usable test clips count.
+      label and status, of which the usable test clips count. The windows of a recording are one
+      clip of the recording's name.
 
     Returns:
         (machine, section) -> its truth, ascending.
@@ -156,8 +158,8 @@ def _from_list_2020(path: Path, problems: Problems) -> dict[Key, Truth]:
 
 
 def _from_index(folder: Path, problems: Problems) -> dict[Key, Truth]:
-    labels: dict[Key, dict[str, bool | None]] = {}
-    domains: dict[Key, dict[str, str]] = {}
+    # (label, domain) by section, recording and row; a recording has several rows if it is long.
+    known: dict[Key, dict[str, dict[str, tuple[bool | None, str]]]] = {}
     unusable: dict[Key, int] = {}
     for path in sorted(folder.glob("*.csv")):
         for row in _index_rows(path, problems):
@@ -165,22 +167,40 @@ def _from_index(folder: Path, problems: Problems) -> dict[Key, Truth]:
             if clip["split"] != "test":
                 continue
             key = (clip["machine"], clip["section"])
-            labels.setdefault(key, {})
+            of_section = known.setdefault(key, {})
             if clip["status"] != "ok":
                 unusable[key] = unusable.get(key, 0) + 1
-            elif clip["label"] not in LABELS:
-                problems.add(f"{row}: label '{clip['label']}' is neither normal nor anomaly")
-            elif clip["domain"] not in ("", *DOMAINS):
-                problems.add(f"{row}: domain '{clip['domain']}' is neither source nor target")
-            elif clip["name"] in labels[key]:
-                problems.add(f"{row}: clip '{clip['name']}' occurs twice; run 'asd index' again")
+                continue
+            others = of_section.setdefault(recording_of(clip["name"]), {})
+            fault = _fault(clip, others)
+            if fault:
+                problems.add(f"{row}: {fault}")
             else:
-                labels[key][clip["name"]] = LABELS[clip["label"]]
-                domains.setdefault(key, {})[clip["name"]] = clip["domain"]
+                others[clip["name"]] = (LABELS[clip["label"]], clip["domain"])
     return {
-        key: Truth(*key, known, domains.get(key, {}), unusable.get(key, 0))
-        for key, known in labels.items()
+        key: Truth(
+            *key,
+            {name: label for name, rows in recordings.items() for label, _ in rows.values()},
+            {name: domain for name, rows in recordings.items() for _, domain in rows.values()},
+            unusable.get(key, 0),
+        )
+        for key, recordings in known.items()
     }
+
+
+def _fault(clip: Mapping[str, str], others: Mapping[str, tuple[bool | None, str]]) -> str:
+    """Say what is wrong with a row of an index, given the rows of the same recording."""
+    name, label, domain = clip["name"], clip["label"], clip["domain"]
+    recording = recording_of(name)
+    if label not in LABELS:
+        return f"label '{label}' is neither normal nor anomaly"
+    if domain not in ("", *DOMAINS):
+        return f"domain '{domain}' is neither source nor target"
+    if name in others or recording in others or (others and name == recording):
+        return f"clip '{name}' occurs twice; run 'asd index' again"
+    if set(others.values()) - {(LABELS[label], domain)}:
+        return f"windows of '{recording}' differ in label or domain; run 'asd index' again"
+    return ""
 
 
 def _index_rows(path: Path, problems: Problems) -> Iterator[Entry[dict[str, str]]]:

@@ -10,7 +10,10 @@ NETWORKS: Registry[Any] = Registry(
     "network",
     {
         "tdnn": "asd.models.classifier:Classifier",
+        "ecapa": "asd.models.ecapa:EcapaClassifier",
+        "branches": "asd.models.branches:Branches",
         "autoencoder": "asd.models.autoencoder:Autoencoder",
         "mobilenetv2": "asd.models.mobilenetv2:MobileNetV2",
+        "pooled": "asd.models.pooled:Pooled",
     },
 )

@@ -63,6 +63,10 @@ class StoredFeature:
     digest: str
 
 
+SELECTED = "selected"
+"""The fusion that is chosen for each machine from its training clips."""
+
+
 @dataclass(frozen=True)
 class SystemFacts:
     """What a system is: the model it reads, the features of that, and the scorer."""
@@ -144,7 +148,10 @@ class Material:
         return {column: of_column for column, of_column in lines.items() if of_column}
 
     def shown_system(self, machine: str) -> str:
-        """Return the system that a machine's charts show first: its best, or the first of all."""
-        best = self.results.best(machine)
+        """Return the system that a machine's charts show first.
+
+        What was selected without labels, as it would be used; else the best, or the first of all.
+        """
+        best = SELECTED if SELECTED in self.scores else self.results.best(machine)
         with_scores = [name for name in self.scores if self.scored(name, machine)]
         return best if best in with_scores else with_scores[0]

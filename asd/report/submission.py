@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from asd.atomic import replacing
 from asd.errors import JobError, UsageError
 from asd.metrics.files import Problems
 from asd.metrics.truth import Key, Truth
 from asd.scoring.files import Kind, file_name
-from asd.store.atomic import replacing
 
 Part = Literal["eval", "dev", "all"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -43,6 +43,15 @@ def build(name: str, values: Mapping[str, Any], where: str = "scorer") -> Scorer
 
     Raises:
         UsageError: an unknown scorer, an unknown key or an impossible value.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from asd.scoring.bank import read_bank
+        >>> train = read_bank(Path("data/banks/mel/pump/train.h5"))
+        >>> test = read_bank(Path("data/banks/mel/pump/test.h5"))
+        >>> fitted = build("neighbours", {"distance": "cosine", "k": 2}).fit(train)
+        >>> fitted.score(test.arrays, test.section).shape, fitted.training_scores().shape
+        ((8,), (18,))
     """
     kind = SCORERS[name]
     return kind(settings(kind.Config, values, where))

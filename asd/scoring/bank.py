@@ -25,8 +25,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from asd.atomic import replacing
 from asd.errors import JobError, UsageError
-from asd.store.atomic import replacing
 from asd.store.digest import canonical_json
 from asd.store.hollow import HollowFile
 
@@ -89,6 +89,26 @@ class Bank:
         """The sections that have clips, sorted."""
         return tuple(sorted(set(self.section)))
 
+    @property
+    def unlearned(self) -> np.ndarray:
+        """Which clips (N,) the model has not learned from; all where that is not known of any."""
+        unlearned = self.arrays.get("held_out")
+        return np.ones(len(self), dtype=bool) if unlearned is None else unlearned > 0
+
+    def with_arrays(self, arrays: Mapping[str, np.ndarray]) -> Bank:
+        """Return a bank of the same clips with other arrays."""
+        return replace(self, arrays=arrays)
+
+    def empty(self, provenance: Mapping[str, Any]) -> Bank:
+        """Return a bank of no clips with arrays of the same shapes."""
+        return replace(
+            self,
+            **dict.fromkeys(COLUMNS, ()),
+            classes=self.classes[:0],
+            arrays={name: values[:0] for name, values in self.arrays.items()},
+            provenance=provenance,
+        )
+
     def without_truth(self) -> Bank:
         """Return the bank as a scorer may see test clips: no domain, label, attributes or class."""
         none = ("",) * len(self)
@@ -124,6 +144,11 @@ def read_bank(path: Path) -> Bank:
     Raises:
         UsageError: there is no such file.
         JobError: the file is no bank of this schema, is damaged, or points outside itself.
+
+    Example:
+        >>> bank = read_bank(Path("data/banks/both/pump/train.h5"))
+        >>> len(bank), bank.sections, bank.name[0], bank.arrays["embedding"].shape
+        (18, ('00', '02'), '00_00.wav', (18, 6))
     """
     try:
         with h5py.File(path, "r", locking=False) as file:

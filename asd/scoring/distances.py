@@ -49,13 +49,12 @@ class Space:
 
         An embedding of zero has no direction; it stays zero, and its cosine to any other is 0.
         """
-        rows = embedding.astype(np.float64)
+        rows = np.asarray(embedding, np.float64)
         if self.mean is not None and self.deviation is not None:
-            rows -= self.mean
-            rows /= self.deviation
+            rows = (rows - self.mean) / self.deviation
         if self.distance == "cosine":
             length = np.sqrt(_squares(rows))[:, None]
-            rows /= np.where(length > 0, length, 1.0)
+            rows = rows / np.where(length > 0, length, 1.0)
         return rows
 
     def between(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -113,5 +112,7 @@ def _squares(rows: np.ndarray) -> np.ndarray:
 
 def _settled(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
     """Set to zero, in place, what rounding alone may have left."""
-    values[values < SAME * scale] = 0.0
+    same = values < SAME * scale
+    if same.any():
+        values[same] = 0.0
     return values

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from asd.atomic import replacing
 from asd.errors import JobError, UsageError
-from asd.store.atomic import replacing
 
 Kind = Literal["anomaly_score", "decision_result"]
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+.-]*")

@@ -80,7 +80,7 @@ def fit_neighbours(
         if config.density != "none"
         else ()
     )
-    model = NeighbourModel(config, space, space.map(embedding), sets, densities)
+    model = NeighbourModel(config, space, embedding, sets, densities)
     return model.with_weight() if config.density == "varmin" else model
 
 
@@ -91,7 +91,7 @@ class NeighbourModel:
     Attributes:
         config: how to compare.
         space: where to compare.
-        training: (N, D) the mapped training clips.
+        embedding: (N, D) of the training clips.
         sets: one or two reference sets.
         densities: their densities; none where they are not used.
         weight: VarMin's w; 0 for the others.
@@ -99,7 +99,7 @@ class NeighbourModel:
 
     config: NeighbourSettings
     space: Space
-    training: np.ndarray
+    embedding: np.ndarray
     sets: tuple[Points, ...]
     densities: tuple[Density, ...]
     weight: float = 0.0
@@ -110,14 +110,15 @@ class NeighbourModel:
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,)."""
-        scores = self._scored(self._measure(self.training, left_out=True))
+        training = self.space.map(self.embedding)
+        scores = self._scored(self._measure(training, left_out=True))
         alone = np.isinf(scores)
-        scores[alone] = self._scored(self._measure(self.training[alone]))
+        scores[alone] = self._scored(self._measure(training[alone]))
         return scores
 
     def with_weight(self) -> NeighbourModel:
         """Return the model with the weight that minimises the variance of its training scores."""
-        level, thinness = self._measure(self.training, left_out=True)
+        level, thinness = self._measure(self.space.map(self.embedding), left_out=True)
         return replace(self, weight=varmin_weight(level, thinness))
 
     def _scored(self, measured: np.ndarray) -> np.ndarray:

@@ -148,7 +148,10 @@ def memmixup(
 
 
 def _clips(values: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return values[index], np.stack([index, np.full_like(index, -1)], axis=1)
+    parents = np.full((len(index), 2), -1, np.intp)
+    parents[:, 0] = index
+    # A section of one domain is all of them, and not copied.
+    return values if len(index) == len(values) else values[index], parents
 
 
 def _none(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,5 +159,8 @@ def _none(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]], sources: int) -> Rows:
+    there = [part for part in parts if len(part[0])]
+    if len(there) == 1:
+        return Rows(*there[0], sources)
     values, parents = zip(*parts, strict=True)
     return Rows(np.concatenate(values), np.concatenate(parents), sources)

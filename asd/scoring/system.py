@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from asd.atomic import remove
+from asd.errors import JobError
 from asd.scoring.bank import Bank
-from asd.scoring.base import Scorer
 from asd.scoring.files import write_decisions, write_scores
-from asd.scoring.fusion import SystemScores
+from asd.scoring.fusion import FittedSystem, SystemScores
 from asd.scoring.thresholds import Threshold, decide, find_threshold, write_thresholds
-from asd.store.atomic import remove
 from asd.store.digest import sha256_bytes
 
 
@@ -37,25 +37,38 @@ class Scored:
     anomalous: int
 
 
-def score_bank(system: str, scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
+def score_clips(system: str, fitted: FittedSystem, tests: Mapping[str, Bank]) -> SystemScores:
     """Score the test clips of the sections that have training clips; others stay unscored.
 
     Args:
         system: the system's name.
-        scorer: not yet fitted.
-        train: the bank of training clips.
-        test: the outputs for test clips, without truth.
+        fitted: the system, fitted to the banks of training clips.
+        tests: by model, the outputs for test clips, without truth.
+
+    Raises:
+        JobError: these are not of the same clips.
     """
-    fitted = scorer.fit(train)
-    rows = np.flatnonzero(fitted.scorable(test.section))
+    test = tests[fitted.members[0].model]
+    for model, other in tests.items():
+        if (other.section, other.name) != (test.section, test.name):
+            first = fitted.members[0].model
+            raise JobError(
+                f"models {first} and {model} were run over different test clips;"
+                " run 'asd embed' again"
+            )
+    rows = np.flatnonzero(np.isin(np.array(test.section, dtype=str), fitted.sections))
     sections = [test.section[row] for row in rows]
-    outputs = {name: values[rows] for name, values in test.arrays.items()}
+    outputs = {
+        model: {name: values[rows] for name, values in bank.arrays.items()}
+        for model, bank in tests.items()
+    }
     return SystemScores(
         system,
         tuple((test.section[row], test.name[row]) for row in rows),
         fitted.score(outputs, sections),
-        tuple(zip(train.section, train.name, strict=True)),
+        tuple(zip(fitted.bank.section, fitted.bank.name, strict=True)),
         fitted.training_scores(),
+        fitted.calibrating,
     )
 
 
@@ -65,10 +78,17 @@ def unscored(train: Bank, test: Bank) -> dict[str, int]:
 
 
 def thresholds_of(scores: SystemScores, method: str, rate: float) -> dict[str, Threshold]:
-    """Return each section's threshold, found from its training clips' scores alone."""
+    """Return each section's threshold, found from its training clips' scores alone.
+
+    Where a share of them was held out of training, from these: they are as new to the model as the
+    clips to come.
+    """
     sections = np.array([section for section, _ in scores.training_clips])
+    values = scores.training_scores
+    if scores.calibrating is not None:
+        sections, values = sections[scores.calibrating], values[scores.calibrating]
     return {
-        str(section): find_threshold(method, scores.training_scores[sections == section], rate)
+        str(section): find_threshold(method, values[sections == section], rate)
         for section in np.unique(sections)
     }
 

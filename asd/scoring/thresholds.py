@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from asd.atomic import replacing
 from asd.config import Settings
 from asd.errors import JobError, UsageError
 from asd.registry import Registry
-from asd.store.atomic import replacing
 from asd.store.digest import canonical_json, sha256_json
 
 SCHEMA = 1
@@ -67,6 +67,11 @@ def find_threshold(method: str, scores: np.ndarray, rate: float = 0.1) -> Thresh
     Raises:
         UsageError: an unknown method, an impossible rate, or no scores.
         JobError: a score is not finite.
+
+    Example:
+        >>> threshold = find_threshold("quantile", np.arange(10.0), rate=0.2)
+        >>> threshold.value, decide(np.array([6.9, 7.1]), threshold).tolist()
+        (7.0, [0, 1])
     """
     find = THRESHOLDS[method]
     if not 0 < rate < 1:
@@ -148,6 +153,10 @@ def conformal_p_values(calibration: np.ndarray, scores: np.ndarray) -> np.ndarra
     Args:
         calibration: (n,) scores of normal clips.
         scores: (N,) scores of the clips in question.
+
+    Example:
+        >>> conformal_p_values(np.arange(9.0), np.array([-1.0, 4.5, 100.0])).tolist()
+        [1.0, 0.5, 0.1]
     """
     below = np.searchsorted(np.sort(calibration), scores, side="left")
     return (1 + len(calibration) - below) / (len(calibration) + 1)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from asd.atomic import replacing
 from asd.errors import JobError, UsageError
-from asd.store.atomic import replacing
 from asd.store.digest import canonical_json
 from asd.store.shard import Shard
 
@@ -19,8 +23,11 @@ class FeatureStore:
 
     Example:
         >>> store = FeatureStore(Path("data/features"))
-        >>> store.path("fan", "logmel", "00", "train").as_posix()
-        'data/features/fan/logmel/section_00_train.h5'
+        >>> store.path("pump", "logmel", "00", "train").as_posix()
+        'data/features/pump/logmel/section_00_train.h5'
+        >>> shard = store.open("pump", "logmel", "00", "train")
+        >>> shard.features.shape, shard.dtype.name, shard.column("name")[0]
+        ((9, 16, 33), 'float16', '00_00.wav')
     """
 
     root: Path
@@ -53,6 +60,37 @@ class FeatureStore:
             )
         return found
 
+    def dask(self, machine: str, feature: str, split: str | None = None, rows: int = 64) -> Any:
+        """Return a machine's feature as a lazy dask array (N, ...), for notebooks.
+
+        Its rows are those of :meth:`shards`, one shard after the other (sections sorted, and in a
+        section ``test`` before ``train``). A chunk is a block of rows of one shard, read from its
+        file by whoever computes it, in any thread, process or worker that sees the same folder.
+
+        Args:
+            machine: the machine type.
+            feature: the feature's name.
+            split: ``"train"`` or ``"test"``; None for both.
+            rows: at most how many rows a chunk has.
+
+        Raises:
+            UsageError: there are none.
+            JobError: the shards do not hold rows of one shape and type.
+
+        Example:
+            >>> logmel = store.dask("fan", "logmel", "train")  # doctest: +SKIP
+            >>> logmel.astype("float32").mean(axis=(0, 2)).compute()  # (F,)  # doctest: +SKIP
+        """
+        import dask.array as da
+
+        shards = self.shards(machine, feature, split)
+        if len({(shard.row_shape, shard.dtype) for shard in shards}) > 1:
+            raise JobError(
+                f"{self.root / machine / feature}: its shards hold rows of several shapes; run"
+                f" 'asd extract --machine {machine} --feature {feature}'"
+            )
+        return da.concatenate([_lazy(shard, rows) for shard in shards])
+
     def inputs_path(self, machine: str, model: str) -> Path:
         """Return where the record of a model's inputs lies (see :meth:`write_inputs`)."""
         return self.root / machine / f"inputs_{model}.json"
@@ -64,7 +102,7 @@ class FeatureStore:
         trains a model again when one of its own features changed, and not when another did.
         """
         record = {
-            feature: {path.stem: Shard.open(path).identity for path in self.paths(machine, feature)}
+            feature: {path.stem: _identity(path) for path in self.paths(machine, feature)}
             for feature in features
         }
         path = self.inputs_path(machine, model)
@@ -91,3 +129,38 @@ class FeatureStore:
                 f"{path}: not a record of a model's inputs ({reason}); run 'asd extract'"
             ) from None
         return record
+
+
+def _identity(path: Path) -> str:
+    """Return the identity of a shard; one that many models read is opened once."""
+    found = path.stat()
+    return _identity_of(path, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _identity_of(path: Path, *version: int) -> str:
+    return Shard.open(path).identity
+
+
+def _lazy(shard: Shard, rows: int) -> Any:
+    """Return a shard's rows as a dask array whose chunks are read when they are computed."""
+    import dask.array as da
+
+    stops = (*range(rows, len(shard), rows), len(shard))
+    sizes = tuple(stop - start for start, stop in zip((0, *stops), stops, strict=False))
+    return da.map_blocks(
+        partial(_block, shard.path, shard.dtype, shard.offset, (len(shard), *shard.row_shape)),
+        # What data this is: a shard that was extracted again is another array.
+        name=f"{shard.feature}-{shard.identity}-{rows}",
+        chunks=(sizes, *((size,) for size in shard.row_shape)),
+        dtype=shard.dtype,
+        meta=np.empty((0,) * (1 + len(shard.row_shape)), shard.dtype),
+    )
+
+
+def _block(
+    path: Path, dtype: np.dtype, offset: int, shape: tuple[int, ...], block_info: Any
+) -> np.ndarray:
+    """Read the rows (n, ...) of one chunk of the rows (N, ...) at an offset of a file."""
+    start, stop = block_info[None]["array-location"][0]
+    return np.array(np.memmap(path, dtype, "r", offset, shape)[start:stop])

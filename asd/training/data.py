@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from asd.errors import JobError
+from asd.config import ALL
+from asd.errors import JobError, UsageError
 from asd.store import FeatureStore, Shard
+from asd.training.held_out import held_out
+from asd.training.memory import kept
 from asd.training.transforms import decibel
 
 T = TypeVar("T")
@@ -19,37 +23,60 @@ T = TypeVar("T")
 class StoredClips:
     """The clips of one machine and split, over all sections, with their features.
 
+    Or those of several machines, one machine after the other, for a network over all of them.
+
     Nothing is read until a batch is asked for, and no batch is kept, so memory does not grow with
     the number of clips.
 
     Args:
         store: the feature store.
-        machine: the machine type.
+        machine: the machine type, or several of them.
         features: the features to read, by name.
         split: ``"train"`` or ``"test"``.
 
+    Attributes:
+        machine: the machine type; ``"all"`` where several were asked for.
+        joint: whether several were asked for.
+        machines, sections: (N,) of each clip.
+
     Raises:
-        UsageError: a feature has no shard of this split.
-        JobError: the features do not hold the same clips.
+        UsageError: a feature has no shard of this split, or the machines' clips differ in length
+            or rate.
+        JobError: the features do not hold the same clips, or a feature is not computed in the
+            same way for all machines.
     """
 
     def __init__(
-        self, store: FeatureStore, machine: str, features: Sequence[str], split: str
+        self,
+        store: FeatureStore,
+        machine: str | Sequence[str],
+        features: Sequence[str],
+        split: str,
     ) -> None:
-        self.machine, self.split = machine, split
-        self._shards = {name: store.shards(machine, name, split) for name in features}
+        self.joint = not isinstance(machine, str)
+        self.machine, self.split = machine if isinstance(machine, str) else ALL, split
+        self._shards: dict[str, list[Shard]] = {name: [] for name in features}
+        for one in [machine] if isinstance(machine, str) else machine:
+            for name, shards in _shards_of(store, one, features, split).items():
+                self._shards[name] += shards
+        for shards in self._shards.values():
+            _check_alike(shards)
         reference = self._shards[features[0]]
-        for name, shards in self._shards.items():
-            if [_clips(shard) for shard in shards] != [_clips(shard) for shard in reference]:
-                raise JobError(
-                    f"{store.root / machine}: {name} and {features[0]} hold different {split}"
-                    f" clips; run 'asd extract --machine {machine}'"
-                )
         self._starts = np.cumsum([0, *(len(shard) for shard in reference)])
+        self._chosen = np.arange(self._starts[-1])
+        self.machines = [s.machine for s in reference for _ in range(len(s))]
         self.sections = [s.section for s in reference for _ in range(len(s))]
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return len(self._chosen)
+
+    def only(self, rows: np.ndarray) -> StoredClips:
+        """Return some of these clips, those at ``rows`` (n,)."""
+        some = copy(self)
+        some._chosen = self._chosen[rows]
+        some.machines = [self.machines[row] for row in rows]
+        some.sections = [self.sections[row] for row in rows]
+        return some
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -63,11 +90,26 @@ class StoredClips:
 
     @property
     def identities(self) -> dict[str, dict[str, str]]:
-        """The identity of every shard, by feature and section: what data this is."""
+        """The identity of every shard, by feature and section: what data this is.
+
+        Where several machines were asked for, a section is named with its machine, ``fan/00``.
+        """
         return {
-            name: {shard.section: shard.identity for shard in shards}
+            name: {
+                f"{shard.machine}/{shard.section}" if self.joint else shard.section: shard.identity
+                for shard in shards
+            }
             for name, shards in self._shards.items()
         }
+
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """The features whose rows are no waves and have no time axis."""
+        return tuple(
+            name
+            for name, shards in self._shards.items()
+            if len(shards[0].row_shape) == 1 and shards[0].config.get("extractor", "wave") != "wave"
+        )
 
     @property
     def decibels(self) -> dict[str, float | None]:
@@ -77,11 +119,13 @@ class StoredClips:
     def column(self, name: str) -> list[str]:
         """Return one column of the clips table, (N,)."""
         reference = next(iter(self._shards.values()))
-        return [value for shard in reference for value in shard.column(name)]
+        whole = [value for shard in reference for value in shard.column(name)]
+        return [whole[row] for row in self._chosen]
 
     def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """Return the features (n, ...) of the clips at ``rows`` (n,), float32, by name."""
-        return {name: self._rows(shards, rows) for name, shards in self._shards.items()}
+        chosen = self._chosen[rows]
+        return {name: self._rows(shards, chosen) for name, shards in self._shards.items()}
 
     def _rows(self, shards: Sequence[Shard], rows: np.ndarray) -> torch.Tensor:
         values = np.empty((len(rows), *shards[0].row_shape), shards[0].dtype)
@@ -97,8 +141,8 @@ def statistics(
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return mean and deviation of each feature over (up to) ``at_most`` clips, spread evenly.
 
-    Per band over clips and time for (F, T), so (F,) each; for a wave the mean is 0 and the
-    deviation one number.
+    Per band over clips and time for (F, T), so (F,) each; for a row (L,) the mean is 0 and the
+    deviation one number: a wave has no level of its own, and a spectrum keeps its shape.
     """
     rows = np.unique(np.linspace(0, len(clips) - 1, min(at_most, len(clips))).round().astype(int))
     first: dict[str, torch.Tensor] = {}
@@ -112,21 +156,77 @@ def statistics(
     found = {}
     for name in first:
         mean = first[name] / len(rows)
-        # A wave has no level of its own but the offset of a microphone.
+        # The mean of a wave is the offset of a microphone, that of a spectrum a part of its shape.
         mean = mean if mean.dim() else torch.zeros_like(mean)
         deviation = (second[name] / len(rows) - mean**2).clamp_min(0).sqrt()
         found[name] = (mean.float(), deviation.float())
     return found
 
 
+def unlearned(clips: StoredClips, classes: np.ndarray, share: float) -> np.ndarray:
+    """Return which of a model's training clips (N,) it does not learn from (:func:`held_out`).
+
+    Args:
+        clips: all training clips.
+        classes: (N,) the primary class of each.
+        share: of each section and domain of a machine.
+    """
+    if not share:
+        return np.zeros(len(clips), dtype=bool)
+    parts = zip(clips.machines, clips.sections, clips.column("domain"), strict=True)
+    groups = [" ".join(one) for one in parts]
+    return held_out(groups, classes, clips.column("name"), clips.column("content"), share)
+
+
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield the items of an iterator that a thread advances one step ahead; none may be None."""
+    """Yield the items of an iterator that a thread advances one step ahead; none may be None.
+
+    Memory that is freed between items is kept for the next (:func:`asd.training.memory.kept`).
+    """
     source = iter(items)
-    with ThreadPoolExecutor(1) as pool:
+    with kept(), ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, source, None)
         while (item := coming.result()) is not None:
             coming = pool.submit(next, source, None)
             yield item
+
+
+def _shards_of(
+    store: FeatureStore, machine: str, features: Sequence[str], split: str
+) -> dict[str, list[Shard]]:
+    """Open the shards of one machine, by feature, and check that they hold the same clips."""
+    found = {name: store.shards(machine, name, split) for name in features}
+    reference = [_clips(shard) for shard in found[features[0]]]
+    for name, shards in found.items():
+        if [_clips(shard) for shard in shards] != reference:
+            raise JobError(
+                f"{store.root / machine}: {name} and {features[0]} hold different {split}"
+                f" clips; run 'asd extract --machine {machine}'"
+            )
+    return found
+
+
+def _check_alike(shards: Sequence[Shard]) -> None:
+    """Check that a feature is the same one for all machines."""
+    first = shards[0]
+    for shard in shards:
+        if shard.machine == first.machine or shard.config == first.config:
+            continue
+        here, there = (one.config.get("signal", {}) for one in (first, shard))
+        if here != there or shard.row_shape != first.row_shape:
+            raise UsageError(
+                f"{first.machine} has clips of {_form(here)}, {shard.machine} of {_form(there)}:"
+                " a joint model needs one length and rate; set index.seconds to a number and run"
+                " 'asd index' and 'asd extract'"
+            )
+        raise JobError(
+            f"{first.path} and {shard.path}: not computed with the same settings; run 'asd extract'"
+        )
+
+
+def _form(signal: Mapping[str, Any]) -> str:
+    length, rate = signal.get("length", 0), signal.get("sample_rate", 1)
+    return f"{length / rate:g} s at {rate} Hz"
 
 
 def _clips(shard: Shard) -> tuple[str, list[str], list[str]]:

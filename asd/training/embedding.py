@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from asd.config import EmbedConfig
+from asd.config import CLASS_PARTS, EmbedConfig
 from asd.device import Compute, choose_compute
 from asd.errors import JobError
 from asd.progress import progress
 from asd.store import FeatureStore
 from asd.training.artifact import Trained
-from asd.training.data import StoredClips, ahead
-from asd.training.labels import label
+from asd.training.data import StoredClips, ahead, unlearned
+from asd.training.labels import joint_names, label, numbered
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Outputs:
         classes: (N,) int32 the primary class of each training clip, -1 for test clips and where
             the model has no classes.
         arrays: what the network names, float32: ``embedding`` (N, D) and ``logits`` (N, C) or
-            (N, W, C), or ``error`` (N,).
+            (N, W, C), or ``error`` (N,); of training clips also ``held_out`` (N,), 1 for those
+            that the model has not learned from, if there are any.
         inputs: identities of the shards that were read, by feature and section.
     """
 
@@ -52,17 +54,19 @@ def embed(
     compute = choose_compute(config.device, config.precision, "embed")
     request = model.record["request"]
     clips = StoredClips(store, machine, request["model"]["features"], split)
-    if split == "train" and clips.identities != request["inputs"]:
+    if split == "train" and clips.identities != _inputs(request, machine):
         raise JobError(f"{machine}: the store changed since training; run 'asd train' again")
     if split == "train" and request["classes"]:
-        labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
-        classes = labels.primary
+        classes = _classes(clips, request)
     else:
         classes = np.full(len(clips), -1, np.int32)
     columns = {
         name: clips.column(name) for name in ("name", "domain", "label", "attributes", "content")
     }
     arrays = _forward(model, clips, compute, config.batch_size)
+    share = request["train"].get("held_out", 0.0)
+    if split == "train" and share:
+        arrays["held_out"] = unlearned(clips, classes, share).astype(np.float32)
     return Outputs({**columns, "section": clips.sections}, classes, arrays, clips.identities)
 
 
@@ -77,6 +81,30 @@ def outputs_of(
         for name, values in output._asdict().items()
         if values is not None
     }
+
+
+def _inputs(request: Mapping[str, Any], machine: str) -> dict[str, dict[str, str]]:
+    """Return the identities of the shards of a machine that a model was trained on."""
+    if "machines" not in request:
+        return dict(request["inputs"])
+    prefix = f"{machine}/"
+    return {
+        feature: {
+            section.removeprefix(prefix): identity
+            for section, identity in of.items()
+            if section.startswith(prefix)
+        }
+        for feature, of in request["inputs"].items()
+    }
+
+
+def _classes(clips: StoredClips, request: Mapping[str, Any]) -> np.ndarray:
+    """Return the primary class (N,) of each training clip of a machine."""
+    columns = clips.sections, clips.column("domain"), clips.column("attributes")
+    if request["task"] == "joint":
+        parts = request["model"].get("classes", CLASS_PARTS)
+        return numbered(joint_names(clips.machines, *columns, parts), request["classes"])
+    return label(*columns).primary
 
 
 def _forward(

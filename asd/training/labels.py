@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from asd.config import CLASS_PARTS, ClassPart
 from asd.training.transforms import TRANSFORMS
 
-Task = Literal["sections", "attributes", "transformations"]
+Task = Literal["sections", "attributes", "transformations", "joint"]
 
 
 @dataclass(frozen=True)
@@ -31,47 +32,78 @@ class Labels:
     attribute_classes: tuple[str, ...]
     attribute: np.ndarray
 
+    def of(self, rows: np.ndarray) -> Labels:
+        """Return the labels of some of the clips, those at ``rows`` (n,); classes stay numbered."""
+        return replace(self, primary=self.primary[rows], attribute=self.attribute[rows])
 
-def label(sections: Sequence[str], domains: Sequence[str], attributes: Sequence[str]) -> Labels:
-    """Choose the classes of a machine's training clips.
+
+def label(
+    sections: Sequence[str],
+    domains: Sequence[str],
+    attributes: Sequence[str],
+    machines: Sequence[str] | None = None,
+    parts: Sequence[ClassPart] = CLASS_PARTS,
+) -> Labels:
+    """Choose the classes of a machine's training clips, or of those of several machines.
 
     The primary classes are the sections, as in the paper. A machine with one section is classified
     by its operating states, a state being a domain with a combination of attributes; one with a
     single state, or with no attributes at all, by the transformations that its clips have gone
-    through (:mod:`asd.training.transforms`).
+    through (:mod:`asd.training.transforms`). Clips of several machines are classified by what
+    ``parts`` say (:func:`joint_names`).
 
     The attribute classes of the auxiliary loss are the combinations of attributes that the clip
     names give, each section's for itself: the same value means another thing on another machine.
 
     Args:
         sections, domains, attributes: (N,) of each training clip, as in the index.
+        machines: (N,) of each, for one network over several machines.
+        parts: what makes a class of such a network.
     """
     states = [
         f"{domain} {attribute}".strip()
         for domain, attribute in zip(domains, attributes, strict=True)
     ]
+    joint = joint_names(machines, sections, domains, attributes, parts) if machines else []
     task: Task
-    if len(set(sections)) > 1:
+    if len(set(joint)) > 1:
+        task, named = "joint", joint
+    elif len(set(sections)) > 1:
         task, named = "sections", list(sections)
     elif any(attributes) and len(set(states)) > 1:
         task, named = "attributes", states
     else:
         task, named = "transformations", [TRANSFORMS[0]] * len(sections)
     classes = TRANSFORMS if task == "transformations" else tuple(sorted(set(named)))
+    owners = [f"{machine} " for machine in machines] if machines else [""] * len(sections)
     combinations = [
-        f"section_{section} {attribute}" if attribute else ""
-        for section, attribute in zip(sections, attributes, strict=True)
+        f"{owner}section_{section} {attribute}" if attribute else ""
+        for owner, section, attribute in zip(owners, sections, attributes, strict=True)
     ]
     attribute_classes = tuple(sorted({one for one in combinations if one}))
     return Labels(
         task,
         classes,
-        _numbered(named, classes),
+        numbered(named, classes),
         attribute_classes,
-        _numbered(combinations, attribute_classes),
+        numbered(combinations, attribute_classes),
     )
 
 
-def _numbered(names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+def joint_names(
+    machines: Sequence[str],
+    sections: Sequence[str],
+    domains: Sequence[str],
+    attributes: Sequence[str],
+    parts: Sequence[ClassPart] = CLASS_PARTS,
+) -> list[str]:
+    """Return the class (N,) of each clip in a joint task: the ``parts`` that are known of it."""
+    columns = zip(CLASS_PARTS, (machines, sections, domains, attributes), strict=True)
+    chosen = [column for part, column in columns if part in parts]
+    return [" ".join(value for value in values if value) for values in zip(*chosen, strict=True)]
+
+
+def numbered(names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Return the place (N,) int32 of each name among the classes, -1 for one that is not there."""
     number = {name: i for i, name in enumerate(classes)}
     return np.array([number.get(name, -1) for name in names], np.int32)

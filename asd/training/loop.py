@@ -1,10 +1,10 @@
-"""Training one model of one machine from the store (paper sections II and III)."""
+"""Training a model of one machine, or of all, from the store (paper sections II and III)."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from asd.config import ModelConfig, TrainConfig, settings
+from asd.config import CLASS_PARTS, ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
+from asd.models.heads import is_linear
 from asd.progress import progress
 from asd.store import FeatureStore
 from asd.store.digest import sha256_json
 from asd.training.artifact import build_network, is_current, write_model
-from asd.training.data import StoredClips, ahead, statistics
+from asd.training.data import StoredClips, ahead, statistics, unlearned
 from asd.training.labels import label
 from asd.training.objectives import OBJECTIVES
 from asd.training.objectives.base import Objective
@@ -38,7 +39,7 @@ class Training:
     """What a training did.
 
     Attributes:
-        machine, model: what was trained.
+        machine, model: what was trained; the machine is ``"all"`` for a joint model.
         task: what its primary classes are; ``"reconstruction"`` where it has none.
         classes, attribute_classes, clips: how many there are.
         epochs: epochs computed now; 0 where the model was there already.
@@ -59,7 +60,7 @@ class Training:
 
 def train(
     store: FeatureStore,
-    machine: str,
+    machine: str | Sequence[str],
     name: str,
     model: ModelConfig,
     config: TrainConfig,
@@ -73,7 +74,7 @@ def train(
 
     Args:
         store: the feature store.
-        machine: the machine type.
+        machine: the machine type, or several for one network over all of them.
         name: the model's name.
         model: its features, network and losses, and the settings of its training that differ.
         config: the settings of training that all models share.
@@ -89,26 +90,32 @@ def train(
     config = settings(TrainConfig, config.model_dump() | model.train, f"models.{name}.train")
     compute = choose_compute(config.device, config.precision, "train")
     clips = StoredClips(store, machine, model.features, "train")
-    labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
+    machines = clips.machines if clips.joint else None
+    columns = clips.sections, clips.column("domain"), clips.column("attributes")
+    labels = label(*columns, machines, model.classes)
     kind = NETWORKS[model.network].kind
-    objective = OBJECTIVES[kind](clips, labels, model, config)
+    learned = np.flatnonzero(~unlearned(clips, labels.primary, config.held_out))
+    objective = OBJECTIVES[kind](clips.only(learned), labels.of(learned), model, config)
     request = _request(objective, compute)
     epochs = resumed = 0
     if not is_current(folder, request):
-        if len(clips) < 2:
-            raise UsageError(f"{machine}: {len(clips)} training clip, too few to train on")
-        with _deterministic():
-            resumed, history, network = _run(objective, request, compute, state)
-        epochs = config.epochs - resumed
+        if len(learned) < 2:
+            raise UsageError(f"{clips.machine}: {len(clips)} training clip, too few to train on")
+        if objective.learns:
+            with _deterministic():
+                resumed, history, network = _run(objective, request, compute, state)
+            epochs = config.epochs - resumed
+        else:
+            history, network = [], build_network(request)
         write_model(folder, network, request, history)
         state.unlink(missing_ok=True)
     return Training(
-        machine=machine,
+        machine=clips.machine,
         model=name,
         task=request["task"],
         classes=len(request["classes"]),
         attribute_classes=len(request["attribute_classes"]) if request["attribute_head"] else 0,
-        clips=len(clips),
+        clips=len(learned),
         epochs=epochs,
         resumed=resumed,
         seconds=time.monotonic() - started,
@@ -118,13 +125,22 @@ def train(
 def _request(objective: Objective, compute: Compute) -> dict[str, Any]:
     """Return everything that decides the weights."""
     clips, model, config = objective.clips, objective.model, objective.config
-    common = ("epochs", "learning_rate", "seed")
+    common = ("epochs", "learning_rate", "seed", "held_out")
     decisive = config.model_dump(mode="json", include={*common, *objective.reads})
+    # What came later is named only where it is used: models from before are still the same.
+    for key in ("held_out", "mixup"):
+        if not decisive.get(key):
+            decisive.pop(key, None)
+    later = {"head"} if is_linear(model.head) else set()
+    if model.classes == CLASS_PARTS:
+        later.add("classes")
+    decisive = decisive | compute.describe() if objective.learns else {}
     return {
         "version": VERSION,
         "machine": clips.machine,
-        "model": model.model_dump(mode="json", exclude={"train"}),
-        "train": decisive | compute.describe(),
+        **({"machines": list(dict.fromkeys(clips.machines))} if clips.joint else {}),
+        "model": model.model_dump(mode="json", exclude={"train", *later}),
+        "train": decisive,
         "inputs": clips.identities,
         "shapes": {name: list(shape) for name, shape in clips.shapes.items()},
         # With these a clip can be scored where there is no store.

@@ -26,6 +26,20 @@ class Losses(NamedTuple):
     active_triplets: torch.Tensor
 
 
+class Mixed(NamedTuple):
+    """What a batch was mixed with; see :mod:`asd.training.mixup`.
+
+    Attributes:
+        partner: (B,) the row of the batch that each clip is mixed with.
+        share: (B,) what is left of the clip itself; 1 where it is not mixed.
+        logits: (B, C) of the primary classes, with the margin, if any, at the partner's class.
+    """
+
+    partner: torch.Tensor
+    share: torch.Tensor
+    logits: torch.Tensor
+
+
 def total_loss(
     weights: LossWeights,
     embedding: torch.Tensor,
@@ -33,8 +47,13 @@ def total_loss(
     classes: torch.Tensor,
     attribute_logits: torch.Tensor | None = None,
     attributes: torch.Tensor | None = None,
+    mixed: Mixed | None = None,
 ) -> Losses:
     """Return Eq. 5: cross entropy + batch-hard triplet + auxiliary loss, each with its weight.
+
+    In a mixed batch both cross entropies are those of both labels, weighted with their shares. The
+    triplet loss is that of the clips that are not mixed: half a clip of each class is neither a
+    positive nor a negative.
 
     Args:
         weights: of the terms; a term of weight 0 is not computed.
@@ -43,13 +62,18 @@ def total_loss(
         classes: (B,) the primary class of each clip.
         attribute_logits: (B, A), if there is such a head.
         attributes: (B,) the attribute class of each clip, -1 where unknown.
+        mixed: what the clips are mixed with, if they are.
     """
     zero = embedding.new_zeros(())
-    cross_entropy = F.cross_entropy(logits, classes) if weights.cross_entropy else zero
-    triplet, active = batch_hard_triplet(embedding, classes) if weights.triplet else (zero, zero)
-    auxiliary = zero
+    cross_entropy, triplet, active, auxiliary = zero, zero, zero, zero
+    if weights.cross_entropy:
+        cross_entropy = _cross_entropy(logits, classes, mixed)
+    if weights.triplet:
+        plain = slice(None) if mixed is None else mixed.share == 1
+        triplet, active = batch_hard_triplet(embedding[plain], classes[plain])
     if weights.auxiliary and attribute_logits is not None and attributes is not None:
-        auxiliary = attribute_loss(attribute_logits, attributes)
+        same = None if mixed is None else mixed._replace(logits=attribute_logits)
+        auxiliary = attribute_loss(attribute_logits, attributes, same)
     total = (
         weights.cross_entropy * cross_entropy
         + weights.triplet * triplet
@@ -76,6 +100,8 @@ def batch_hard_triplet(
         is farther than their negative. If that share stays near 1 with a small embedding norm, the
         embedding has collapsed to a point.
     """
+    if not len(embedding):
+        return embedding.sum(), embedding.new_zeros(())
     distances = _distances(embedding)
     same = classes[:, None] == classes[None, :]
     own = torch.eye(len(classes), dtype=torch.bool, device=classes.device)
@@ -88,12 +114,37 @@ def batch_hard_triplet(
     return F.softplus(gap).mean(), (gap > 0).float().mean()
 
 
-def attribute_loss(logits: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+def attribute_loss(
+    logits: torch.Tensor, attributes: torch.Tensor, mixed: Mixed | None = None
+) -> torch.Tensor:
     """Return the cross entropy over attribute classes of the clips that have one (not -1)."""
     known = attributes >= 0
     if not known.any():
         return logits.sum() * 0
-    return F.cross_entropy(logits[known], attributes[known])
+    if mixed is None:
+        return F.cross_entropy(logits[known], attributes[known])
+    return _cross_entropy(logits, attributes, mixed)
+
+
+def _cross_entropy(
+    logits: torch.Tensor, classes: torch.Tensor, mixed: Mixed | None
+) -> torch.Tensor:
+    """Return the mean over clips, and in a mixed batch over both labels with their shares.
+
+    A label of -1 has no part in it.
+    """
+    if mixed is None:
+        return F.cross_entropy(logits, classes)
+    sides = (
+        (logits, classes, mixed.share),
+        (mixed.logits, classes[mixed.partner], 1 - mixed.share),
+    )
+    total, parts = logits.new_zeros(()), logits.new_zeros(())
+    for side, labels, share in sides:
+        loss = F.cross_entropy(side, labels, reduction="none", ignore_index=-1)
+        total = total + (share * loss).sum()
+        parts = parts + share[labels >= 0].sum()
+    return total / parts.clamp_min(1e-12)
 
 
 def _distances(embedding: torch.Tensor) -> torch.Tensor:

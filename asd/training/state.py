@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from asd.store.atomic import replacing
-from asd.training.artifact import save_tensors
+from asd.atomic import replacing
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -31,6 +30,8 @@ def save_state(
         optimizer: an Adam over all of its parameters.
         history: one row an epoch that is done.
     """
+    from safetensors.torch import save_file
+
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         for moment in _MOMENTS:
@@ -39,7 +40,7 @@ def save_state(
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     header = json.dumps({"identity": identity, "history": history})
     with replacing(path) as beside:
-        save_tensors(whole, beside, metadata={"asd": header})
+        save_file(whole, beside, metadata={"asd": header})
 
 
 def load_state(

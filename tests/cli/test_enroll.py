@@ -62,6 +62,7 @@ def test_wrong_use(project: Path, asd: Asd) -> None:
         ((ODD,), "--section"),
         (("--section", "07", ODD), "unknown section"),
         (("--undo", ODD), "give one of them"),
+        (("--section", "00", ODD, "gone.wav"), "nothing enrolled"),
     ):
         done = asd("enroll", *wrong)
         assert done.code == 2

@@ -32,6 +32,10 @@ def test_what_cannot_be_read(
 ) -> None:
     monkeypatch.chdir(tiny_template)
     done = asd("explain", "missing.wav", "--out", tmp_path / "a.png")
+    assert done.code == 2
+    assert done.err == "asd: missing.wav: no such file or folder\n"
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    done = asd("explain", tmp_path / "bad.wav", "--out", tmp_path / "a.png")
     assert done.code == 1
-    assert done.err == "asd: missing.wav: cannot be read: No such file or directory\n"
-    assert not list(tmp_path.iterdir())
+    assert "bad.wav: not a WAV" in done.err
+    assert not (tmp_path / "a.png").exists()

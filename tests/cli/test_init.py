@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from asd.config import load_params
+from asd.params import load_params
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
 PROFILES = sorted(p.stem for p in (PIPELINE / "profiles").glob("*.yaml") if p.stem != "common")
@@ -49,10 +52,31 @@ def test_params_in_the_repository_are_the_demos(project: Path, asd: Callable) ->
 def test_own_recordings_are_found(project: Path, asd: Callable) -> None:
     _recordings(project / "mine")
     done = asd("init", "folder", "--raw", "mine")
-    assert "found fan: 1 recording\nfound pump: 1 recording\n" in done.out
+    assert "found fan: 1 recording, 1 not usable ('asd index' says why)\n" in done.out
+    assert "found pump: 1 recording" in done.out
     params = load_params(project / "pipeline" / "params.yaml")
     assert params.dataset.raw == "mine"
     assert params.dataset.machines == ("fan", "pump")
+
+
+def test_a_long_recording_is_announced_as_its_windows(project: Path, asd: Callable) -> None:
+    folder = project / "mine" / "pump" / "normal"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "monday.wav", np.zeros(65 * 800), 800)
+    done = asd("init", "folder", "--raw", "mine")
+    assert done.out.startswith(
+        "found pump: 1 recording of 65.0 s, 800 Hz, used as 7 windows of 10 s (7 train, 0 test)\n"
+    )
+    printed = json.loads(asd("init", "folder", "--raw", "mine", "--json").out)
+    assert printed == [
+        {
+            "file": "pipeline/params.yaml",
+            "profile": "folder",
+            "machines": ["pump"],
+            "raw": "mine",
+            "before": None,
+        }
+    ]
 
 
 def test_the_file_before_is_kept(project: Path, asd: Callable) -> None:

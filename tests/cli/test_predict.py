@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from asd.detection.arrivals import arrivals
 
@@ -66,15 +68,57 @@ def test_exit_codes(project: Path, asd: Asd) -> None:
         assert len(done.err.splitlines()) == 1
 
 
+def _bad_recordings(folder: Path) -> dict[str, str]:
+    """Write a recording of each kind that cannot be used; return what is to be said of each."""
+    whole = (Path(NORMAL) / "00_09.wav").read_bytes()
+    noise = np.random.default_rng(0).normal(scale=0.1, size=8000)
+    (folder / "zero.wav").touch()
+    (folder / "text.wav").write_text("It ran well all day.")
+    (folder / "cut.wav").write_bytes(whole[:3000])
+    (folder / "header.wav").write_bytes(whole[:44])
+    soundfile.write(folder / "nan.wav", np.where(noise > 0.3, np.nan, noise), 8000, "FLOAT")
+    soundfile.write(folder / "many.wav", np.repeat(noise[:, None], 100, axis=1), 8000)
+    soundfile.write(folder / "silent.wav", np.zeros(8000), 8000)
+    (folder / "empty").mkdir()
+    return {
+        "zero.wav": "not a WAV, FLAC or OGG recording",
+        "text.wav": "not a WAV, FLAC or OGG recording",
+        "cut.wav": "cut short: the header promises",
+        "header.wav": "cut short: the header promises",
+        "nan.wav": "NaN or infinite samples",
+        "many.wav": "too many channels: 100, more than 32; raise index.max_channels",
+        "silent.wav": "silent: all samples are equal",
+        "empty": "no WAV, FLAC or OGG recordings in it",
+        "gone.wav": "no such file or folder",
+    }
+
+
 def test_bad_recordings_get_a_line_each(project: Path, asd: Asd, tmp_path: Path) -> None:
-    (tmp_path / "bad.wav").write_bytes(b"no sound")
-    (tmp_path / "empty").mkdir()
-    good = f"{NORMAL}/00_09.wav"
-    done = asd("predict", tmp_path / "bad.wav", "missing.wav", tmp_path / "empty", good)
+    bad = _bad_recordings(tmp_path)
+    done = asd("predict", *(tmp_path / name for name in bad), f"{NORMAL}/00_09.wav")
     assert done.code == 1
-    assert len(done.err.splitlines()) == 3
-    assert "bad.wav: not a WAV" in done.err
+    lines = done.err.splitlines()
+    assert len(lines) == len(bad)
+    for name, why in bad.items():
+        (line,) = (line for line in lines if line.startswith(f"asd: {tmp_path / name}: "))
+        assert why in line
     assert "00_09.wav" in done.out
+
+
+def test_names_of_nothing_are_wrong_use(project: Path, asd: Asd, tmp_path: Path) -> None:
+    """The others are scored all the same; anything else that is wrong makes it a failed job."""
+    good = f"{NORMAL}/00_09.wav"
+    assert asd("predict", "gone.wav").code == 2
+    done = asd("predict", "gone.wav", good, "--json")
+    assert (done.code, len(json.loads(done.out))) == (2, 1)
+    (tmp_path / "zero.wav").touch()
+    assert asd("predict", "gone.wav", tmp_path / "zero.wav").code == 1
+    assert asd("predict", "gone.wav", "--json").out == "[]\n"
+
+
+def test_quiet_leaves_the_results(project: Path, asd: Asd) -> None:
+    loud = asd("predict", NORMAL).out.splitlines()
+    assert asd("-q", "predict", NORMAL).out.splitlines() == loud[:-1]
 
 
 def test_paths_from_standard_input(

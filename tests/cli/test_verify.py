@@ -23,6 +23,9 @@ from asd.cli import cli
 from asd.cli.project import Project
 from asd.cli.verify import verify
 from asd.errors import AsdError
+from asd.features.projection import Head, Projection
+from asd.finetuning import artifact
+from asd.finetuning.base import find_base
 from asd.scoring.bank import COLUMNS, Bank, read_bank, write_bank
 from asd.scoring.thresholds import read_provenance, read_thresholds
 from asd.store import FeatureStore, Shard
@@ -41,6 +44,8 @@ BANK = Path("data/banks/small/fan/train.h5")
 MODEL = Path("data/models/small/fan/model.json")
 SCORES = Path("data/scores/1/anomaly_score_fan_section_00_test.csv")
 THRESHOLDS = Path("data/scores/1/threshold_fan.json")
+HISTORY = MODEL.with_name("history.csv")
+CHECKPOINT = Path("data/checkpoints/ptm")
 
 
 def _record(folder: Path) -> None:
@@ -71,6 +76,16 @@ def _bank(model: str, split: str) -> Bank:
     )
 
 
+def _checkpoint() -> None:
+    weight, bias = np.ones((5, 2, 3), np.float32), np.zeros((5, 2), np.float32)
+    head = Head(Projection(weight[0], bias[0], 1), pca_weight=weight, pca_bias=bias)
+    base = find_base("builtin:tiny")
+    record = {"identity": "x", "versions": {"torch": "2"}, "layer": 1, "last": {"loss": 0.1}}
+    artifact.write_checkpoint(
+        CHECKPOINT, Path("data/beside"), base, nn.Linear(2, 2), head, record, [{"step": 1}]
+    )
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which everything is there."""
@@ -86,6 +101,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for split in ("train", "test"):
             write_bank(BANK.with_stem(split), _bank(model, split))
         cli.main(["score"], standalone_mode=False)
+        _checkpoint()
     return root
 
 
@@ -114,7 +130,9 @@ def test_a_whole_project_is_whole(project: Path, asd: Callable) -> None:
         done = asd("verify", *arguments)
         assert (done.code, done.err) == (0, "")
         assert done.out.count("\n") == 1
-        assert "verified 4 shards, 16 rows, 2 banks, 1 model, 4 score files" in done.out
+        assert (
+            "verified 4 shards, 16 rows, 2 banks, 1 model, 4 score files, 1 checkpoint" in done.out
+        )
         assert done.out.endswith("s: all as written\n")
 
 
@@ -191,12 +209,20 @@ def test_what_cannot_be_repaired_says_why(project: Path, asd: Callable, why: str
 
 @pytest.mark.parametrize(
     ("path", "harmed"),
-    [(BANK, b"section_00"), (MODEL, b"fan"), (SCORES, b"section_00"), (THRESHOLDS, b"gamma")],
+    [
+        (BANK, b"section_00"),
+        (MODEL, b"fan"),
+        (HISTORY, b"epoch"),
+        (SCORES, b"section_00"),
+        (THRESHOLDS, b"gamma"),
+        (CHECKPOINT / artifact.RECORD, b"torch"),
+    ],
 )
 def test_other_damaged_files_are_removed_and_their_stage_named(
     project: Path, asd: Callable, path: Path, harmed: bytes
 ) -> None:
-    stage = {"banks": "embed", "models": "train", "scores": "score"}[path.parts[1]]
+    stages = {"banks": "embed", "models": "train", "scores": "score", "checkpoints": "finetune"}
+    stage = stages[path.parts[1]]
     whole = path.read_bytes()
     _flip(path, whole.index(harmed))
     done = asd("verify")
@@ -211,6 +237,22 @@ def test_other_damaged_files_are_removed_and_their_stage_named(
     if stage == "score":
         assert asd("score").code == 0
         assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", [*artifact.MEANINGFUL, artifact.HISTORY])
+def test_a_checkpoint_vouches_for_its_files(project: Path, asd: Callable, name: str) -> None:
+    _flip(CHECKPOINT / name, (CHECKPOINT / name).stat().st_size // 2)
+    done = asd("verify")
+    assert done.code == 1
+    assert done.out.startswith(f"{CHECKPOINT / artifact.RECORD}: not a readable checkpoint (")
+    (CHECKPOINT / name).unlink()
+    assert asd("verify").code == 1
+
+
+def test_a_lost_history_is_damage_of_it_alone(project: Path, asd: Callable) -> None:
+    HISTORY.unlink()
+    assert asd("verify", "--repair").out.startswith(f"{HISTORY}: is not what was written; run")
+    assert MODEL.exists()
 
 
 def test_files_in_other_places_are_damage(project: Path, asd: Callable) -> None:
@@ -273,8 +315,12 @@ def _read(path: Path) -> Any:
     """Return all that a reader takes from a file."""
     if path.suffix == ".csv":
         return path.read_bytes()
-    if path.suffix == ".json":
+    if path.parts[1] == "scores":
         return read_thresholds(path), read_provenance(path)
+    if path.parts[1] == "models":
+        return read_record(path.parent)
+    if path.parts[1] == "checkpoints":
+        return artifact.read_record(path.parent)
     if path.parts[1] == "banks":
         bank = read_bank(path)
         arrays = {name: (a.shape, a.tobytes()) for name, a in bank.arrays.items()}
@@ -287,7 +333,8 @@ def _read(path: Path) -> Any:
 def test_every_flipped_byte_is_found_or_changes_nothing_that_is_read(project: Path) -> None:
     chance = random.Random(0)
     found_all = 0
-    for path in (SHARD, BANK, SCORES, THRESHOLDS):
+    record = CHECKPOINT / artifact.RECORD
+    for path in (SHARD, BANK, SCORES, THRESHOLDS, MODEL, HISTORY, record):
         whole, expected = path.read_bytes(), _read(path)
         for _ in range(FLIPS):
             _flip(path, chance.randrange(len(whole)), chance.randrange(1, 256))

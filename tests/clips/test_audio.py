@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from asd.clips import audio
+from asd.clips import decoding
 from asd.clips.audio import Limits, Probe, Signal, fit, probe, read_clip, resampled_length, to_int16
 from asd.errors import JobError
 
@@ -112,7 +112,7 @@ def test_long_recordings_are_read_in_blocks_without_a_seam(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.flac", noise(channels=2))
-    monkeypatch.setattr(audio, "_BLOCK_VALUES", 300)
+    monkeypatch.setattr(decoding, "_BLOCK_VALUES", 300)
     read = read_clip(path, Signal(RATE, 1600, 1))
     np.testing.assert_array_equal(read, noise(channels=2)[:, 1])
     assert of(path).problem == ""
@@ -308,7 +308,7 @@ def test_a_large_file_is_judged_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.wav", noise(11 * RATE))
-    monkeypatch.setattr(audio, "_LARGE_FILE", 1000)
+    monkeypatch.setattr(decoding, "_LARGE_FILE", 1000)
     found = of(path)
     assert found.problem == "too long: 11.00 s, more than 10 s"
     assert found.digest == ""  # nothing but the header was read

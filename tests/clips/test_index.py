@@ -279,7 +279,7 @@ def test_recordings_are_brought_to_the_most_common_duration(tmp_path: Path, reco
     record("test/both.wav", samples=11025, rate=44100, channels=8)
     for number in range(5):
         record(f"test/long {number}.wav", samples=3200)
-    clips = index(tmp_path)
+    clips = index(tmp_path, windows="off")
     assert {clip.length for clip in clips} == {1600}
     treatments = {place: clip.treatment for place, clip in by_path(clips).items()}
     assert treatments["train/a.wav"] == ""
@@ -297,11 +297,11 @@ def test_recordings_are_brought_to_the_most_common_duration(tmp_path: Path, reco
 
 def test_the_duration_asked_for(tmp_path: Path, record: Record) -> None:
     record("train/a.wav")
-    (clip,) = index(tmp_path, seconds=0.025, sample_rate=8000)
+    (clip,) = index(tmp_path, seconds=0.025, sample_rate=8000, windows="off")
     assert (clip.length, clip.treatment) == (200, "resampled from 16000 Hz; cut from 0.10 s")
 
 
-@pytest.mark.parametrize("seconds", [0.0, -1.0, 700.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 2000.0, float("nan"), float("inf")])
 def test_an_impossible_duration(tmp_path: Path, record: Record, seconds: float) -> None:
     record("train/a.wav")
     with pytest.raises(UsageError, match=r"index\.seconds"):
@@ -394,6 +394,7 @@ def test_a_genuine_recording_of_eight_channels(tmp_path: Path) -> None:
     folder = tmp_path / "fan/id_00/normal"
     folder.mkdir(parents=True)
     (folder / "00000000.wav").symlink_to(source.resolve())
-    (clip,) = index(tmp_path, channel=3, seconds=4)
-    assert (clip.section, clip.split, clip.status) == ("00", "train", "ok")
-    assert clip.treatment == "channel 3 of 8; cut from 10.00 s"
+    first, second, last = index(tmp_path, channel=3, seconds=4)
+    assert (first.section, first.split, first.status) == ("00", "train", "ok")
+    assert first.treatment == "channel 3 of 8; window at 0.00 s of 10.00 s"
+    assert (second.name, last.name) == ("00000000.wav#t=4", "00000000.wav#t=6")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,12 @@ _NUMBER = st.integers(0, 2**40)
 _CLIPS = st.builds(
     Clip,
     **dict.fromkeys(COLUMNS, _TEXT)
-    | dict.fromkeys(("sample_rate", "channels", "samples", "length"), _NUMBER),
+    | dict.fromkeys(("sample_rate", "channels", "samples", "length", "start"), _NUMBER),
 )
 
 
 def clip(**known: object) -> Clip:
-    numbers = {"sample_rate": 16000, "channels": 1, "samples": 3, "length": 3}
+    numbers = {"sample_rate": 16000, "channels": 1, "samples": 3, "length": 3, "start": 0}
     return Clip(**(dict.fromkeys(COLUMNS, "") | numbers | known))
 
 
@@ -38,8 +39,8 @@ def test_the_table_is_plain_csv_with_a_heading(tmp_path: Path) -> None:
     write_index(path, [clip(path="fan/train/a,b.wav", status=OK)])
     assert path.read_bytes() == (
         b"path,name,machine,section,domain,split,label,attributes,sample_rate,channels,samples,"
-        b"length,treatment,digest,status\n"
-        b'"fan/train/a,b.wav",,,,,,,,16000,1,3,3,,,ok\n'
+        b"length,treatment,digest,status,start\n"
+        b'"fan/train/a,b.wav",,,,,,,,16000,1,3,3,,,ok,0\n'
     )
     assert [entry.name for entry in tmp_path.iterdir()] == ["fan.csv"]
 
@@ -47,6 +48,26 @@ def test_the_table_is_plain_csv_with_a_heading(tmp_path: Path) -> None:
 def test_only_the_status_decides_what_is_usable() -> None:
     assert clip(status=OK).usable
     assert not clip(status="no samples").usable
+
+
+def test_an_index_from_before_windows_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "fan.csv"
+    write_index(path, [clip(path="fan/train/a.wav", status=OK)])
+    lines = path.read_text().splitlines()
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+    assert read_index(path) == [clip(path="fan/train/a.wav", status=OK)]
+
+
+def test_windows_differ_in_content_and_share_a_recording() -> None:
+    """The first one has the samples, and so the digest, of a recording that is cut to it."""
+    digest = "ab" * 32
+    windows = [clip(name=f"a.wav#t={n}", digest=digest, start=3 * n) for n in range(3)]
+    assert {window.recording for window in windows} == {"a.wav"}
+    assert [window.content for window in windows] == [
+        digest,
+        hashlib.sha256(f"{digest} 3 3".encode()).hexdigest(),
+        hashlib.sha256(f"{digest} 6 3".encode()).hexdigest(),
+    ]
 
 
 def test_a_missing_index_says_what_makes_one(tmp_path: Path) -> None:
@@ -61,7 +82,7 @@ def test_a_missing_index_says_what_makes_one(tmp_path: Path) -> None:
         (b"path,name\n", "not an index of this version"),
         (b"\xff\xfe\x00", "not an index"),
         (",".join(COLUMNS).encode() + b"\na,b\n", "line 2"),
-        (",".join(COLUMNS).encode() + b"\n" + b"a," * 8 + b"fast,1,1,1,,,ok\n", "line 2.*fast"),
+        (",".join(COLUMNS).encode() + b"\n" + b"a," * 8 + b"fast,1,1,1,,,ok,0\n", "line 2.*fast"),
     ],
     ids=["empty", "columns", "bytes", "short row", "no number"],
 )

@@ -12,12 +12,13 @@ import pytest
 import soundfile
 
 from asd.clips.audio import read_clip
-from asd.config import load_params
+from asd.config import FusionConfig, SystemConfig
 from asd.detection import Detector
 from asd.detection.layout import choose_system
 from asd.detection.recording import Recording
 from asd.errors import JobError, UsageError
 from asd.features.logmel import LogMel
+from asd.params import load_params
 from asd.scoring.bank import read_bank, write_bank
 from asd.store.digest import sha256_json
 
@@ -77,7 +78,7 @@ def test_conventions(detector: Detector, sounds: list[Path]) -> None:
 
 def test_nearest_by_cosine(detector: Detector, sounds: list[Path]) -> None:
     waves = np.stack([read_clip(path, detector.signal) for path in sounds])
-    embedding = detector.embedder.outputs(detector.embedder.features(waves))["embedding"]
+    embedding = detector.embedder.outputs(detector.embedder.features(waves))["both"]["embedding"]
     bank = detector.bank.arrays["embedding"]
     for row, name in zip(embedding, detector.nearest(waves), strict=True):
         cosine = bank @ row / np.linalg.norm(bank, axis=1) / np.linalg.norm(row)
@@ -183,10 +184,16 @@ def test_unknown_names(detector: Detector, tiny_template: Path, sounds: list[Pat
 
 
 def test_the_system_that_is_taken(tiny_template: Path) -> None:
-    systems = load_params(tiny_template / "pipeline" / "params.yaml").systems
-    assert choose_system(systems, None) == "cosine"
-    assert choose_system({"a": systems["spread"]}, None) == "a"
-    last = {**systems, "z": systems["cosine"]}
-    assert choose_system(last, None) == "z"
+    params = load_params(tiny_template / "pipeline" / "params.yaml")
+    systems = params.systems
+
+    def taken(**given: SystemConfig) -> str:
+        return choose_system(params.model_copy(update={"systems": given}), None)
+
+    assert choose_system(params, None) == "cosine"
+    assert taken(a=systems["spread"]) == "a"
+    assert taken(**systems, z=systems["cosine"]) == "z"
     with pytest.raises(UsageError, match="--system"):
-        choose_system({"a": systems["spread"], "b": systems["posterior"]}, None)
+        taken(a=systems["spread"], b=systems["posterior"])
+    chosen = {"selected": FusionConfig(members=("spread", "cosine"))}
+    assert choose_system(params.model_copy(update={"fusions": chosen}), None) == "selected"

@@ -12,7 +12,7 @@ from asd.detection.recording import Recording, expand, window_starts, windows
 @given(st.integers(1, 300), st.integers(1, 40))
 def test_windows_cover_a_long_recording(samples: int, length: int) -> None:
     starts = window_starts(samples, length)
-    if samples <= 2 * length:
+    if samples < 2 * length:
         assert starts == [0]
         return
     heard = np.zeros(samples, int)

@@ -7,18 +7,22 @@ import signal as signals
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
 from asd.errors import JobError, UsageError
-from asd.extraction import compute_here, extract
+from asd.extraction import cluster, compute_here, extract
 from asd.extraction.cluster import compute_on, connected
 from asd.features import EXTRACTORS, build_extractor
 from asd.store import FeatureStore
+from asd.store.digest import sha256_bytes
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,7 @@ def _extract(
     if client is None:
         compute = compute_here(raw, extractor)
     else:
-        compute = compute_on(client, raw, extractor, {})
+        compute = compute_on(client, raw, extractor, {}, device="auto")
     extract(clips, extractor, feature, FeatureStore(tmp_path / store), compute)
     return {p.name: p.read_bytes() for p in (tmp_path / store / "fan" / feature).iterdir()}
 
@@ -72,6 +76,98 @@ def test_a_killed_worker_costs_nothing_but_time(
         found = _extract(tmp_path, clips, signal, "dask", own, "logmel")
         thread.join()
     assert found == serial
+
+
+def test_the_memory_of_a_worker_does_not_grow_with_the_clips(
+    tmp_path: Path, clips: list[Clip]
+) -> None:
+    length = 160_000
+    wave = np.random.default_rng(0).integers(-9000, 9000, length).astype(np.int16)
+    soundfile.write(tmp_path / "raw" / clips[1].path, wave, 16_000)
+    digest = sha256_bytes((tmp_path / "raw" / clips[1].path).read_bytes())
+    one = replace(clips[1], length=length, samples=length, digest=digest)
+    signal = Signal(sample_rate=16_000, length=length, channel=0)
+    peaks = []
+    with connected(workers=1) as own:
+        for count in (64, 448):
+            many = [replace(one, name=f"{number:04d}.wav") for number in range(count)]
+            _extract(tmp_path, many, signal, f"of_{count}", own, "wave")
+            peaks += own.run(_peak).values()
+    added = (448 - 64) * 2 * length / 1e6
+    assert peaks[1] - peaks[0] < added / 3, "megabytes; the rows that were added have three times"
+
+
+def _peak() -> float:
+    """Return the most memory that this process ever took, in megabytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+class _Growing:
+    """A client that sees one worker at first, then four, and one in the end."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._calls, self.submitted = client, 0, 0
+
+    def nthreads(self) -> dict[int, int]:
+        self._calls += 1
+        return dict.fromkeys(range(4 if 3 <= self._calls < 20 else 1), 1)
+
+    def submit(self, *arguments: Any, **named: Any) -> Any:
+        self.submitted += 1
+        return self._client.submit(*arguments, **named)
+
+
+def test_tasks_under_way_are_bounded_and_follow_the_workers(
+    tmp_path: Path, clips: list[Clip], signal: Signal, client: Any
+) -> None:
+    extractor = build_extractor(EXTRACTORS, "wave", {}, signal)
+    extractor.batch_size = 1
+    growing = _Growing(client)
+    usable = [clip for clip in clips if clip.usable]
+    compute = compute_on(growing, tmp_path / "raw", extractor, {})
+    under_way = [
+        growing.submitted - done
+        for done, _ in enumerate(compute(usable, np.arange(len(usable))), start=1)
+    ]
+    assert len(under_way) == growing.submitted == len(usable)
+    assert under_way[:2] == [3, 12]
+    assert max(under_way) == 12
+    assert under_way[24:29] == [5, 4, 3, 3, 3]
+
+
+def test_each_worker_has_a_gpu_and_its_share_of_the_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-7a")
+    with connected(workers=3) as own:
+        found = list(own.run(_environment).values())
+    threads = str(max(1, (os.cpu_count() or 1) // 3))
+    assert sorted(gpu for gpu, _, _ in found) == ["3", "3", "GPU-7a"]
+    assert {share for _, share, _ in found} == {threads}
+    # Nothing is imported yet that reads them, and malloc is not told to trim.
+    assert not any(late for _, _, late in found)
+    assert "CUDA_VISIBLE_DEVICES" not in cluster._environments(4, [])[0]
+
+
+def _environment() -> tuple[str | None, str | None, bool]:
+    import os
+    import sys
+
+    gpu, threads = os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get("OMP_NUM_THREADS")
+    return gpu, threads, "torch" in sys.modules or "MALLOC_TRIM_THRESHOLD_" in os.environ
+
+
+@pytest.mark.parametrize(("count", "gpus"), [(0, []), (2, ["0", "1"])])
+def test_gpus_are_those_that_torch_counts_or_the_user_chose(
+    monkeypatch: pytest.MonkeyPatch, count: int, gpus: list[str]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    assert cluster._gpus() == gpus
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert cluster._gpus() == []
 
 
 def test_no_scheduler_is_one_line() -> None:

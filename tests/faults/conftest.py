@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +77,13 @@ class Disturbed:
     def is_valid(self) -> bool:
         """Whether nothing is damaged, every row read, and finished shards are those of a whole run.
 
-        Shards that a test put into ``half`` before are right as well.
+        Shards of what a test let the killer begin with are right as well.
         """
         with chdir(self.root):
             damaged = verify(Project(Path()), deep=True).damaged
         right = {
             (path.name, path.read_bytes())
-            for folder in (self.whole, self.root / "half")
+            for folder in (self.whole, self.root / "begin")
             for path in folder.rglob("section_*.h5")
         }
         ours = {(path.name, path.read_bytes()) for path in self.features.rglob("section_*.h5")}
@@ -148,6 +149,78 @@ def disturbed(raw: Path, undisturbed: Callable[[str], Path]) -> Iterator[Callabl
     yield make
     for root in made:
         shutil.rmtree(root)
+
+
+class Killer:
+    """The process of `killer.py`, started on first use."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def __call__(
+        self,
+        root: Path,
+        kills: int,
+        command: str,
+        outputs: Sequence[str],
+        look: Callable[[str], None],
+        goal: str = "",
+    ) -> None:
+        """Kill a command at random moments.
+
+        Args:
+            root: a project, with a folder ``begin`` of what a run may begin with.
+            kills: how often.
+            command: the command line.
+            outputs: what it writes, below the project.
+            look: called with ``"killed"`` or ``"finished"`` after each kill and each end.
+            goal: what some run has to print, however many kills that takes.
+        """
+        request = {"root": str(root), "kills": kills, "command": command.split()}
+        try:
+            self._send(json.dumps(request | {"outputs": outputs, "goal": goal}))
+            while (state := self._line()) != "done":
+                look(state)
+                self._send("go on")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _send(self, line: str) -> None:
+        if self._process is None:
+            script = Path(__file__).with_name("killer.py")
+            package = str(script.parents[2])
+            self._process = subprocess.Popen(
+                [sys.executable, script],
+                env={**os.environ, "PYTHONPATH": package, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._process.stdin is not None
+        print(line, file=self._process.stdin, flush=True)
+
+    def _line(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the killer has died; see standard error"
+        return line.strip()
+
+
+@pytest.fixture(scope="session")
+def kill() -> Iterator[Killer]:
+    """Return what kills commands; a session has one, as it takes long to start."""
+    killer = Killer()
+    yield killer
+    killer.stop()
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def test_a_burst_is_heard_in_the_frame_of_the_logmel(
     assert change.argmax() == frame
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_same_bytes_whatever_the_batch_and_the_threads(precision: str, checkpoint: Path) -> None:
     extractor = build(checkpoint, precision=precision)
     rows = extractor(WAVES)
@@ -153,6 +153,14 @@ def test_bfloat16_stays_near_and_is_checked(
     monkeypatch.setattr(ptm, "LEAST_COSINE", 1.01)
     with pytest.raises(JobError, match="bfloat16 gives frames of cosine .* to float32"):
         build(checkpoint, precision="bfloat16")(WAVES)
+
+
+def test_int8_is_for_cpus(checkpoint: Path) -> None:
+    exact, quantised = build(checkpoint), build(checkpoint, precision="int8")
+    assert exact.recipe != quantised.recipe
+    quantised.device = "cuda"
+    with pytest.raises(UsageError, match="int8 is for CPUs and the device is cuda"):
+        quantised(WAVES)
 
 
 def test_values_beyond_float16_are_an_error(

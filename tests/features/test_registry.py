@@ -19,7 +19,7 @@ def test_registered_under_its_own_name(name: str) -> None:
     assert EXTRACTORS[name].Config.model_config["frozen"]
 
 
-@pytest.mark.parametrize("name", ["wave", "logmel"])
+@pytest.mark.parametrize("name", ["wave", "logmel", "spectrum", "spectrogram"])
 def test_recipe_is_canonical(name: str) -> None:
     extractor = build_extractor(EXTRACTORS, "mine", {"extractor": name}, SIGNAL)
     assert extractor.recipe["extractor"] == name

@@ -29,6 +29,9 @@ def test_objectives(given: object, meant: tuple[str, ...]) -> None:
         ({"layer": "last"}, "finetune: layer"),
         ({"learning_rat": 1}, "unknown key 'learning_rat'.*'learning_rate'"),
         ({"warm_up": 2}, "finetune: warm_up"),
+        ({"method": "adapters"}, "finetune: method"),
+        ({"lora_rank": 0}, "finetune: lora_rank"),
+        ({"lora_alpha": 0}, "finetune: lora_alpha"),
     ],
 )
 def test_impossible_values(values: dict[str, object], message: str) -> None:

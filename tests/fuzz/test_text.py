@@ -21,8 +21,8 @@ from asd.clips import grammar
 from asd.clips.attributes import read_attributes
 from asd.clips.grammar import Facts
 from asd.clips.record import COLUMNS, read_index
-from asd.config import load_params
 from asd.errors import AsdError
+from asd.params import load_params
 from asd.scoring.files import read_values
 from asd.scoring.thresholds import find_threshold, read_thresholds, write_thresholds
 from asd.store import FeatureStore
@@ -44,7 +44,7 @@ models:
   a: {features: [wave], losses: {cross_entropy: 1}}
 systems: {"1": {model: a, scorer: cosine}}
 """
-CLIP = "fan/a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok"
+CLIP = "fan/a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok,0"
 INDEX = f"{','.join(COLUMNS)}\n{CLIP}\n{CLIP}\n".encode()
 SCORES = b'a.wav,1.5\nb.wav,-2e3\n"c,d.wav",0\n'
 ATTRIBUTES = b"file_name,d1p,d1v\nfan/train/a.wav,speed,1\nfan/test/b.wav,speed,2\n"

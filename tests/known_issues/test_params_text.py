@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asd.config import load_params
 from asd.errors import UsageError
+from asd.params import load_params
 
 
 @pytest.mark.parametrize(

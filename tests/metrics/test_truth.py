@@ -118,6 +118,17 @@ def test_an_index_gives_its_usable_test_clips(tmp_path: Path) -> None:
     assert truth["fan", "03"].unlabelled == 1
 
 
+def test_the_windows_of_a_recording_are_one_clip(tmp_path: Path) -> None:
+    rows = [
+        *(clip(name=f"a.wav#t={10 * n}", label="anomaly") for n in range(3)),
+        clip(name="b.wav"),
+    ]
+    write_index(tmp_path / "fan.csv", rows)
+    assert read_truth(tmp_path)["fan", "00"] == Truth(
+        "fan", "00", {"a.wav": True, "b.wav": False}, dict.fromkeys(["a.wav", "b.wav"], "source")
+    )
+
+
 def test_the_columns_are_those_of_an_index() -> None:
     assert set(INDEX_COLUMNS) <= set(COLUMNS)
 
@@ -128,6 +139,13 @@ def test_the_columns_are_those_of_an_index() -> None:
         ([clip(name="a.wav", label="broken")], "line 2: label 'broken' is neither normal nor"),
         ([clip(name="a.wav", domain="Target")], "line 2: domain 'Target' is neither source nor"),
         ([clip(name="a.wav"), clip(name="a.wav")], "line 3: clip 'a.wav' occurs twice"),
+        ([clip(name="a.wav"), clip(name="a.wav#t=0")], "line 3: clip 'a.wav#t=0' occurs twice"),
+        ([clip(name="a.wav#t=0"), clip(name="a.wav")], "line 3: clip 'a.wav' occurs twice"),
+        ([clip(name="a.wav#t=5")] * 2, "line 3: clip 'a.wav#t=5' occurs twice"),
+        (
+            [clip(name="a.wav#t=0"), clip(name="a.wav#t=5", label="anomaly")],
+            "line 3: windows of 'a.wav' differ in label or domain",
+        ),
     ],
 )
 def test_an_index_at_fault(rows: list[dict[str, str]], expected: str, tmp_path: Path) -> None:

@@ -1,93 +1,121 @@
-"""Fusion of systems by their training scores."""
+"""Systems of one member and of several, against the definition; blind to the test set."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from asd.errors import UsageError
-from asd.scoring.fusion import Join, SystemScores, fuse, standardised
+from asd.config import SystemConfig
+from asd.errors import JobError, UsageError
+from asd.scoring import build
+from asd.scoring.bank import Bank
+from asd.scoring.fusion import FittedSystem, Join, Scale, build_members, fit_system
 
-TRAINING = tuple((section, f"{i}.wav") for section in ("00", "01") for i in range(6))
-TEST = (("00", "a.wav"), ("01", "a.wav"), ("01", "b.wav"))
+COSINE = {"model": "small", "scorer": "cosine"}
+NEAR = {"model": "small", "embedding": "other", "scorer": "neighbours", "settings": {"k": 2}}
+FAR = {"model": "large", "scorer": "mahalanobis"}
 
 
-def system(seed: int, shift: float = 0.0, scale: float = 1.0) -> SystemScores:
+@pytest.fixture
+def banks(make_bank: Callable[..., Bank]) -> dict[str, Bank]:
+    """Two models' banks of the same clips; the first has two embeddings."""
+    clips = {"00": (12, 4), "01": (9, 0)}
+    small, large = make_bank(clips), make_bank(clips, dimensions=3)
+    other = np.random.default_rng(5).normal(size=(len(small), 4)).astype(np.float32)
+    return {"small": small.with_arrays({**small.arrays, "other": other}), "large": large}
+
+
+def outputs(count: int, seed: int = 3) -> dict[str, dict[str, np.ndarray]]:
     draw = np.random.default_rng(seed)
-    return SystemScores(
-        f"system{seed}",
-        TEST,
-        shift + scale * draw.normal(size=3),
-        TRAINING,
-        shift + scale * draw.normal(size=12),
-    )
+
+    def rows(width: int) -> np.ndarray:
+        return draw.normal(size=(count, width)).astype(np.float32)
+
+    return {"small": {"embedding": rows(5), "other": rows(4)}, "large": {"embedding": rows(3)}}
 
 
-def shuffled(scores: SystemScores) -> SystemScores:
-    draw = np.random.default_rng(9)
-    test, training = draw.permutation(3), draw.permutation(12)
-    return SystemScores(
-        scores.system,
-        tuple(scores.clips[i] for i in test),
-        scores.scores[test],
-        tuple(scores.training_clips[i] for i in training),
-        scores.training_scores[training],
+def fit(
+    banks: dict[str, Bank], *definitions: dict[str, object], join: Join = "mean"
+) -> FittedSystem:
+    configs = [SystemConfig.model_validate(one) for one in definitions]
+    return fit_system(build_members("mine", configs), banks, join)
+
+
+SECTIONS = ["00", "01", "00", "01", "01"]
+
+
+def test_one_member_is_its_scorer_bit_for_bit(banks: dict[str, Bank]) -> None:
+    system = fit(banks, COSINE)
+    scorer = build("cosine", {}).fit(banks["small"])
+    given = outputs(5)
+    expected = scorer.score({"embedding": given["small"]["embedding"]}, SECTIONS)
+    np.testing.assert_array_equal(system.score(given, SECTIONS), expected)
+    np.testing.assert_array_equal(system.training_scores(), scorer.training_scores())
+
+
+def test_a_named_embedding_is_what_the_scorer_compares(banks: dict[str, Bank]) -> None:
+    other = banks["small"].arrays["other"]
+    expected = build("neighbours", {"k": 2}).fit(banks["small"].with_arrays({"embedding": other}))
+    given = outputs(5)
+    np.testing.assert_array_equal(
+        fit(banks, NEAR).score(given, SECTIONS),
+        expected.score({"embedding": given["small"]["other"]}, SECTIONS),
     )
 
 
 @pytest.mark.parametrize("join", ["mean", "max"])
-def test_by_the_definition(join: Join) -> None:
-    systems = [system(0), system(1, 50, 10), system(2, -3, 1e-4)]
-    fused = fuse(systems, join)
-    for i, (section, _) in enumerate(TEST):
-        rows = [j for j, (of, _) in enumerate(TRAINING) if of == section]
+def test_several_by_the_definition(banks: dict[str, Bank], join: Join) -> None:
+    given = outputs(5)
+    members = [fit(banks, one) for one in (COSINE, NEAR, FAR)]
+    own = [(one.score(given, SECTIONS), one.training_scores()) for one in members]
+    sections = np.array(banks["small"].section)
+    found = fit(banks, COSINE, NEAR, FAR, join=join).score(given, SECTIONS)
+    for i, section in enumerate(SECTIONS):
         z = [
-            (s.scores[i] - s.training_scores[rows].mean()) / s.training_scores[rows].std()
-            for s in systems
+            (scores[i] - training[sections == section].mean()) / training[sections == section].std()
+            for scores, training in own
         ]
-        expected = sum(z) / 3 if join == "mean" else max(z)
-        assert fused.scores[i] == pytest.approx(expected, rel=1e-9)
-    assert fused.clips == TEST
-    assert fused.training_scores.shape == (12,)
+        assert found[i] == pytest.approx(sum(z) / 3 if join == "mean" else max(z), rel=1e-9)
 
 
-def test_units_and_order_do_not_matter() -> None:
-    first = system(0)
-    plain = fuse([first, system(1)])
-    moved = fuse([first, shuffled(system(1, 7.0, 1e3))])
-    np.testing.assert_allclose(moved.scores, plain.scores, rtol=1e-9)
-    np.testing.assert_allclose(moved.training_scores, plain.training_scores, rtol=1e-9)
+def test_training_scores_are_joined_alike(banks: dict[str, Bank]) -> None:
+    fused = fit(banks, COSINE, FAR).training_scores()
+    for section in ("00", "01"):
+        rows = np.array(banks["small"].section) == section
+        assert fused[rows].mean() == pytest.approx(0.0, abs=1e-9)
 
 
-def test_clips_are_joined_by_name_and_section() -> None:
-    first, second = system(0), shuffled(system(0))
-    np.testing.assert_allclose(fuse([first, second]).scores, fuse([first]).scores, rtol=1e-12)
+def test_the_test_set_may_be_permuted_and_split(banks: dict[str, Bank]) -> None:
+    """No statistic over test clips: each clip alone, in any company, has the same score."""
+    system, given, sections = fit(banks, COSINE, NEAR, FAR), outputs(8), ["00", "01"] * 4
+    whole = system.score(given, sections)
 
+    def some(rows: np.ndarray) -> np.ndarray:
+        part = {m: {k: v[rows] for k, v in of.items()} for m, of in given.items()}
+        return system.score(part, [sections[row] for row in rows])
 
-def test_test_scores_do_not_change_each_other() -> None:
-    one, other = system(0), system(1)
-    changed = replace(other, scores=other.scores + np.array([0.0, 0.0, 100.0]))
-    np.testing.assert_array_equal(fuse([one, other]).scores[:2], fuse([one, changed]).scores[:2])
+    order = np.random.default_rng(0).permutation(8)
+    np.testing.assert_allclose(some(order), whole[order], rtol=1e-12)
+    for rows in np.array_split(order, 3):
+        np.testing.assert_allclose(some(rows), whole[rows], rtol=1e-9)
 
 
 def test_constant_training_scores_are_only_centred() -> None:
-    constant = replace(system(0), training_scores=np.full(12, 0.1))
-    scores, training = standardised(constant)
-    np.testing.assert_allclose(scores, constant.scores - 0.1)
-    np.testing.assert_allclose(training, 0.0, atol=1e-15)
+    scale = Scale.of(np.full(12, 0.1))
+    np.testing.assert_allclose(scale.standardise(np.array([0.1, 0.6])), [0.0, 0.5], atol=1e-15)
 
 
-def test_unlike_systems_are_refused() -> None:
-    with pytest.raises(UsageError, match="one system or more"):
-        fuse([])
-    fewer = replace(system(1), clips=TEST[:2], scores=np.zeros(2))
-    with pytest.raises(UsageError, match=r"system0 and system1 did not score the same.*b.wav"):
-        fuse([system(0), fewer])
-    twice = replace(system(1), clips=(TEST[0], *TEST), scores=np.zeros(4))
-    with pytest.raises(UsageError, match="given twice"):
-        fuse([system(0), twice])
-    elsewhere = replace(system(1), clips=(("02", "a.wav"), *TEST[1:]))
-    with pytest.raises(UsageError, match="no training scores of section 02"):
-        standardised(elsewhere)
+def test_wrong_use(banks: dict[str, Bank], make_bank: Callable[..., Bank]) -> None:
+    with pytest.raises(UsageError, match="one member or more"):
+        fit(banks)
+    with pytest.raises(UsageError, match="no embedding 'none' in the bank; arrays there: .*other"):
+        fit(banks, {**COSINE, "embedding": "none"})
+    with pytest.raises(UsageError, match="system mine: unknown key 'bins'"):
+        fit(banks, {**COSINE, "settings": {"bins": 3}})
+    others = {**banks, "large": make_bank({"00": (12, 3), "01": (9, 0)})}
+    with pytest.raises(JobError, match="small and large hold different clips"):
+        fit(others, COSINE, FAR)
+    with pytest.raises(UsageError, match="no training clips of section 07"):
+        fit(banks, COSINE).score(outputs(1), ["07"])

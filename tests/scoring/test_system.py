@@ -10,8 +10,10 @@ import pytest
 
 from asd.scoring import build
 from asd.scoring.bank import Bank
+from asd.scoring.base import Scorer
 from asd.scoring.files import read_values
-from asd.scoring.system import score_bank, thresholds_of, unscored, write_system
+from asd.scoring.fusion import Member, SystemScores, fit_system
+from asd.scoring.system import score_clips, thresholds_of, unscored, write_system
 from asd.scoring.thresholds import read_thresholds
 from asd.store.digest import sha256_bytes
 
@@ -32,6 +34,11 @@ def _bank(sections: list[str], split: str, seed: int) -> Bank:
         arrays={"embedding": random.normal(size=(count, 6)).astype(np.float32)},
         provenance={"made": split},
     )
+
+
+def score_bank(system: str, scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
+    fitted = fit_system([Member("small", "embedding", scorer)], {"small": train})
+    return score_clips(system, fitted, {"small": test})
 
 
 @pytest.fixture

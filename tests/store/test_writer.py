@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asd.errors import JobError
 from asd.store import Shard, ShardSpec, ShardWriter
-from asd.store.writer import is_current
+from asd.store.shard import COLUMNS
+from asd.store.writer import clips_table, is_current
 
 NAMES = [f"{i:02d}.wav" for i in range(12)]
 
@@ -40,6 +43,18 @@ def test_finished_shard_is_current(
     assert not is_current(path, spec, table_of(NAMES[1:]))
     assert not is_current(path, spec, table_of(NAMES, "anomaly"))
     assert not is_current(path, replace(spec, recipe={"hop": 256}), table_of(NAMES))
+
+
+@given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\0"))] * 4)))
+def test_clips_table_holds_any_text(rows: list[tuple[str, str, str, str]]) -> None:
+    table = clips_table([(*texts, "0" * 64) for texts in rows])
+    assert table.shape == (len(rows),)
+    for column, texts in zip(COLUMNS[:4], zip(*rows, strict=True), strict=False):
+        assert table[column].tolist() == [text.encode() for text in texts]
+        widest = max(len(text.encode()) for text in texts)
+        assert table.dtype[column].itemsize == max(widest, 1)
+    assert set(table["content"]) <= {b"0" * 64}
+    assert set(table["row"]) <= {b""}
 
 
 def test_interrupted_run_goes_on(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from asd.store.digest import sha256_json
 from asd.store.writer import clips_table
 
 FRAMES, LENGTH = 11, 5_120
-SHAPES = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int16")}
+Shapes = Mapping[str, tuple[tuple[int, ...], str]]
+SHAPES: Shapes = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int16")}
 SMALL = {"channels": [8, 12], "kernels": [3, 1], "dilations": [1, 1], "embedding": 6}
 
 Fill = Callable[..., FeatureStore]
@@ -22,16 +25,20 @@ Fill = Callable[..., FeatureStore]
 
 @pytest.fixture
 def fill(tmp_path: Path) -> Fill:
-    """Write shards: sections x clips, each section at its own level, attributes in turn."""
+    """Write shards: sections x clips, each section and machine at its level, attributes in turn."""
 
     def run(
         sections: Mapping[str, int],
         attributes: tuple[str, ...] = ("speed=1", "speed=2"),
         split: str = "train",
         root: str = "features",
+        machine: str = "fan",
+        shapes: Shapes = SHAPES,
+        recipes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> FeatureStore:
         store = FeatureStore(tmp_path / root)
-        for feature, (shape, dtype) in SHAPES.items():
+        above = 0 if machine == "fan" else 50
+        for feature, (shape, dtype) in shapes.items():
             for section, count in sections.items():
                 names = [f"{section}_{split}_{i:03d}.wav" for i in range(count)]
                 table = clips_table(
@@ -41,9 +48,11 @@ def fill(tmp_path: Path) -> Fill:
                     ]
                 )
                 random = np.random.default_rng([int(section), len(feature), len(split)])
-                rows = random.normal(size=(count, *shape)) * 10 + 20 * int(section)
-                spec = ShardSpec("fan", feature, section, split, {"of": feature}, shape, dtype)
-                with ShardWriter(store.path("fan", feature, section, split), spec, table) as writer:
+                rows = random.normal(size=(count, *shape)) * 10 + 20 * int(section) + above
+                recipe = dict(recipes.get(feature, {"of": feature}))
+                spec = ShardSpec(machine, feature, section, split, recipe, shape, dtype)
+                path = store.path(machine, feature, section, split)
+                with ShardWriter(path, spec, table) as writer:
                     writer.write(range(count), rows.astype(dtype))
                     writer.finish()
         return store

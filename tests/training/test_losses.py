@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asd.config import LossWeights
-from asd.training.losses import attribute_loss, batch_hard_triplet, total_loss
+from asd.training.losses import Mixed, attribute_loss, batch_hard_triplet, total_loss
 
 
 def _reference_triplet(embedding: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
@@ -96,3 +96,79 @@ def test_total_is_the_weighted_sum(weights: tuple[float, float, float]) -> None:
         weights, (found.cross_entropy, found.triplet, found.auxiliary), strict=True
     ):
         assert (float(term) == 0) == (weight == 0)
+
+
+def _mixed(seed: int) -> tuple[Mixed, dict[str, torch.Tensor]]:
+    """A batch of 9 clips of 4 classes, every other one mixed."""
+    random = np.random.default_rng(seed)
+    share = np.where(np.arange(9) % 2, random.random(9), 1.0)
+    batch = {
+        "embedding": torch.tensor(random.normal(size=(9, 5))),
+        "logits": torch.tensor(random.normal(size=(9, 4))),
+        "classes": torch.tensor(random.integers(0, 4, 9)),
+        "attribute_logits": torch.tensor(random.normal(size=(9, 3))),
+        "attributes": torch.tensor(random.integers(-1, 3, 9)),
+    }
+    partner = torch.tensor(random.permutation(9))
+    return Mixed(partner, torch.tensor(share), batch["logits"]), batch
+
+
+def _soft(logits: np.ndarray, target: np.ndarray) -> float:
+    """Cross entropy of soft targets; rows without a target have no part in it."""
+    logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return float(-(target * logarithms).sum() / target.sum())
+
+
+@given(st.integers(0, 999))
+def test_labels_are_mixed_linearly(seed: int) -> None:
+    mixed, batch = _mixed(seed)
+    weights = LossWeights(cross_entropy=1, triplet=1, auxiliary=1)
+    found = total_loss(weights, **batch, mixed=mixed)
+    share, partner = mixed.share.numpy()[:, None], mixed.partner.numpy()
+    one_hot = np.eye(4)[batch["classes"]]
+    target = share * one_hot + (1 - share) * one_hot[partner]
+    assert found.cross_entropy.item() == pytest.approx(_soft(batch["logits"].numpy(), target))
+    # -1 has no attributes: the last row of this identity is cut away.
+    known = np.eye(4)[:, :3][batch["attributes"]]
+    target = share * known + (1 - share) * known[partner]
+    if (batch["attributes"] >= 0).any():
+        expected = _soft(batch["attribute_logits"].numpy(), target)
+        assert found.auxiliary.item() == pytest.approx(expected)
+    plain = slice(None, None, 2)
+    triplet, _ = batch_hard_triplet(batch["embedding"][plain], batch["classes"][plain])
+    assert found.triplet.item() == pytest.approx(triplet.item())
+
+
+def test_a_share_of_one_is_no_mixture() -> None:
+    mixed, batch = _mixed(0)
+    weights = LossWeights(cross_entropy=1, triplet=1, auxiliary=1)
+    whole = mixed._replace(share=torch.ones_like(mixed.share))
+    for found, expected in zip(
+        total_loss(weights, **batch, mixed=whole), total_loss(weights, **batch), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_margin_is_put_on_both_labels() -> None:
+    mixed, batch = _mixed(0)
+    other = mixed._replace(logits=torch.randn(9, 4).double())
+    weights = LossWeights(cross_entropy=1, triplet=0)
+    found = total_loss(weights, **batch, mixed=other).cross_entropy
+    expected = 0.0
+    for row in range(9):
+        share, partner = mixed.share[row].item(), int(mixed.partner[row])
+        for logits, label, weight in (
+            (batch["logits"][row], batch["classes"][row], share),
+            (other.logits[row], batch["classes"][partner], 1 - share),
+        ):
+            expected -= weight * torch.log_softmax(logits, 0)[label].item() / 9
+    assert found.item() == pytest.approx(expected)
+
+
+def test_a_batch_that_is_all_mixed_has_no_triplets() -> None:
+    mixed, batch = _mixed(0)
+    half = mixed._replace(share=torch.full_like(mixed.share, 0.5))
+    embedding = batch.pop("embedding").requires_grad_()
+    found = total_loss(LossWeights(), embedding, **batch, mixed=half)
+    assert (found.triplet.item(), found.active_triplets.item()) == (0, 0)
+    found.triplet.backward()

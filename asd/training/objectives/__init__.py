@@ -14,6 +14,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "classifier": "asd.training.objectives.classification:Classification",
         "autoencoder": "asd.training.objectives.reconstruction:Reconstruction",
+        "pooling": "asd.training.objectives.nothing:Nothing",
         "window_classifier": "asd.training.objectives.window_classification:WindowClassification",
     },
 )

@@ -41,9 +41,11 @@ class Objective(ABC):
 
     Attributes:
         reads: the settings of :class:`TrainConfig` that it has a use for, beside those of all.
+        learns: whether there is anything to train.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
+    learns: ClassVar[bool] = True
 
     def __init__(
         self, clips: StoredClips, labels: Labels, model: ModelConfig, config: TrainConfig

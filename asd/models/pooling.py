@@ -1,22 +1,19 @@
-"""Pooling over time for training-free systems: features (N, F, T) to embeddings (N, F).
+"""Pooling over time for training-free systems: features (B, F, T) to embeddings (B, F).
 
-A pooling is its settings, called with frames (B, F, T); see :data:`POOLINGS`. :func:`pool` applies
-one or more to features of any number of clips, such as a memory-mapped shard, block by block.
+A pooling is its settings, called with frames (B, F, T); see :data:`POOLINGS`. What it gives for a
+clip does not depend on the other clips of the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from asd.config import Settings, settings
-from asd.errors import UsageError
 from asd.registry import Registry
-
-BLOCK_BYTES = 2**25
 
 
 class Pooling(Protocol):
@@ -28,11 +25,12 @@ class Pooling(Protocol):
 POOLINGS: Registry[type[Settings]] = Registry(
     "pooling",
     {
-        "gem": "asd.scoring.pooling:Gem",
-        "gwrp": "asd.scoring.pooling:Gwrp",
-        "max": "asd.scoring.pooling:Max",
-        "mean": "asd.scoring.pooling:Mean",
-        "rdp": "asd.scoring.pooling:Rdp",
+        "deviation": "asd.models.pooling:Deviation",
+        "gem": "asd.models.pooling:Gem",
+        "gwrp": "asd.models.pooling:Gwrp",
+        "max": "asd.models.pooling:Max",
+        "mean": "asd.models.pooling:Mean",
+        "rdp": "asd.models.pooling:Rdp",
     },
 )
 
@@ -53,6 +51,14 @@ class Max(Settings):
         return frames.max(axis=2)
 
 
+class Deviation(Settings):
+    """The standard deviation over time of each bin; beside the mean, how much it moves."""
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Pool (B, F, T) to (B, F)."""
+        return frames.std(axis=2)
+
+
 class Gwrp(Settings):
     """Global weighted rank pooling: each bin sorted descending, the n-th weighted by decay^n.
 
@@ -63,9 +69,13 @@ class Gwrp(Settings):
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Pool (B, F, T) to (B, F)."""
-        ranked = np.sort(frames, axis=2)[:, :, ::-1]
+        return self.of_ranked(ranked(frames))
+
+    def of_ranked(self, frames: np.ndarray) -> np.ndarray:
+        """Pool (B, F, T) that :func:`ranked` has sorted."""
         weights = self.decay ** np.arange(frames.shape[2])
-        return ranked @ (weights / weights.sum())
+        pooled: np.ndarray = frames @ (weights / weights.sum())
+        return pooled
 
 
 class Gem(Settings):
@@ -109,39 +119,23 @@ class Rdp(Settings):
         return pooled
 
 
+def ranked(frames: np.ndarray) -> np.ndarray:
+    """Return frames (B, F, T) with each bin sorted descending; several decays can share it."""
+    return np.sort(frames, axis=2)[:, :, ::-1]
+
+
 def build(name: str, values: Mapping[str, Any], where: str = "pooling") -> Pooling:
     """Return the pooling ``name`` with its settings checked.
 
     Raises:
         UsageError: an unknown pooling, an unknown key or an impossible value.
+
+    Example:
+        >>> frames = np.arange(6.0).reshape(1, 2, 3)  # (B, F, T)
+        >>> build("mean", {})(frames).tolist(), build("max", {})(frames).tolist()
+        ([[1.0, 4.0]], [[2.0, 5.0]])
+        >>> sorted(POOLINGS)
+        ['deviation', 'gem', 'gwrp', 'max', 'mean', 'rdp']
     """
     pooling: Pooling = settings(POOLINGS[name], values, where)
     return pooling
-
-
-def pool(features: np.ndarray, poolings: Sequence[Pooling]) -> np.ndarray:
-    """Return the embeddings of N clips, the results of the poolings joined.
-
-    Args:
-        features: (N, F, T), such as the mapped rows of a shard; read in blocks of bounded memory.
-        poolings: one or more.
-
-    Returns:
-        (N, F * number of poolings) float32.
-
-    Raises:
-        UsageError: no pooling, features of another rank, or no frames.
-    """
-    if not poolings:
-        raise UsageError("no pooling to apply; known: " + ", ".join(POOLINGS))
-    if features.ndim != 3 or not features.shape[2]:
-        raise UsageError(f"features of shape {features.shape} cannot be pooled, (N, F, T) can")
-    count, bins, frames = features.shape
-    embedding = np.empty((count, bins * len(poolings)), np.float32)
-    step = max(1, BLOCK_BYTES // (8 * bins * frames))
-    for start in range(0, count, step):
-        block = np.asarray(features[start : start + step], dtype=np.float64)
-        for place, pooling in enumerate(poolings):
-            columns = slice(place * bins, (place + 1) * bins)
-            embedding[start : start + step, columns] = pooling(block)
-    return embedding

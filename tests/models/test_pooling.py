@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from asd.errors import UsageError
-from asd.scoring import pooling
-from asd.scoring.pooling import POOLINGS, build, pool
+from asd.models.pooling import POOLINGS, Pooling, build
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("mean", {}),
     ("max", {}),
+    ("deviation", {}),
     ("gwrp", {"decay": 0.7}),
     ("gem", {"power": 3.0}),
     ("gem", {"power": 500.0}),
@@ -25,6 +24,10 @@ every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value
 
 def features(count: int = 5) -> np.ndarray:
     return np.random.default_rng(0).normal(-30, 12, (count, 4, 11)).astype(np.float16)
+
+
+def pool(given: np.ndarray, pooling: Pooling) -> np.ndarray:
+    return pooling(given.astype(np.float64))
 
 
 def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[float]:
@@ -44,7 +47,7 @@ def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[flo
             raised = [((x - min(row)) / np.ptp(row)) ** values["power"] for x in row]
             pooled.append(min(row) + np.ptp(row) * np.mean(raised) ** (1 / values["power"]))
         else:
-            pooled.append({"mean": np.mean, "max": np.max}[name](row))
+            pooled.append({"mean": np.mean, "max": np.max, "deviation": np.std}[name](row))
     return pooled
 
 
@@ -55,13 +58,17 @@ def test_cases_cover_the_registry() -> None:
 @every_case
 def test_by_the_definition(name: str, values: dict[str, Any]) -> None:
     given = features()
-    found = pool(given, [build(name, values)])
+    found = pool(given, build(name, values))
     expected = [reference(name, values, frames) for frames in given.astype(np.float64)]
-    assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-@every_case
+levels = pytest.mark.parametrize(
+    ("name", "values"), [case for case in CASES if case[0] != "deviation"], ids=str
+)
+
+
+@levels
 def test_lies_within_the_bin_and_moves_with_the_level(name: str, values: dict[str, Any]) -> None:
     given = features().astype(np.float64)
     found = build(name, values)(given)
@@ -70,11 +77,11 @@ def test_lies_within_the_bin_and_moves_with_the_level(name: str, values: dict[st
     np.testing.assert_allclose(build(name, values)(given + 7.5), found + 7.5, rtol=1e-9)
 
 
-@every_case
+@levels
 def test_constant_clip_is_its_own_pooling(name: str, values: dict[str, Any]) -> None:
     given = np.full((2, 3, 5), -80.0)
-    np.testing.assert_allclose(pool(given, [build(name, values)]), -80.0)
-    np.testing.assert_allclose(pool(given[:, :, :1], [build(name, values)]), -80.0)
+    np.testing.assert_allclose(pool(given, build(name, values)), -80.0)
+    np.testing.assert_allclose(pool(given[:, :, :1], build(name, values)), -80.0)
 
 
 @pytest.mark.parametrize(
@@ -89,37 +96,12 @@ def test_constant_clip_is_its_own_pooling(name: str, values: dict[str, Any]) -> 
 )
 def test_limits(name: str, values: dict[str, Any], limit: str) -> None:
     given = features()
-    expected = pool(given, [build(limit, {})])
-    np.testing.assert_allclose(pool(given, [build(name, values)]), expected, rtol=2e-5)
-
-
-def test_several_are_joined_from_a_mapped_file_in_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = features(7)
-    given.tofile(tmp_path / "rows")
-    mapped = np.memmap(tmp_path / "rows", np.float16, "r", shape=given.shape)
-    both = [build("mean", {}), build("gwrp", {"decay": 0.5})]
-    expected = np.concatenate([pool(given, both[:1]), pool(given, both[1:])], axis=1)
-    largest = 0
-
-    def watched(frames: np.ndarray) -> np.ndarray:
-        nonlocal largest
-        largest = max(largest, len(frames))
-        return both[0](frames)
-
-    monkeypatch.setattr(pooling, "BLOCK_BYTES", 3 * 4 * 11 * 8)
-    np.testing.assert_array_equal(pool(mapped, [watched, both[1]]), expected)
-    assert largest == 3
+    expected = pool(given, build(limit, {}))
+    np.testing.assert_allclose(pool(given, build(name, values)), expected, rtol=2e-5)
 
 
 def test_wrong_use() -> None:
-    with pytest.raises(UsageError, match="known: .*gwrp"):
-        pool(features(), [])
-    with pytest.raises(UsageError, match=r"\(N, F, T\) can"):
-        pool(features()[:, 0], [build("mean", {})])
     with pytest.raises(UsageError, match="unknown pooling 'avg'"):
         build("avg", {})
     with pytest.raises(UsageError, match="decay"):
         build("gwrp", {"decay": 1.5})
-    assert pool(features(0), [build("mean", {})]).shape == (0, 4)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
+from asd.atomic import replacing
 from asd.errors import JobError
-from asd.store.atomic import replacing
 
 
 def test_success_replaces(tmp_path: Path) -> None:
@@ -35,3 +36,14 @@ def test_refusal_is_one_line(tmp_path: Path) -> None:
         with replacing(tmp_path / "file" / "below.json"):
             pass
     assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_one_line_from_any_library(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_text("old")
+    with pytest.raises(JobError) as caught, replacing(path):
+        raise SafetensorError("I/O error:\nNo space left on device (os error 28)")
+    assert str(caught.value) == (
+        f"{path}: cannot be written: I/O error: No space left on device (os error 28)"
+    )
+    assert path.read_text() == "old"

@@ -10,13 +10,30 @@ from pathlib import Path
 from asd.errors import JobError
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the renames in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make what was written to a file, or the names in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write while the block runs into one line that names ``path``.
+
+    Raises:
+        JobError: the disk is full or the folder cannot be written.
+    """
+    # Their library reports a full disk by an error of its own.
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise JobError(f"{path}: cannot be written: {reason}") from error
 
 
 @contextmanager
@@ -31,17 +48,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        handle = os.open(beside, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        beside.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise JobError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            sync(beside)
+            beside.replace(path)
+            sync(path.parent)
     finally:
         with suppress(OSError):
             beside.unlink()

@@ -1,0 +1,71 @@
+"""asd status: what is there, out of date or missing, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from asd.cli.output import emit, json_option, machine_option, say, show
+from asd.cli.project import Project
+from asd.cli.status_state import State
+from asd.config import ALL
+
+
+@click.command()
+@machine_option
+@json_option
+def command(machines: tuple[str, ...], as_json: bool) -> None:
+    """Say of each stage what is there, and whether it is of the present inputs and params.
+
+    Each stage is compared with what it reads as it lies there now. Nothing is computed, and of the
+    recordings only names, sizes and times are looked at. The exit code is 0 whatever is found.
+
+    \b
+    Examples:
+      asd status
+      asd status --machine valve --json
+    """
+    project = Project.find()
+    states = list(find_states(project, project.machines(machines), bool(machines)))
+    for line in table(states):
+        show(line, as_json)
+    waiting = next((one for one in states if one.state in ("stale", "missing")), None)
+    say(f"next: asd {waiting.stage}" if waiting else "nothing to do", as_json)
+    emit(states, as_json)
+
+
+def find_states(project: Project, machines: Sequence[str], chosen: bool = False) -> Iterator[State]:
+    """Yield the state of every stage, in the order of the work.
+
+    Args:
+        project: the project.
+        machines: the machines to look at.
+        chosen: whether they are only some, so that stages over all machines are left out.
+    """
+    from asd.cli import status_inputs as inputs
+    from asd.cli import status_results as results
+
+    yield from (inputs.index_state(project, machine) for machine in machines)
+    if not chosen:
+        yield inputs.checkpoint_state(project)
+    yield from (inputs.features_state(project, machine) for machine in machines)
+    yield from (results.models_state(project, machine) for machine in machines)
+    if project.params.joint:
+        yield results.models_state(project, ALL)
+    yield from (results.banks_state(project, machine) for machine in machines)
+    yield from (results.scores_state(project, machine) for machine in machines)
+    if not chosen:
+        yield results.figures_state(project)
+        yield results.report_state(project)
+
+
+def table(states: Sequence[State]) -> list[str]:
+    """Return a line a stage and machine: what it is, its state, what is there and why."""
+    stage = max(len(state.stage) for state in states)
+    machine = max(len(state.machine) for state in states)
+    return [
+        f"{state.stage:<{stage}}  {state.machine:<{machine}}  {state.state:<7}"
+        f"  {'; '.join(filter(None, [state.there, *state.reasons]))}".rstrip()
+        for state in states
+    ]

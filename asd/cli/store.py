@@ -1,0 +1,226 @@
+"""asd store: what the feature store holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asd.cli.output import counted, emit, feature_option, json_option, machine_option, say, show
+from asd.cli.project import Project
+from asd.errors import AsdError, UsageError
+
+if TYPE_CHECKING:
+    from asd.store import Shard
+
+
+@click.group()
+def command() -> None:
+    """List the feature store, or say what is in one feature of it."""
+
+
+@command.command("ls")
+@machine_option
+@feature_option
+@json_option
+def ls(machines: tuple[str, ...], features: tuple[str, ...], as_json: bool) -> None:
+    """List the shards: rows, their shape and type, size, and whether they are up to date.
+
+    \b
+    Example:
+      asd store ls --machine valve
+    """
+    project = Project.find()
+    rows = list(_rows(project, project.machines(machines), features))
+    for line in _table(rows):
+        show(line, as_json)
+    size = _size(sum(row["bytes"] for row in rows))
+    say(f"{counted(len(rows), 'shard')}, {size} in {project.features}", as_json)
+    emit(rows, as_json)
+
+
+@command.command("info")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@machine_option
+@feature_option
+@json_option
+def info(
+    path: Path | None, machines: tuple[str, ...], features: tuple[str, ...], as_json: bool
+) -> None:
+    """Say what shards hold and what made them: PATH, or those of a machine and feature.
+
+    \b
+    Examples:
+      asd store info data/features/valve/logmel/section_00_train.h5
+      asd store info --machine valve --feature logmel
+    """
+    from asd.store import Shard
+
+    if path is None:
+        project = Project.find()
+        if not machines or not features:
+            raise UsageError("store info: give a shard's path, or --machine and --feature")
+        paths = [
+            found
+            for machine in project.machines(machines)
+            for found in _paths(project, machine, features)
+        ]
+        if not paths:
+            raise UsageError(
+                f"{project.features}: no shard of {', '.join(features)} of {', '.join(machines)};"
+                " run 'asd extract'"
+            )
+    elif machines or features:
+        raise UsageError("store info: a path, or --machine and --feature: give one of them")
+    else:
+        paths = [path]
+    facts = [_facts(Shard.open(path)) for path in paths]
+    for one in facts:
+        for line in _described(one):
+            show(line, as_json)
+    emit(facts, as_json)
+
+
+def _paths(project: Project, machine: str, features: Sequence[str]) -> list[Path]:
+    """Return the shards of a machine: of some features, or of all that the store has."""
+    from asd.store import FeatureStore
+
+    store = FeatureStore(project.features)
+    there = sorted(path.name for path in (store.root / machine).glob("*") if path.is_dir())
+    chosen = project.feature_names(features) if features else there
+    return [path for feature in chosen for path in store.paths(machine, feature)]
+
+
+def _rows(
+    project: Project, machines: Sequence[str], features: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    from asd.store import Shard
+
+    for machine in machines:
+        lacks = _lacks(project, machine)
+        for path in _paths(project, machine, features):
+            section, split = path.stem.removeprefix("section_").rpartition("_")[::2]
+            row: dict[str, Any] = {
+                "machine": machine,
+                "feature": path.parent.name,
+                "section": section,
+                "split": split,
+                "rows": 0,
+                "shape": "",
+                "dtype": "",
+                "bytes": path.stat().st_size,
+            }
+            try:
+                shard = Shard.open(path)
+            except AsdError:
+                yield {**row, "state": "damaged"}
+                continue
+            yield {
+                **row,
+                "rows": len(shard),
+                "shape": " x ".join(map(str, shard.row_shape)),
+                "dtype": shard.dtype.name,
+                "state": _state(project, path, lacks),
+            }
+
+
+def _lacks(project: Project, machine: str) -> dict[Path, str] | None:
+    """Return what is wrong with each shard that there should be; None without an index."""
+    from asd.extraction import machine_signal
+    from asd.extraction.shards import wanted_shards
+    from asd.features import EXTRACTORS, build_extractor
+    from asd.store import FeatureStore
+
+    index, store = project.params.index, FeatureStore(project.features)
+    try:
+        clips = [clip for clip in project.clips(machine) if clip.usable]
+        signal = machine_signal(clips, index.sample_rate, index.channel)
+    except AsdError:
+        return None
+    lacks: dict[Path, str] = {}
+    for feature in project.feature_names():
+        try:
+            extractor = build_extractor(EXTRACTORS, feature, project.feature(feature), signal)
+            wanted = list(wanted_shards(clips, extractor, feature, store))
+        except AsdError as error:
+            lacks |= dict.fromkeys(store.paths(machine, feature), str(error))
+            continue
+        lacks |= {shard.path: shard.lack() for shard in wanted}
+    return lacks
+
+
+def _state(project: Project, path: Path, lacks: dict[Path, str] | None) -> str:
+    if path.parent.name not in project.params.features:
+        return "stale: no such feature in the params"
+    if lacks is None:
+        return "no index to compare it with"
+    if path not in lacks:
+        return "stale: no such section in the index"
+    return f"stale: {lacks[path]}" if lacks[path] else "current"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return aligned lines under a heading; numbers to the right."""
+    if not rows:
+        return []
+    heading = ["machine", "feature", "section", "split", "rows", "row", "dtype", "size", "state"]
+    cells = [
+        [
+            *(row[key] for key in ("machine", "feature", "section", "split")),
+            f"{row['rows']:,}",
+            *(row[key] for key in ("shape", "dtype")),
+            _size(row["bytes"]),
+            row["state"],
+        ]
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(heading, *cells, strict=True)]
+    numbers = {"rows", "size"}
+    return [
+        "  ".join(
+            f"{cell:>{width}}" if name in numbers else f"{cell:<{width}}"
+            for name, cell, width in zip(heading, line, widths, strict=True)
+        ).rstrip()
+        for line in [heading, *cells]
+    ]
+
+
+def _facts(shard: Shard) -> dict[str, Any]:
+    columns = {name: shard.column(name) for name in ("domain", "label", "attributes")}
+    return {
+        "path": shard.path,
+        "machine": shard.machine,
+        "feature": shard.feature,
+        "section": shard.section,
+        "split": shard.split,
+        "rows": len(shard),
+        "shape": list(shard.row_shape),
+        "dtype": shard.dtype.name,
+        "bytes": shard.path.stat().st_size,
+        "digest": shard.digest,
+        "identity": shard.identity,
+        "recipe": shard.config,
+        "domains": dict(sorted(Counter(columns["domain"]).items())),
+        "labels": dict(sorted(Counter(columns["label"]).items())),
+        "states": dict(sorted(Counter(columns["attributes"]).items())),
+    }
+
+
+def _described(facts: dict[str, Any]) -> Iterator[str]:
+    yield str(facts["path"])
+    shape = " x ".join(map(str, facts["shape"]))
+    yield f"  {counted(facts['rows'], 'row')} of {shape} {facts['dtype']}, {_size(facts['bytes'])}"
+    for name, what in (("domains", "domains"), ("labels", "labels"), ("states", "states")):
+        counts = [f"{key or 'unknown'} {count:,}" for key, count in facts[name].items()]
+        yield f"  {what:<9} {', '.join(counts)}"
+    yield f"  digest    {facts['digest']}"
+    yield f"  identity  {facts['identity']}"
+    yield f"  recipe    {json.dumps(facts['recipe'])}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

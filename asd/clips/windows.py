@@ -1,0 +1,71 @@
+"""Windows: the consecutive clips that a long recording is cut into, in the index and by detectors.
+
+Only recordings of plain folders are: in the challenge a recording is a clip, whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from asd.clips.record import Clip
+from asd.fragment import window_name
+
+LONG = 30.0
+"""Seconds from which a recording is one of many clips, where the length of clips is not given."""
+WINDOW = 10.0
+"""Seconds of a clip where the recordings are long: the length of most clips of the challenge."""
+
+
+def window_starts(samples: int, length: int) -> list[int]:
+    """Return where the windows (in samples) of a recording begin.
+
+    Below twice the length of a clip there is one, cut or looped. A longer recording is cut into
+    consecutive ones, the last of which ends where the recording ends.
+
+    Example:
+        >>> window_starts(19, 10), window_starts(20, 10), window_starts(25, 10)
+        ([0], [0, 10], [0, 10, 15])
+    """
+    if samples < 2 * length:
+        return [0]
+    starts = list(range(0, samples - length + 1, length))
+    if starts[-1] + length < samples:
+        starts.append(samples - length)
+    return starts
+
+
+def windows_of(clip: Clip, samples: int, sample_rate: int) -> Iterator[Clip]:
+    """Yield the windows of a usable recording; a short one is a clip by itself.
+
+    Args:
+        clip: the recording, with the length of the clips.
+        samples: its samples at the used rate.
+        sample_rate: the used rate in Hz.
+    """
+    starts = window_starts(samples, clip.length)
+    if len(starts) == 1:
+        yield clip
+        return
+    steps = [step for step in clip.treatment.split("; ") if step and not step.startswith("cut ")]
+    for start in starts:
+        cut = f"window at {start / sample_rate:.2f} s of {samples / sample_rate:.2f} s"
+        yield replace(
+            clip,
+            name=window_name(clip.name, start / sample_rate),
+            treatment="; ".join([*steps, cut]),
+            start=start,
+        )
+
+
+def runs(clips: Iterable[Clip]) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Join neighbouring windows of one recording, which are read at once.
+
+    Returns:
+        Path, digest of the file, and starts of the windows of each run, in the order of the clips.
+    """
+    return [
+        (path, digest, tuple(clip.start for clip in of_one))
+        for (path, digest), of_one in groupby(clips, key=lambda clip: (clip.path, clip.digest))
+    ]

@@ -1,0 +1,300 @@
+"""The encoder feature: frames of any frozen audio encoder of transformers, as it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from asd.clips.audio import Signal
+from asd.config import Positive, Settings
+from asd.errors import JobError, UsageError
+from asd.features.base import Extractor
+from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
+from asd.features.encoder_weights import check_weights, has_safetensors, load_encoder
+from asd.features.hub import find_folder, weight_files
+from asd.features.timing import interpolation, logmel_frames
+from asd.features.wav2vec2 import (
+    CONFIG,
+    PICKLED_WEIGHTS,
+    PREPROCESSOR,
+    WEIGHTS,
+    _read_json,
+    files_digest,
+)
+
+if TYPE_CHECKING:
+    from asd.features.encoder_network import EncoderNetwork
+
+LEAST_COSINE = 0.999
+_WAYS_OUT = f"set base to a local folder that holds {CONFIG} and {WEIGHTS}"
+
+Natural = Annotated[int, Field(ge=0)]
+
+
+class EncoderConfig(Settings):
+    """Settings of the encoder feature.
+
+    Attributes:
+        base: a local folder, or a name on the Hugging Face hub.
+        revision: branch, tag or commit on the hub.
+        allow_pickle: whether weights that exist as a pickle alone may be read.
+        layer: hidden layer, 0 (the input of the transformer) to n (its output); ``"mid"`` for the
+            one at half the depth; several for their mean.
+        bands: where an encoder keeps frequency bands apart, as AST does, ``"keep"`` them, so that a
+            frame has bands * H units; or take their ``"mean"``.
+        rows: rows R of the feature; ``"all"`` units of a frame, or so many random projections of
+            them.
+        seed: of the random projections.
+        frames_per_second: mean of the frames in runs, so many a second; null for single frames.
+        hop: samples between frames that are interpolated onto the centres of log-mel frames, where
+            the feature is read beside a log-mel; null for the encoder's own frames.
+        precision: ``"bfloat16"`` is faster on processors that have it, and another feature. The
+            first batch is compared with float32.
+    """
+
+    base: Annotated[str, Field(min_length=1)]
+    revision: str = "main"
+    allow_pickle: bool = False
+    layer: Natural | Literal["mid"] | Annotated[tuple[Natural, ...], Field(min_length=1)] = "mid"
+    bands: Literal["keep", "mean"] = "keep"
+    rows: Positive | Literal["all"] = "all"
+    seed: Natural = 0
+    frames_per_second: Annotated[float, Field(gt=0)] | None = None
+    hop: Positive | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _one_axis(self) -> Self:
+        if self.hop is not None and self.frames_per_second is not None:
+            raise ValueError("give hop or frames_per_second, not both")
+        return self
+
+
+class Encoder(Extractor):
+    """Frames of a frozen encoder: rows (R, T) float16.
+
+    R is ``rows``, or the units of a frame: unit h of band b is row ``b * H + h``. T is the
+    encoder's own number of frames, ``1 + L // hop``, or that of ``frames_per_second``.
+
+    Raises:
+        UsageError: no such checkpoint or layer, a kind of model that is not known, another sample
+            rate, clips that are too short, or more frames a second than the encoder gives.
+    """
+
+    name: ClassVar[str] = "encoder"
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[Settings]] = EncoderConfig
+    batch_size = 8
+
+    def __init__(self, config: EncoderConfig, signal: Signal) -> None:
+        super().__init__(config, signal)
+        self._compared = False
+        self._folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
+        self._kind = read_kind(self._folder)
+        self._anatomy = self._kind.anatomy
+        check_weights(self._folder, config.allow_pickle)
+        _check_signal(self._folder, self._anatomy, signal)
+        self._layers = _chosen_layers(self._folder, self._anatomy, config.layer)
+        self._check_frames()
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """(R, T)."""
+        rows = self._units if self.config.rows == "all" else self.config.rows
+        return (rows, self._frames)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float16."""
+        return np.dtype(np.float16)
+
+    @cached_property
+    def checkpoint_digest(self) -> str | None:
+        """The digest of the configuration and of the weights that are read."""
+        beside = {PICKLED_WEIGHTS} if has_safetensors(self._folder) else set()
+        return files_digest(self._folder, set(weight_files(self._folder)) - beside)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """As for every extractor, without the checkpoint's place: its digest says what it is."""
+        recipe = super().recipe
+        place = {"base", "revision", "allow_pickle"}
+        return recipe | {"config": {k: v for k, v in recipe["config"].items() if k not in place}}
+
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        """Compute rows (B, R, T) float16 of ``waves`` (B, L) int16.
+
+        Raises:
+            JobError: a value is not finite, or bfloat16 strays from float32.
+        """
+        rows = self._network(waves)
+        if not np.isfinite(rows).all():
+            raise JobError(
+                f"{self._folder}: the encoder gives values beyond float16; choose another layer"
+            )
+        heard = waves.any(axis=1)  # the others fill up a short batch
+        if self.config.precision != "float32" and not self._compared and heard.any():
+            self._compare(rows[heard], self._build("float32")(waves[heard]))
+        return rows
+
+    @property
+    def _units(self) -> int:
+        kept = self._anatomy.bands if self.config.bands == "keep" else 1
+        return kept * self._anatomy.hidden
+
+    @property
+    def _own_frames(self) -> int:
+        return self._anatomy.grid.count(self.signal.length)
+
+    @property
+    def _frames(self) -> int:
+        if self.config.hop is not None:
+            return logmel_frames(self.signal.length, self.config.hop)
+        if self.config.frames_per_second is None:
+            return self._own_frames
+        seconds = self.signal.length / self.signal.sample_rate
+        return max(1, round(seconds * self.config.frames_per_second))
+
+    def _check_frames(self) -> None:
+        if self.config.frames_per_second is not None and self._frames > self._own_frames:
+            raise UsageError(
+                f"{self._folder}: frames_per_second {self.config.frames_per_second} asks for"
+                f" {self._frames} frames of a clip, and the encoder gives {self._own_frames};"
+                " lower it"
+            )
+
+    @cached_property
+    def _network(self) -> EncoderNetwork:
+        return self._build(self.config.precision)
+
+    def _build(self, precision: str) -> EncoderNetwork:
+        from asd.features.encoder_network import EncoderNetwork
+
+        return EncoderNetwork(
+            kind=self._kind,
+            model=load_encoder(self._folder),
+            layers=self._layers,
+            keep_bands=self.config.bands == "keep",
+            times=self._times,
+            projection=self._projection,
+            precision=precision,
+            device=self.device,
+        )
+
+    @property
+    def _times(self) -> np.ndarray | None:
+        """Return how the feature's frames come from the encoder's, (T, J) float32."""
+        if self.config.hop is not None:
+            left, share = interpolation(self._anatomy.grid, self.signal.length, self.config.hop)
+            return interpolating(left, share, self._own_frames)
+        if self.config.frames_per_second is not None:
+            return averaging(self._own_frames, self._frames)
+        return None
+
+    @property
+    def _projection(self) -> np.ndarray | None:
+        if self.config.rows == "all":
+            return None
+        return random_projection(self.config.rows, self._units, self.config.seed)
+
+    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
+        """Check on one batch that frames (B, R, T) point where those of float32 do."""
+        self._compared = True
+        a, b = rows.astype(np.float64), exact.astype(np.float64)
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosine = float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
+        if cosine < LEAST_COSINE:
+            raise JobError(
+                f"{self._folder}: bfloat16 gives frames of cosine {cosine:.4f} to float32, less"
+                f" than {LEAST_COSINE}; set precision to float32"
+            )
+
+
+def read_kind(folder: Path) -> Kind:
+    """Read what an encoder's folder says of it; imports no torch.
+
+    Raises:
+        UsageError: there is no such checkpoint, it is damaged, or of a kind that is not known.
+    """
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{folder}: no checkpoint ({CONFIG} is missing); {_WAYS_OUT}")
+    config = _read_json(folder / CONFIG)
+    front = _read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
+    model_type = str(config.get("model_type"))
+    if model_type not in FRONT_ENDS:
+        raise UsageError(
+            f"{folder}: model_type '{model_type}' is no audio encoder that can be read;"
+            f" known: {', '.join(sorted(FRONT_ENDS))}"
+        )
+    try:
+        kind = FRONT_ENDS[model_type](config, front)
+        assert kind.anatomy.grid.stride > 0
+    except (AssertionError, TypeError, ValueError, ArithmeticError) as error:
+        raise UsageError(
+            f"{folder / CONFIG}: not a configuration of {model_type} ({error})"
+        ) from None
+    return kind
+
+
+def averaging(frames: int, runs: int) -> np.ndarray:
+    """Return the matrix (runs, frames) float32 that averages frames in nearly equal runs.
+
+    Example:
+        >>> averaging(4, 2).tolist()
+        [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    """
+    matrix = np.zeros((runs, frames), np.float32)
+    for run, members in enumerate(np.array_split(np.arange(frames), runs)):
+        matrix[run, members] = 1 / len(members)
+    return matrix
+
+
+def interpolating(left: np.ndarray, share: np.ndarray, frames: int) -> np.ndarray:
+    """Return the matrix (T, frames) float32 of an interpolation between neighbours.
+
+    Args:
+        left: (T,) frame on the left.
+        share: (T,) share of its right neighbour.
+        frames: frames that are interpolated from; the last is its own right neighbour.
+    """
+    matrix = np.zeros((len(left), frames), np.float32)
+    places = np.arange(len(left))
+    matrix[places, left] = 1 - share
+    matrix[places, np.minimum(left + 1, frames - 1)] += share
+    return matrix
+
+
+def random_projection(rows: int, units: int, seed: int) -> np.ndarray:
+    """Return a Gaussian projection (rows, units) float32 that keeps lengths on average."""
+    drawn = np.random.default_rng(seed).standard_normal((rows, units))
+    return (drawn / np.sqrt(rows)).astype(np.float32)
+
+
+def _check_signal(folder: Path, anatomy: Anatomy, signal: Signal) -> None:
+    if signal.sample_rate != anatomy.sample_rate:
+        raise UsageError(
+            f"{folder}: the encoder wants {anatomy.sample_rate} Hz and the clips have"
+            f" {signal.sample_rate} Hz; set index.sample_rate to {anatomy.sample_rate}"
+        )
+    if anatomy.grid.count(signal.length) < 1:
+        raise UsageError(
+            f"{folder}: clips of {signal.length} samples are shorter than the receptive field of"
+            f" {anatomy.grid.receptive_field} samples; set index.seconds to longer clips"
+        )
+
+
+def _chosen_layers(
+    folder: Path, anatomy: Anatomy, layer: int | str | Sequence[int]
+) -> tuple[int, ...]:
+    if layer == "mid":
+        return ((anatomy.layers + 1) // 2,)
+    chosen = (layer,) if isinstance(layer, int) else tuple(int(one) for one in layer)
+    for one in chosen:
+        if one > anatomy.layers:
+            raise UsageError(f"{folder}: no layer {one}; layers are 0 to {anatomy.layers}")
+    return chosen

@@ -1,0 +1,127 @@
+"""The weights of any audio encoder of transformers, read without a silent gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asd.errors import UsageError
+from asd.features.wav2vec2 import _OPTIONAL, CONFIG, PICKLED_WEIGHTS, WEIGHTS, WEIGHTS_INDEX
+from asd.native import import_torchaudio
+
+
+def has_safetensors(folder: Path) -> bool:
+    """Return whether the weights of a checkpoint are there in the form that holds no code."""
+    return (folder / WEIGHTS).is_file() or (folder / WEIGHTS_INDEX).is_file()
+
+
+def check_weights(folder: Path, allow_pickle: bool) -> None:
+    """Check that there are weights, and that they may be read.
+
+    Args:
+        folder: the checkpoint.
+        allow_pickle: whether weights that exist as a pickle alone may be read.
+
+    Raises:
+        UsageError: there are none, or they are a pickle that is not wanted.
+    """
+    if has_safetensors(folder):
+        return
+    path = folder / PICKLED_WEIGHTS
+    if not path.is_file():
+        raise UsageError(
+            f"{folder}: no weights ({WEIGHTS} is missing); where they are published as a pickle"
+            " alone, set the feature's allow_pickle to true"
+        )
+    if not allow_pickle:
+        raise UsageError(
+            f"{path}: the weights are a pickle; set the feature's allow_pickle to true to read them"
+            f" all the same, or put {WEIGHTS} beside it"
+        )
+
+
+def load_encoder(folder: Path) -> Any:
+    """Load a model in float32 and evaluation mode by the library's own loader.
+
+    The library knows the names that weights had in older files of each kind. What a file holds
+    beside the model, such as a classifier, is left out.
+
+    Raises:
+        UsageError: weights are damaged, missing, of another shape, or left over.
+    """
+    import_torchaudio()
+    import pickle
+
+    import torch
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        with _quiet():
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            if getattr(config, "add_adapter", False):
+                config.add_adapter = False  # it comes after the last layer
+            model, found = AutoModel.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=has_safetensors(folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        pickle.UnpicklingError,
+        SafetensorError,
+        StrictDataclassError,
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{folder}: not a checkpoint that can be read ({reason})") from None
+    _check_found(folder, model, found)
+    return model.eval()
+
+
+def _check_found(folder: Path, model: Any, found: dict[str, Any]) -> None:
+    """Refuse weights that the library made up, and those of the body that it had no place for."""
+    parts = {name for name, _ in model.named_children()}
+    prefix = f"{model.base_model_prefix}."
+    faults = {
+        "missing": sorted(set(found["missing_keys"]) - _OPTIONAL),
+        "unexpected": sorted(
+            key
+            for key in found["unexpected_keys"]
+            if key.removeprefix(prefix).partition(".")[0] in parts
+        ),
+    }
+    said = [f"{fault}: {', '.join(keys[:3])}" for fault, keys in faults.items() if keys]
+    if said:
+        raise UsageError(
+            f"{folder}: the weights do not fit {CONFIG} ({'; '.join(said)});"
+            " take a checkpoint that save_pretrained wrote"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from drawing bars and from reporting the heads that are left out."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

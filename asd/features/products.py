@@ -1,0 +1,99 @@
+"""Linear maps of a frozen network, laid out once for the processor's matrix units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from asd.features.quantised import Arrange, QuantisedLinear
+
+
+class FrozenLinear(nn.Module):
+    """A linear map (..., I) -> (..., O), with GELU after it or not; nothing in it learns.
+
+    Where oneDNN is there, the weight is stored in the blocked order that its products read, which
+    they would otherwise bring it into at every call, and GELU is applied to a sum before it is
+    rounded and written. Elsewhere it is the plain map.
+
+    Args:
+        weight: (O, I).
+        bias: (O,), or None.
+        dtype: of the products and of what comes out: float32 or bfloat16. Sums are float32.
+        gelu: whether GELU (the exact one) follows.
+        rows: how many rows (N, I) a call will have, about; the stored order may depend on it.
+    """
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        dtype: torch.dtype,
+        gelu: bool,
+        rows: int,
+    ) -> None:
+        super().__init__()
+        self._dtype, self._gelu = dtype, gelu
+        self._packed = weight.device.type == "cpu" and _can_pack(dtype)
+        stored = weight.detach().to(dtype).contiguous()
+        if self._packed:
+            stored = torch.ops.mkldnn._reorder_linear_weight(stored, rows)
+        self._weight = stored
+        self._bias = None if bias is None else bias.detach().to(dtype)
+
+    def forward(self, values: torch.Tensor, arrange: Arrange | None = None) -> torch.Tensor:
+        """Map ``values`` (..., I) to (..., O).
+
+        Args:
+            values: of any floating type.
+            arrange: makes (..., I) of values of another shape, once they have the type of the
+                products; a value that stands in several places is cast once.
+        """
+        values = values.to(self._dtype)
+        if arrange is not None:
+            values = arrange(values)
+        if self._packed:
+            name, kind = ("gelu", "none") if self._gelu else ("none", "")
+            mapped: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+                values, self._weight, self._bias, name, [], kind
+            )
+            return mapped
+        mapped = nn.functional.linear(values, self._weight, self._bias)
+        return nn.functional.gelu(mapped) if self._gelu else mapped
+
+
+def frozen_linear(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    dtype: torch.dtype,
+    gelu: bool = False,
+    rows: int = 512,
+) -> nn.Module:
+    """Return the linear map of a type: float32, bfloat16, or int8 for a quantised one.
+
+    The arguments are those of :class:`FrozenLinear`.
+    """
+    if dtype == torch.int8:
+        return QuantisedLinear(weight, bias, gelu, rows)
+    return FrozenLinear(weight, bias, dtype, gelu, rows)
+
+
+def between(dtype: torch.dtype) -> torch.dtype:
+    """Return the type of the values between linear maps of a type."""
+    return torch.bfloat16 if dtype == torch.int8 else dtype
+
+
+def is_gelu(activation: Any) -> bool:
+    """Return whether an activation of the library, or of torch, is the exact GELU."""
+    return activation is nn.functional.gelu or (
+        type(activation).__name__ == "GELUActivation" and activation.act is nn.functional.gelu
+    )
+
+
+def _can_pack(dtype: torch.dtype) -> bool:
+    """Return whether this build of torch has oneDNN's packed products of a type."""
+    if not torch._C._has_mkldnn or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+        return False
+    # oneDNN has no bfloat16 on processors without AVX-512.
+    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -1,0 +1,175 @@
+"""The whole of ``pipeline/params.yaml``: read, checked, and what its names mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from asd.config import (
+    ALL,
+    CLASS_PARTS,
+    DatasetConfig,
+    EmbedConfig,
+    EvaluateConfig,
+    ExtractConfig,
+    FinetuneConfig,
+    FusionConfig,
+    IndexConfig,
+    LadderRow,
+    ModelConfig,
+    Name,
+    ScoreConfig,
+    SelectConfig,
+    Settings,
+    SynthConfig,
+    SystemConfig,
+    TrainConfig,
+    settings,
+)
+from asd.errors import UsageError, unknown_name
+
+
+class Params(Settings):
+    """The whole of ``pipeline/params.yaml``."""
+
+    dataset: DatasetConfig
+    synth: SynthConfig = SynthConfig()
+    index: IndexConfig = IndexConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    features: dict[Name, dict[str, Any]]
+    extract: ExtractConfig = ExtractConfig()
+    networks: dict[Name, dict[str, Any]] = Field({})
+    models: dict[Name, ModelConfig]
+    joint: dict[Name, ModelConfig] = Field({})
+    train: TrainConfig = TrainConfig()
+    embed: EmbedConfig = EmbedConfig()
+    systems: dict[Name, SystemConfig]
+    fusions: dict[Name, FusionConfig] = Field({})
+    select: SelectConfig = SelectConfig()
+    ladder: tuple[LadderRow, ...] = ()
+    score: ScoreConfig = ScoreConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @property
+    def every_model(self) -> dict[str, ModelConfig]:
+        """The models of one machine each, and those that are joint over all machines."""
+        return self.models | self.joint
+
+    def owner(self, model: str, machine: str) -> str:
+        """Return whose a model is: the machine's, or of :data:`ALL` machines if it is joint."""
+        return ALL if model in self.joint else machine
+
+    @property
+    def every_system(self) -> tuple[str, ...]:
+        """The names of the systems, and of the fusions that join some."""
+        return (*self.systems, *self.fusions)
+
+    def members(self, system: str, machine: str) -> tuple[SystemConfig, ...]:
+        """Return what a system is made of on a machine; nothing where it is to be selected."""
+        if system in self.systems:
+            return (self.systems[system],)
+        fusion = self.fusions[system]
+        of_machine = fusion.machines.get(machine)
+        return of_machine or tuple(self.systems[name] for name in fusion.members)
+
+    def join(self, system: str) -> Literal["mean", "max"]:
+        """Return how the members of a system are joined."""
+        return self.fusions[system].join if system in self.fusions else "mean"
+
+    def models_of(self, system: str) -> tuple[str, ...]:
+        """Return the models that a system may read, on any machine."""
+        fusion = self.fusions.get(system)
+        if fusion is not None and not fusion.members:
+            chosen = [one.model for of_machine in fusion.machines.values() for one in of_machine]
+            return tuple(dict.fromkeys([*self.select.models, *chosen]))
+        members = self.members(system, "")
+        return tuple(dict.fromkeys(one.model for one in members))
+
+    def model(self, name: str) -> ModelConfig:
+        """Return a model with the settings and the training of its network filled in."""
+        model = self.every_model[name]
+        common = dict(self.networks.get(model.network, {}))
+        kind = common.pop("network", model.network)
+        train = dict(common.pop("train", {})) | model.train
+        return model.model_copy(
+            update={"network": kind, "settings": common | model.settings, "train": train}
+        )
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        UsageError: the file is missing, is no YAML, has an unknown key or an impossible value, or
+            names a model or feature that is not defined.
+
+    Example:
+        >>> params = load_params(Path("pipeline/params.yaml"))
+        >>> params.dataset.machines, params.model("both").features
+        (('pump',), ('logmel', 'wave'))
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
+    except (YAMLError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
+        # A tag or a form that promises a number or a date fails in Python's own parsers.
+        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: no parameters in it; run 'asd init demo' to write them")
+    params: Params = settings(Params, values, str(path))
+    _check_names(params, path)
+    return params
+
+
+def _check_names(params: Params, path: Path) -> None:
+    for name in params.joint:
+        if name in params.models:
+            raise UsageError(f"{path}: joint.{name}: 'models' has one of this name; rename it")
+    for name, model in params.models.items():
+        if model.classes != CLASS_PARTS:
+            raise UsageError(f"{path}: models.{name}.classes: only a model of 'joint' chooses them")
+    for name, model in params.every_model.items():
+        section = "joint" if name in params.joint else "models"
+        for feature in model.features:
+            if feature not in params.features:
+                error = unknown_name("feature", feature, params.features)
+                raise UsageError(f"{path}: {section}.{name}.features: {error}")
+    for where, named in _models_named(params):
+        if named not in params.every_model:
+            error = unknown_name("model", named, params.every_model)
+            raise UsageError(f"{path}: {where}: {error}")
+    for row in params.ladder:
+        if row.system not in params.every_system:
+            error = unknown_name("system", row.system, params.every_system)
+            raise UsageError(f"{path}: ladder: {error}")
+    for name, fusion in params.fusions.items():
+        if name in params.systems:
+            raise UsageError(f"{path}: fusions.{name}: systems has one of this name; rename one")
+        for member in fusion.members:
+            if member not in params.systems:
+                error = unknown_name("system", member, params.systems)
+                raise UsageError(f"{path}: fusions.{name}.members: {error}")
+        if not fusion.members and not params.select.candidates() and not fusion.machines:
+            raise UsageError(
+                f"{path}: fusions.{name}: no members, and the section select has no models and"
+                " scorers to choose them from"
+            )
+
+
+def _models_named(params: Params) -> Iterator[tuple[str, str]]:
+    """Yield each place that names a model, with the name."""
+    for name, system in params.systems.items():
+        yield f"systems.{name}.model", system.model
+    for name in params.select.models:
+        yield "select.models", name
+    for name, fusion in params.fusions.items():
+        for machine, members in fusion.machines.items():
+            for member in members:
+                yield f"fusions.{name}.machines.{machine}", member.model

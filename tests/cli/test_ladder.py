@@ -1,0 +1,60 @@
+"""asd ladder: one change a row, with what it is worth."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from asd.cli import cli
+from asd.errors import UsageError
+from asd.metrics.official import evaluate
+from asd.metrics.results import read_systems
+from asd.metrics.rules import RULES
+from asd.metrics.truth import read_truth
+
+LADDER = """
+ladder:
+  - {system: spread, change: log-mel alone}
+  - {system: cosine, change: the wave too}
+  - {system: spread, change: back again}
+score:"""
+
+
+def ladder(root: Path, *arguments: str) -> str:
+    out = io.StringIO()
+    with chdir(root), redirect_stdout(out):
+        cli.main(["ladder", *arguments], standalone_mode=False)
+    return out.getvalue()
+
+
+def test_each_row_is_compared_with_the_one_before(tiny: Path) -> None:
+    path = tiny / "pipeline" / "params.yaml"
+    path.write_text(path.read_text().replace("\nscore:", LADDER))
+    rows = json.loads(ladder(tiny, "--seeds", "2", "--json"))
+    assert [row["system"] for row in rows] == ["spread", "cosine", "spread"]
+    truth = read_truth(tiny / "data" / "index")
+    expected = {}
+    for name in ("spread", "cosine"):
+        of_seeds = [
+            evaluate(read_systems(folder, truth, [name])[0].sections, RULES["2020"]).score
+            for folder in (tiny / "data/scores", tiny / "data/reports/seeds/1/scores")
+        ]
+        expected[name] = sum(of_seeds) / 2
+    assert rows[0]["score"] == pytest.approx(expected["spread"])
+    assert rows[0]["gain"] is None
+    assert rows[1]["gain"] == pytest.approx(expected["cosine"] - expected["spread"])
+    assert rows[2]["gain"] == pytest.approx(-rows[1]["gain"])
+    assert rows[2]["gain_low"] == pytest.approx(-rows[1]["gain_high"])
+    assert all(row["low"] <= row["score"] <= row["high"] for row in rows)
+    again = ladder(tiny, "--seeds", "2")
+    assert "trained 0 models, reused 4; features computed 0" in again
+    assert "| cosine: the wave too " in (tiny / "data/reports/ladder.md").read_text()
+
+
+def test_without_a_ladder(tiny: Path) -> None:
+    with pytest.raises(UsageError, match="no section ladder; 'asd init ladder'"):
+        ladder(tiny)

@@ -1,0 +1,155 @@
+"""asd select, and systems that join others: scored, written down, predicted with."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asd.cli import cli
+from asd.detection import Detector
+from asd.errors import UsageError
+from asd.params import load_params
+from asd.scoring.files import read_values
+from asd.scoring.thresholds import read_provenance
+
+SECTIONS = """
+  pooled: {network: pooled, poolings: {mean: {pooling: mean}, loud: {pooling: max}}}
+models:
+  pooled: {features: [logmel], network: pooled}
+"""
+FUSIONS = """
+fusions:   # by name
+  both: {members: [cosine, spread], join: max}
+  # Chosen for each machine.
+  selected: {}
+
+select:
+  members: 2
+  models: {pooled: [mean, loud]}
+  scorers:
+    cosine: {scorer: cosine}
+    near: {scorer: neighbours, settings: {distance: standardised, k: 2}}
+score:"""
+
+
+@pytest.fixture
+def project(tiny: Path) -> Path:
+    """The tiny project with a training-free model, a fusion, and one that is to be selected."""
+    path = tiny / "pipeline" / "params.yaml"
+    text = path.read_text().replace("\nmodels:\n", SECTIONS).replace("\nscore:", FUSIONS)
+    path.write_text(text)
+    for verb in ("train", "embed"):
+        run(tiny, verb, "--model", "pooled")
+    return tiny
+
+
+def run(root: Path, *arguments: str) -> str:
+    out = io.StringIO()
+    with chdir(root), redirect_stdout(out):
+        cli.main(list(arguments), standalone_mode=False)
+    return out.getvalue()
+
+
+def scores(root: Path, system: str) -> dict[str, float]:
+    folder = root / "data" / "scores" / system
+    return {
+        f"{path.name}/{name}": value
+        for path in sorted(folder.glob("anomaly_score_*"))
+        for name, value in read_values(path).items()
+    }
+
+
+def test_a_fusion_is_scored_and_predicted_alike(project: Path) -> None:
+    out = run(project, "score", "--system", "both")
+    assert "both: scored 8 clips of 1 machine" in out
+    sounds = sorted((project / "raw/pump/id_00/test").rglob("*.wav"))
+    detector = Detector.load(project, "pump", "both")
+    found = dict(zip((one.name for one in sounds), detector.score(sounds, "00"), strict=True))
+    stored = read_values(project / "data/scores/both/anomaly_score_pump_section_00_test.csv")
+    assert stored == found
+
+
+def test_selected_before_and_after_it_is_written_down(project: Path) -> None:
+    run(project, "score", "--system", "selected")
+    before = scores(project, "selected")
+    made = read_provenance(project / "data/scores/selected/threshold_pump.json")["system"]
+    assert made["selection"]["criterion"] == "strangers"
+    assert len(made["members"]) == len(made["selection"]["chosen"]) >= 2
+    text = (project / "pipeline/params.yaml").read_text()
+    out = run(project, "select")
+    assert "| pooled/mean/cosine" in out
+    written = (project / "pipeline/params.yaml").read_text()
+    kept = [line for line in text.splitlines() if line != "  selected: {}"]
+    assert [line for line in written.splitlines() if line in kept] == kept
+    members = load_params(project / "pipeline/params.yaml").fusions["selected"].machines["pump"]
+    assert [one.model_dump(mode="json") for one in members] == made["members"]
+    run(project, "select")
+    assert (project / "pipeline/params.yaml").read_text() == written
+    run(project, "score", "--system", "selected")
+    assert scores(project, "selected") == before
+    assert "selected" in (project / "data/reports/selection.md").read_text()
+
+
+def test_selected_is_the_default_of_predict(project: Path) -> None:
+    with pytest.raises(UsageError, match="asd score --system selected"):
+        Detector.load(project, "pump")
+    run(project, "score", "--system", "selected")
+    detector = Detector.load(project, "pump")
+    assert detector.system == "selected"
+    sound = project / "raw/pump/id_02/test/anomaly/02_12.wav"
+    stored = read_values(project / "data/scores/selected/anomaly_score_pump_section_02_test.csv")
+    assert detector.score([sound], "02")[0] == stored["02_12.wav"]
+    assert detector.nearest([sound], "02")[0].startswith("02_")
+    picture = project / "why.png"
+    run(project, "explain", "--section", "02", str(sound), "--out", str(picture))
+    assert picture.stat().st_size > 10_000
+
+
+def test_the_choice_sees_no_test_clip(project: Path) -> None:
+    first = json.loads(run(project, "select", "--dry-run", "--json", "--compare"))
+    for path in (project / "data/banks/pooled/pump").glob("test.h5"):
+        path.unlink()
+    assert json.loads(run(project, "select", "--dry-run", "--json", "--compare")) == first
+    assert set(first[0]["candidates"]["pooled/mean/near"]) == {
+        "strangers",
+        "agreement",
+        "resampled",
+        "spread",
+    }
+
+
+def test_evaluate_takes_fusions(project: Path) -> None:
+    run(project, "score")
+    run(project, "evaluate")
+    systems = json.loads((project / "data/reports/metrics.json").read_text())["systems"]
+    assert {"both", "selected", "cosine"} <= set(systems)
+    assert np.isfinite(systems["selected"]["score"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[cosine, spread]", "[cosine, sprad]", "unknown system 'sprad'.*'spread'"),
+        ("  both: {members", "  cosine: {members", "fusions.cosine: systems has one of this name"),
+        ("{pooled: [mean, loud]}", "{pool: [mean]}", "select.models: unknown model 'pool'"),
+        ("{pooled: [mean, loud]}", "{}", "fusions.selected: no members"),
+    ],
+)
+def test_wrong_params(project: Path, old: str, new: str, message: str) -> None:
+    path = project / "pipeline" / "params.yaml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UsageError, match=message):
+        run(project, "score")
+
+
+def test_fusions_on_one_line_are_not_torn(project: Path) -> None:
+    path = project / "pipeline" / "params.yaml"
+    start, end = path.read_text().split("\nfusions:")[0], path.read_text().split("\nselect:")[1]
+    path.write_text(f"{start}\nfusions: {{selected: {{}}}}\nselect:{end}")
+    with pytest.raises(UsageError, match="on a line of its own"):
+        run(project, "select")

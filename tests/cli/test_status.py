@@ -1,0 +1,227 @@
+"""`asd status`: what is there, out of date or missing, without computing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from asd.cli import cli
+from asd.clips.record import read_index
+from asd.finetuning.plan import inputs_digest, meant, training_clips
+from asd.params import load_params
+
+Asd = Callable[..., Any]
+Status = Callable[[], dict[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny project with figures and report."""
+    import contextlib
+    import shutil
+
+    root = tmp_path_factory.mktemp("status") / "project"
+    shutil.copytree(tiny_template, root)
+    params = root / "pipeline" / "params.yaml"
+    params.write_text(params.read_text() + "evaluate: {bootstrap: 0}\n")
+    with contextlib.chdir(root):
+        for verb in ("evaluate", "report"):
+            cli.main(["-q", verb], standalone_mode=False)
+    return root
+
+
+@pytest.fixture
+def project(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    import shutil
+
+    # With times, so that no recording looks younger than the index.
+    shutil.copytree(whole, tmp_path / "project", copy_function=shutil.copy2)
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def status(asd: Asd) -> Status:
+    def found() -> dict[str, dict[str, Any]]:
+        done = asd("status", "--json")
+        assert done.code == 0, done.err
+        return {row["stage"]: row for row in json.loads(done.out)}
+
+    return found
+
+
+def _edit(old: str, new: str) -> None:
+    path = Path("pipeline/params.yaml")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_whole_project_is_current(project: Path, asd: Asd, status: Status) -> None:
+    assert {stage: row["state"] for stage, row in status().items()} == {
+        "index": "current",
+        "finetune": "unused",
+        **dict.fromkeys(("extract", "train", "embed", "score", "evaluate", "report"), "current"),
+    }
+    lines = asd("status").out.splitlines()
+    assert lines[0] == "index     pump  current  26 clips"
+    assert lines[-1] == "nothing to do"
+
+
+def test_an_empty_project_lacks_everything(project: Path, asd: Asd, status: Status) -> None:
+    import shutil
+
+    shutil.rmtree("data")
+    assert {row["state"] for row in status().values()} == {"missing", "unused"}
+    assert asd("status").out.splitlines()[-1] == "next: asd index"
+
+
+Change = Callable[[], object]
+LOUDER = Path("raw/pump/id_00/train/00_03.wav")
+
+
+def _longer() -> None:
+    samples, rate = soundfile.read(LOUDER)
+    soundfile.write(LOUDER, samples[:1000], rate)
+    os.utime(LOUDER, (4e9, 4e9))
+
+
+def _other_bank() -> None:
+    """Enrol a clip: the banks are others than those that were scored."""
+    cli.main(
+        ["-q", "enroll", "--section", "00", "raw/pump/id_02/train/02_00.wav"],
+        standalone_mode=False,
+    )
+
+
+CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
+    "a recording more": (
+        lambda: LOUDER.with_name("new.wav").write_bytes(LOUDER.read_bytes()),
+        {"index": "1 recording new, such as pump/id_00/train/new.wav"},
+    ),
+    "a recording less": (LOUDER.unlink, {"index": "1 recording gone, such as pump/id_00"}),
+    "another length": (_longer, {"index": "1 recording changed, such as pump/id_00/train/00_03"}),
+    "another rate": (
+        lambda: _edit("sample_rate: 8000", "sample_rate: 4000"),
+        {"index": "another rate than index.sample_rate 4000", "extract": "signal.sample_rate"},
+    ),
+    "a feature": (
+        lambda: _edit("hop: 128, mels", "hop: 64, mels"),
+        {"extract": "logmel: other settings (config.hop 128 -> 64) (4 shards"},
+    ),
+    "a feature more": (
+        lambda: _edit("  wave: {", "  second: {extractor: wave}\n  wave: {"),
+        {"extract": "second: missing"},
+    ),
+    "a shard less": (
+        Path("data/features/pump/wave/section_02_train.h5").unlink,
+        {
+            "extract": "wave: missing (1 shard, such as section_02_train)",
+            "train": "both: trained on other rows of wave",
+            "embed": "both: made of other train rows of wave",
+        },
+    ),
+    "the network": (
+        lambda: _edit("embedding: 6", "embedding: 7"),
+        {"train": "both: other settings (settings.embedding 6 -> 7)"},
+    ),
+    "the training": (
+        lambda: _edit("epochs: 2", "epochs: 3"),
+        {"train": "mel: other settings (epochs 2 -> 3)"},
+    ),
+    "a model less": (
+        Path("data/models/mel/pump/model.json").unlink,
+        {"train": "mel: missing", "embed": "mel: its model is missing"},
+    ),
+    "the banks' settings": (
+        lambda: _edit("embed: {batch_size: 8", "embed: {batch_size: 4"),
+        {"embed": "both: other settings (batch_size 8 -> 4)"},
+    ),
+    "a damaged bank": (
+        lambda: Path("data/banks/mel/pump/train.h5").write_bytes(b"no bank"),
+        {"embed": "mel: damaged", "score": "spread: made of another train bank of mel"},
+    ),
+    "an enrolment": (_other_bank, {"score": "cosine: made of another train bank of both"}),
+    "a system": (
+        lambda: _edit("k: 2", "k: 3"),
+        {"score": "spread: scored with other settings of the system"},
+    ),
+    "the threshold": (
+        lambda: _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
+        {"score": "cosine: other settings (false_alarm_rate 0.2 -> 0.1)"},
+    ),
+    "a score file less": (
+        Path("data/scores/cosine/anomaly_score_pump_section_00_test.csv").unlink,
+        {"score": "cosine: anomaly_score_pump_section_00_test.csv is gone", "evaluate": ""},
+    ),
+    "the rules": (
+        lambda: _edit("rules: '2020'", "rules: '2021'"),
+        {"evaluate": "cosine: other settings (dataset.rules", "report": "other params"},
+    ),
+    "a report less": (Path("data/reports/results.csv").unlink, {"report": ""}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_change_makes_stale(project: Path, status: Status, change: str) -> None:
+    """The stage that the change concerns, for its reason; those it does not are current."""
+    make, expected = CHANGES[change]
+    make()
+    found = status()
+    for stage, reason in expected.items():
+        assert found[stage]["state"] in ("stale", "missing"), stage
+        assert not reason or any(reason in one for one in found[stage]["reasons"]), found[stage]
+    stages = list(found)
+    first = min(stages.index(stage) for stage in expected)
+    assert all(found[stage]["state"] in ("current", "unused") for stage in stages[:first])
+
+
+def test_labels_and_scores_decide_on_the_figures(project: Path, status: Status) -> None:
+    scores = Path("data/scores/cosine/anomaly_score_pump_section_00_test.csv")
+    lines = scores.read_text().splitlines()
+    name = lines[0].partition(",")[0]
+    scores.write_text("\n".join([f"{name},0.125", *lines[1:]]) + "\n")
+    found = status()
+    assert found["evaluate"]["reasons"] == ["cosine: of other scores or labels"]
+
+
+def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status) -> None:
+    _edit("  wave: {", "  ptm: {extractor: ptm}\n  wave: {")
+    assert status()["finetune"]["state"] == "missing"
+    config = load_params(Path("pipeline/params.yaml")).finetune
+    clips = training_clips(read_index(Path("data/index/pump.csv")))
+    record = {"params": meant(config), "inputs": {"digest": inputs_digest(clips)}}
+    path = Path("data/checkpoints/ptm/finetune.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record))
+    assert status()["finetune"]["state"] == "current"
+    _edit("features:\n", "finetune: {steps: 7, device: cpu, seed: 1}\nfeatures:\n")
+    assert status()["finetune"]["reasons"] == ["other settings (steps 2000 -> 7, seed 0 -> 1)"]
+    path.write_text(json.dumps({**record, "inputs": {"digest": inputs_digest(clips[1:])}}))
+    assert "other training clips" in status()["finetune"]["reasons"]
+
+
+def test_one_machine_alone(project: Path, asd: Asd) -> None:
+    rows = json.loads(asd("status", "--machine", "pump", "--json").out)
+    assert {row["machine"] for row in rows} == {"pump"}
+    assert asd("status", "--machine", "pmp").code == 2
+
+
+def test_nothing_heavy_is_imported(project: Path) -> None:
+    code = (
+        "import sys; from asd.cli import cli; cli.main(['status'], standalone_mode=False);"
+        "print([m for m in ('torch', 'transformers', 'sklearn', 'scipy', 'matplotlib')"
+        " if m in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert out.splitlines()[-1] == "[]"

@@ -1,0 +1,87 @@
+"""Computing rows in this process: in order, ahead of the writer, and no further than needed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asd.clips.audio import Signal, read_clip
+from asd.clips.record import Clip
+from asd.errors import JobError
+from asd.extraction import compute_here
+from asd.features.wave import Wave, WaveConfig
+
+BATCH = 4
+
+
+class Watched(Wave):
+    """The wave in small batches; counts its calls and can wait for the caller's word."""
+
+    batch_size = BATCH
+
+    def __init__(self, signal: Signal) -> None:
+        super().__init__(WaveConfig(), signal)
+        self.calls = threading.Semaphore(0)
+        self.count = 0
+
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        assert waves.shape == (BATCH, self.signal.length)
+        self.count += 1
+        self.calls.release()
+        return super().__call__(waves)
+
+
+@pytest.fixture
+def extractor(signal: Signal) -> Watched:
+    return Watched(signal)
+
+
+def usable(clips: list[Clip]) -> list[Clip]:
+    return [clip for clip in clips if clip.usable]
+
+
+def test_rows_come_in_order_and_are_the_clips(
+    tmp_path: Path, clips: list[Clip], signal: Signal, extractor: Watched
+) -> None:
+    chosen, pending = usable(clips), np.arange(1, 30, 2)
+    found = list(compute_here(tmp_path / "raw", extractor)(chosen, pending))
+    assert [len(rows) for rows, _ in found] == [4, 4, 4, 3]
+    np.testing.assert_array_equal(np.concatenate([rows for rows, _ in found]), pending)
+    for rows, values in found:
+        for row, value in zip(rows, values, strict=True):
+            expected = read_clip(tmp_path / "raw" / chosen[row].path, signal)
+            np.testing.assert_array_equal(value, expected)
+
+
+def test_the_next_batch_is_computed_while_one_is_written(
+    tmp_path: Path, clips: list[Clip], extractor: Watched
+) -> None:
+    chosen = usable(clips)
+    computing = compute_here(tmp_path / "raw", extractor)(chosen, np.arange(40))
+    next(computing)
+    for _ in range(3):  # the one that is here, and two more that nobody has asked for yet
+        assert extractor.calls.acquire(timeout=30)
+    assert not extractor.calls.acquire(blocking=False)
+    computing.close()  # type: ignore[attr-defined]
+    assert extractor.count == 3
+
+
+def test_what_was_computed_before_an_error_is_given_out(
+    tmp_path: Path, clips: list[Clip], extractor: Watched
+) -> None:
+    chosen: list[Any] = usable(clips)
+    chosen[9] = replace(chosen[9], digest="0" * 64)
+    computing = compute_here(tmp_path / "raw", extractor)(chosen, np.arange(40))
+    assert [next(computing)[0].tolist() for _ in range(2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    with pytest.raises(JobError, match="changed since it was indexed"):
+        next(computing)
+
+
+def test_nothing_to_do(tmp_path: Path, clips: list[Clip], extractor: Watched) -> None:
+    assert list(compute_here(tmp_path / "raw", extractor)(usable(clips), np.arange(0))) == []
+    assert extractor.count == 0

@@ -1,0 +1,68 @@
+"""The same seed gives the same bytes: the whole pipeline, run twice in two folders.
+
+`ASD_LONG_TESTS=1` runs the demo twice as well (its recordings, fine-tuning and all models).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from asd.cli import cli
+
+LONG = bool(os.environ.get("ASD_LONG_TESTS"))
+PROFILES = Path(__file__).resolve().parents[1] / "pipeline/profiles"
+STAGES = ("index", "finetune", "extract", "train", "embed", "score", "evaluate")
+
+
+def _run(root: Path, stages: tuple[str, ...]) -> None:
+    with chdir(root):
+        for stage in stages:
+            cli.main([stage], standalone_mode=False)
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    data = root / "data"
+    return {
+        path.relative_to(data).as_posix(): path.read_bytes()
+        for path in data.rglob("*")
+        if path.is_file()
+    }
+
+
+def _assert_same(one: Path, two: Path, systems: int) -> None:
+    first, second = _contents(one), _contents(two)
+    assert sum(name.endswith("train.h5") for name in first if name.startswith("banks/")) > 0
+    assert len({Path(name).parent for name in first if name.startswith("scores/")}) == systems
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_project_run_twice_has_the_same_bytes(tiny_template: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        root = tmp_path / name
+        shutil.copytree(tiny_template / "pipeline", root / "pipeline")
+        shutil.copytree(tiny_template / "raw", root / "raw")
+        _run(root, STAGES)
+    _assert_same(tmp_path / "one", tmp_path / "two", systems=3)
+    for kind in ("banks", "scores"):
+        earlier = {n: b for n, b in _contents(tiny_template).items() if n.startswith(kind)}
+        assert earlier
+        assert earlier.items() <= _contents(tmp_path / "one").items()
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes; ASD_LONG_TESTS=1 runs it")
+def test_the_demo_run_twice_has_the_same_bytes(tmp_path: Path) -> None:
+    systems = 0
+    for name in ("one", "two"):
+        root = tmp_path / name
+        shutil.copytree(PROFILES, root / "pipeline/profiles")
+        with chdir(root):
+            cli.main(["init", "demo"], standalone_mode=False)
+        _run(root, ("synth", *STAGES))
+        systems = len(list((root / "data/scores").iterdir()))
+    _assert_same(tmp_path / "one", tmp_path / "two", systems)

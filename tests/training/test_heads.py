@@ -1,0 +1,153 @@
+"""Every head trains, with mixup too, comes back and embeds; the default is what it always was."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
+from asd.errors import UsageError
+from asd.models.heads import HEADS
+from asd.training import loop
+from asd.training.artifact import load_model, read_record
+from asd.training.embedding import embed
+from asd.training.loop import Training, train
+from asd.training.objectives.classification import Classification
+
+SECTIONS = {"00": 8, "01": 8, "02": 8}
+OWN: dict[str, dict[str, Any]] = {"adaproj": {"subspace": 2}, "sub_cluster_adacos": {"centres": 3}}
+EMBED = EmbedConfig(batch_size=4, precision="float32")
+
+
+@pytest.fixture
+def run(model: ModelConfig, config: TrainConfig, tmp_path: Path) -> Callable[..., Training]:
+    def trained(store: Any, folder: str = "model", **own: Any) -> Training:
+        values = model.model_dump() | {"features": ("logmel",)} | own
+        state = tmp_path / f"{folder}.state"
+        chosen = ModelConfig.model_validate(values)
+        return train(store, "fan", "m", chosen, config, tmp_path / folder, state)
+
+    return trained
+
+
+def _losses(folder: Path) -> list[float]:
+    with (folder / "history.csv").open() as file:
+        return [float(row["cross_entropy"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.5])
+@pytest.mark.parametrize("head", list(HEADS))
+def test_a_head_trains_comes_back_and_embeds(
+    head: str, mixup: float, fill: Callable, run: Callable, tmp_path: Path
+) -> None:
+    store = fill(SECTIONS)
+    own = {
+        "head": {"kind": head, **OWN.get(head, {})},
+        "losses": LossWeights(triplet=0).model_dump(),
+        "train": {"epochs": 12, "learning_rate": 2e-2, "mixup": mixup},
+    }
+    assert run(store, **own).epochs == 12
+    losses = _losses(tmp_path / "model")
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    # Without margins, whatever the head was trained with.
+    right = outputs.arrays["logits"].argmax(axis=1) == outputs.classes
+    assert right.mean() > 0.6
+    assert run(store, **own).epochs == 0
+
+
+def test_the_default_is_not_named(fill: Callable, run: Callable, tmp_path: Path) -> None:
+    """Models from before there were heads and mixup are those of the same request."""
+    store = fill(SECTIONS)
+    run(store)
+    request = read_record(tmp_path / "model")["request"]
+    assert "head" not in request["model"]
+    assert "mixup" not in request["train"]
+    assert "machines" not in request
+    assert run(store, head={"kind": "linear"}, train={"mixup": 0}).epochs == 0
+
+
+@pytest.mark.parametrize("change", [{"head": {"kind": "adacos"}}, {"train": {"mixup": 0.5}}])
+def test_a_change_trains_again(change: dict[str, Any], fill: Callable, run: Callable) -> None:
+    store = fill(SECTIONS)
+    run(store)
+    assert run(store, **change).epochs == 4
+
+
+def test_a_killed_run_with_mixup_ends_in_the_same_bytes(
+    fill: Callable, run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = fill(SECTIONS)
+    own = {"head": {"kind": "arcface"}, "train": {"mixup": 0.5}}
+    run(store, "whole", **own)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
+    plain = loop.save_state
+
+    def dying(*arguments: Any) -> None:
+        plain(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_state", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, "killed", **own)
+    monkeypatch.undo()
+    assert run(store, "killed", **own).resumed == 1
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_network_without_a_choice_of_heads_says_so(fill: Callable, run: Callable) -> None:
+    small = {"network": "mobilenetv2", "settings": {"width": 0.1, "frames": 8}}
+    with pytest.raises(UsageError, match=r"network 'mobilenetv2' has no head to choose"):
+        run(fill(SECTIONS), head={"kind": "adacos"}, **small)
+
+
+BRANCHES = {
+    "features": ("spectrum", "spectrogram"),
+    "network": "branches",
+    "settings": {
+        "spectrum": {"channels": 16, "embedding": 6},
+        "spectrogram": {"channels": [2, 4], "blocks": 1, "embedding": 6},
+    },
+}
+SHAPES = {"spectrum": ((700,), "float16"), "spectrogram": ((12, 9), "float16")}
+RECIPES = {name: {"extractor": name, "config": {}} for name in SHAPES}
+
+
+def test_branches_train_on_spectra(fill: Callable, run: Callable, tmp_path: Path) -> None:
+    store = fill(SECTIONS, shapes=SHAPES, recipes=RECIPES)
+    run(store, train={"epochs": 20, "learning_rate": 1e-2, "mixup": 0.5}, **BRANCHES)
+    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    assert outputs.arrays["embedding"].shape == (24, 12)
+    right = outputs.arrays["logits"].argmax(axis=1) == outputs.classes
+    assert right.mean() > 0.6
+
+
+def test_ripples_leave_a_spectrum_alone(fill: Callable, config: TrainConfig) -> None:
+    from asd.training.data import StoredClips
+    from asd.training.labels import label
+
+    store = fill({"00": 6}, attributes=("",), shapes=SHAPES, recipes=RECIPES)
+    clips = StoredClips(store, "fan", list(SHAPES), "train")
+    assert clips.spectra == ("spectrum",)
+    labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
+    chosen = ModelConfig.model_validate(BRANCHES)
+    (batch, *_) = Classification(clips, labels, chosen, config).batches(0)
+    whole = {name: clips.batch(np.arange(6))[name].flatten(1) for name in SHAPES}
+    for name, plain in (("spectrum", True), ("spectrogram", False)):
+        rows = batch.inputs[name].flatten(1)
+        is_there = (rows[:, None] == whole[name][None]).all(dim=2).any(dim=1)
+        assert bool(is_there.all()) is plain
+
+
+def test_a_spectrum_alone_has_no_ripples(fill: Callable, run: Callable) -> None:
+    shapes = {"spectrum": SHAPES["spectrum"]}
+    store = fill({"00": 6}, attributes=("",), shapes=shapes, recipes=RECIPES)
+    with pytest.raises(UsageError, match=r"fan: its clips are of one class.*such as logmel"):
+        run(store, **BRANCHES | {"features": ("spectrum",)})

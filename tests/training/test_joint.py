@@ -1,0 +1,202 @@
+"""One network over several machines: its clips, its classes, its training and its banks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
+from asd.errors import JobError, UsageError
+from asd.store import FeatureStore
+from asd.training import loop
+from asd.training.artifact import load_model, read_record
+from asd.training.data import StoredClips, statistics
+from asd.training.embedding import embed
+from asd.training.labels import joint_names, label
+from asd.training.loop import Training, train
+from asd.training.transforms import TRANSFORMS
+
+MACHINES = ("fan", "valve")
+SECTIONS = {"fan": {"00": 8, "01": 6}, "valve": {"00": 7}}
+EMBED = EmbedConfig(batch_size=4, precision="float32")
+
+
+@pytest.fixture
+def store(fill: Callable) -> FeatureStore:
+    for machine in MACHINES:
+        found: FeatureStore = fill(SECTIONS[machine], machine=machine)
+    return found
+
+
+@pytest.fixture
+def run(
+    store: FeatureStore, model: ModelConfig, config: TrainConfig, tmp_path: Path
+) -> Callable[..., Training]:
+    def trained(folder: str = "model", machines: Any = MACHINES, **own: Any) -> Training:
+        chosen = model.model_copy(update={"train": own})
+        state = tmp_path / f"{folder}.state"
+        return train(store, machines, "m", chosen, config, tmp_path / folder, state)
+
+    return trained
+
+
+def test_clips_of_machines_follow_each_other(store: FeatureStore) -> None:
+    features = ["logmel", "wave"]
+    together = StoredClips(store, MACHINES, features, "train")
+    alone = [StoredClips(store, machine, features, "train") for machine in MACHINES]
+    assert len(together) == 21
+    assert together.machine == "all"
+    assert together.machines == ["fan"] * 14 + ["valve"] * 7
+    assert together.sections == ["00"] * 8 + ["01"] * 6 + ["00"] * 7
+    assert together.column("name") == [name for clips in alone for name in clips.column("name")]
+    rows = np.array([20, 0, 14, 13])
+    for name, values in together.batch(rows).items():
+        whole = np.concatenate([clips.batch(np.arange(len(clips)))[name] for clips in alone])
+        np.testing.assert_array_equal(values, whole[rows])
+    expected = {
+        f"{machine}/{section}": identity
+        for machine, clips in zip(MACHINES, alone, strict=True)
+        for section, identity in clips.identities["logmel"].items()
+    }
+    assert together.identities["logmel"] == expected
+    mean, _ = statistics(together)["logmel"]
+    values = together.batch(np.arange(21))["logmel"].double()
+    np.testing.assert_allclose(mean, values.mean(dim=(0, 2)), rtol=1e-5)
+
+
+def test_classes_are_all_that_is_known() -> None:
+    columns = (
+        ["fan", "fan", "valve", "fan"],
+        ["00", "00", "00", "00"],
+        ["source", "target", "source", "source"],
+        ["v=1", "v=1", "", "v=1"],
+    )
+    labels = label(*columns[1:], columns[0])
+    assert labels.task == "joint"
+    assert labels.classes == ("fan 00 source v=1", "fan 00 target v=1", "valve 00 source")
+    assert labels.primary.tolist() == [0, 1, 2, 0]
+    assert labels.attribute_classes == ("fan section_00 v=1",)
+    assert labels.attribute.tolist() == [0, 0, -1, 0]
+    assert joint_names(*columns) == [labels.classes[i] for i in labels.primary]
+
+
+def test_classes_are_of_what_is_asked_for() -> None:
+    columns = (["fan", "pump", "fan"], ["00", "00", "01"], ["source"] * 3, ["v=1", "v=2", "v=3"])
+    assert joint_names(*columns, ["section", "machine"]) == ["fan 00", "pump 00", "fan 01"]
+    assert joint_names(*columns, ["attributes"]) == ["v=1", "v=2", "v=3"]
+    labels = label(*columns[1:], columns[0], ["machine"])
+    assert (labels.task, labels.classes, labels.primary.tolist()) == (
+        "joint",
+        ("fan", "pump"),
+        [0, 1, 0],
+    )
+
+
+def test_a_model_of_fewer_classes_embeds_by_them(
+    store: FeatureStore, model: ModelConfig, config: TrainConfig, tmp_path: Path
+) -> None:
+    coarse = model.model_copy(update={"classes": ("machine", "section")})
+    train(store, MACHINES, "m", coarse, config, tmp_path / "m", tmp_path / "s")
+    trained = load_model(tmp_path / "m")
+    assert trained.record["request"]["classes"] == ["fan 00", "fan 01", "valve 00"]
+    outputs = embed(store, "fan", trained, "train", EMBED)
+    assert outputs.classes.tolist() == [0] * 8 + [1] * 6
+
+
+def test_one_state_in_all_is_told_apart_by_transformations() -> None:
+    labels = label(["00"] * 2, ["source"] * 2, [""] * 2, ["fan"] * 2)
+    assert (labels.task, labels.classes) == ("transformations", TRANSFORMS)
+
+
+def test_it_is_trained_once_and_embeds_each_machine(
+    store: FeatureStore, run: Callable, tmp_path: Path
+) -> None:
+    result = run()
+    assert (result.machine, result.task, result.classes, result.clips) == ("all", "joint", 6, 21)
+    assert run().epochs == 0
+    trained = load_model(tmp_path / "model")
+    assert trained.record["request"]["machines"] == ["fan", "valve"]
+    classes = trained.record["request"]["classes"]
+    for machine in MACHINES:
+        outputs = embed(store, machine, trained, "train", EMBED)
+        columns = outputs.columns
+        names = joint_names(
+            [machine] * len(outputs.classes),
+            columns["section"],
+            columns["domain"],
+            columns["attributes"],
+        )
+        assert [classes[i] for i in outputs.classes] == names
+        assert outputs.arrays["logits"].shape == (len(names), 6)
+        assert set(outputs.inputs["logmel"]) == set(SECTIONS[machine])
+
+
+def test_a_machine_that_changed_is_refused(
+    store: FeatureStore, run: Callable, fill: Callable, tmp_path: Path
+) -> None:
+    run()
+    trained = load_model(tmp_path / "model")
+    fill({"00": 9}, machine="valve")
+    embed(store, "fan", trained, "train", EMBED)
+    with pytest.raises(JobError, match=r"valve: the store changed since training"):
+        embed(store, "valve", trained, "train", EMBED)
+    assert run().epochs == 4
+
+
+def test_a_killed_run_ends_in_the_same_bytes(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("whole")
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
+    plain = loop.save_state
+
+    def dying(*arguments: Any) -> None:
+        plain(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_state", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed")
+    monkeypatch.undo()
+    assert run("killed").resumed == 1
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_machines_alone_and_together_are_other_models(run: Callable, tmp_path: Path) -> None:
+    run("one", machines="fan")
+    run("all", machines=("fan",))
+    one, together = (read_record(tmp_path / name)["request"] for name in ("one", "all"))
+    assert one["task"] == "sections"
+    assert together["task"] == "joint"
+    assert "machines" not in one
+
+
+def _signal(length: int) -> dict[str, Any]:
+    signal = {"sample_rate": 16000, "length": length, "channel": 0}
+    return {"logmel": {"extractor": "logmel", "signal": signal, "config": {"hop": length}}}
+
+
+def test_clips_need_one_length(fill: Callable, config: TrainConfig, tmp_path: Path) -> None:
+    for machine, length, frames in (("fan", 160_000, 11), ("valve", 96_000, 9)):
+        shapes = {"logmel": ((16, frames), "float16")}
+        store = fill({"00": 4}, machine=machine, shapes=shapes, recipes=_signal(length))
+    chosen = ModelConfig(features=("logmel",), losses=LossWeights())
+    with pytest.raises(
+        UsageError,
+        match=r"fan has clips of 10 s at 16000 Hz, valve of 6 s.*"
+        r"set index.seconds",
+    ):
+        train(store, MACHINES, "m", chosen, config, tmp_path / "m", tmp_path / "s")
+
+
+def test_features_need_one_recipe(fill: Callable) -> None:
+    for machine, recipe in (("fan", {"config": {"floor": 1}}), ("valve", {"config": {"floor": 2}})):
+        shapes = {"logmel": ((16, 11), "float16")}
+        store = fill({"00": 4}, machine=machine, shapes=shapes, recipes={"logmel": recipe})
+    with pytest.raises(JobError, match=r"not computed with the same settings.*asd extract"):
+        StoredClips(store, MACHINES, ["logmel"], "train")
