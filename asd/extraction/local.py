@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +17,9 @@ from asd.clips.record import Clip
 from asd.clips.windows import runs
 from asd.extraction.shards import Compute
 from asd.features import Extractor
+from asd.memory import kept
 
-_READERS = 4
-_AHEAD = 2  # batches that are computed or read while the caller writes one
+_READERS = 2
 
 
 def compute_here(raw: Path, extractor: Extractor) -> Compute:
@@ -52,11 +54,13 @@ def _compute(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Compute batch after batch.
 
-    While the caller writes one batch, the next is computed, and the clips of the one after it are
-    read. Memory is that of these three.
+    While the caller writes one batch, the next is computed, or the next ones where an extractor
+    takes one thread each, and the clips of the one after are read. Memory is that of these.
     """
     size, signal = extractor.batch_size, extractor.signal
-    readers, computer = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(1)
+    lanes = len(os.sched_getaffinity(0)) if extractor.on_one_thread else 1
+    readers, computer = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(lanes)
+    memory = ExitStack()
 
     def compute(reading: list[Future[np.ndarray]]) -> np.ndarray:
         waves = [wave for run in reading for wave in run.result()]
@@ -64,13 +68,14 @@ def _compute(
 
     under_way: deque[tuple[np.ndarray, Future[np.ndarray]]] = deque()
     try:
+        memory.enter_context(kept())
         for rows in batches(pending, size):
             reading = [
                 readers.submit(read_windows, raw / path, signal, starts, digest)
                 for path, digest, starts in runs(clips[row] for row in rows)
             ]
             under_way.append((rows, computer.submit(compute, reading)))
-            if len(under_way) > _AHEAD:
+            if len(under_way) > lanes + 1:
                 first, values = under_way.popleft()
                 yield first, values.result()
         for rows, values in under_way:
@@ -78,3 +83,4 @@ def _compute(
     finally:
         for pool in (computer, readers):
             pool.shutdown(cancel_futures=True)
+        memory.close()

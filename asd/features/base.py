@@ -30,6 +30,8 @@ class Extractor(ABC):
         version: raised whenever the values of a row change for the same config.
         batch_size: clips a call; part of the contract, since values may depend on it in the last
             bits. A shorter batch is padded with zeros by the caller.
+        on_one_thread: whether a call computes on the thread that makes it and on no other, so that
+            as many batches as there are processors are computed side by side.
         device: where an extractor that runs a network computes; set before the first call.
     """
 
@@ -37,6 +39,7 @@ class Extractor(ABC):
     version: ClassVar[int]
     Config: ClassVar[type[Settings]]
     batch_size: int = 16
+    on_one_thread: bool = False
     device: str = "cpu"
 
     def __init__(self, config: Any, signal: Signal) -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from asd.features.mel_filter import MelTransform
 
-_CLIPS_AT_ONCE = 4  # that one thread takes; more would leave a thread idle at the end of a batch
-
 
 class LogMelConfig(Settings):
     """Settings of the log-mel; defaults are the paper's, where it gives them.
@@ -71,6 +69,7 @@ class LogMel(Extractor):
     version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = LogMelConfig
     batch_size = 16
+    on_one_thread = True
 
     def __init__(self, config: LogMelConfig, signal: Signal) -> None:
         super().__init__(config, signal)
@@ -100,13 +99,15 @@ class LogMel(Extractor):
 
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute log-mels (B, F, T) float16 of ``waves`` (B, L) int16."""
-        from asd.features.threads import on_one_thread_each
+        import torch
 
-        filters = self._filters  # imports torchaudio, so not in the threads
+        from asd.features.threads import one_thread
+
+        filters = self._filters
         rows = np.empty((len(waves), *self.row_shape), self.dtype)
-        starts = range(0, len(waves), _CLIPS_AT_ONCE)
-        parts = [slice(start, start + _CLIPS_AT_ONCE) for start in starts]
-        on_one_thread_each(lambda part: self._compute(waves[part], rows[part], filters), parts)
+        with one_thread(), torch.inference_mode(), self._borrowed(filters) as transform:
+            for wave, row in zip(waves, rows, strict=True):
+                torch.from_numpy(row).copy_(self._logarithm(transform(torch.from_numpy(wave))))
         return rows
 
     def plain(self, waves: np.ndarray) -> np.ndarray:
@@ -159,14 +160,6 @@ class LogMel(Extractor):
             mel_scale=config.mel_scale,
         )
         return filters
-
-    def _compute(self, waves: np.ndarray, rows: np.ndarray, filters: torch.Tensor) -> None:
-        """Write the log-mels of ``waves`` (B, L) into ``rows`` (B, F, T)."""
-        import torch
-
-        with torch.inference_mode(), self._borrowed(filters) as transform:
-            for wave, row in zip(waves, rows, strict=True):
-                torch.from_numpy(row).copy_(self._logarithm(transform(torch.from_numpy(wave))))
 
     def _logarithm(self, mel: torch.Tensor) -> torch.Tensor:
         mel.clamp_(min=self.config.floor)

@@ -8,7 +8,9 @@ import torch
 
 from asd.features.framing import Framing
 
-_FRAMES_AT_ONCE = 512  # frames of a transform; bounds the buffers, whatever a clip's length
+_FRAMES_AT_ONCE = (
+    128  # frames of a transform: their spectra stay in the cache until they are squared
+)
 _BANDS_AT_ONCE = 8  # bands of a product; more of them span more bins, most of them zeros
 
 
@@ -26,8 +28,7 @@ class MelTransform:
     """int16 waves to mel spectrograms (F, T), one clip and one thread at a time.
 
     A filter of the mel scale spans few of the bins: neighbouring bands are one product over those
-    bins alone. For power spectra the sum of the squares of the real and the imaginary part is a
-    part of that product, as every filter value stands there twice.
+    bins alone.
 
     An object holds buffers and must not be used by two threads at once.
 
@@ -41,11 +42,10 @@ class MelTransform:
         self._framing, self._power = framing, power
         # Scales int16 to [-1, 1) on the way.
         self._window = torch.hann_window(framing.n_fft) / 32768.0
-        self._bands = _group(filters.repeat_interleave(2, dim=0) if power == 2 else filters)
-        n_fft, frames = framing.n_fft, min(framing.frames, _FRAMES_AT_ONCE)
+        self._bands = _group(filters)
         self._padded = torch.zeros(framing.length + 2 * framing.padding)
-        self._frames = torch.empty(frames, n_fft)
-        self._spectra = torch.empty(frames, n_fft // 2 + 1, dtype=torch.complex64)
+        self._frames = torch.empty(min(framing.frames, _FRAMES_AT_ONCE), framing.n_fft)
+        self._values = torch.empty(framing.frames, filters.shape[0])
         self._mel = torch.empty(filters.shape[1], framing.frames)
 
     def __call__(self, wave: torch.Tensor) -> torch.Tensor:
@@ -58,14 +58,15 @@ class MelTransform:
         framed = self._padded.as_strided((framing.frames, framing.n_fft), (framing.hop, 1))
         for start in range(0, framing.frames, _FRAMES_AT_ONCE):
             block = framed[start : start + _FRAMES_AT_ONCE]
-            frames, spectra = self._frames[: len(block)], self._spectra[: len(block)]
-            torch.mul(block, self._window, out=frames)
-            torch.fft.rfft(frames, out=spectra)
-            values = self._powers(spectra)
-            mel = self._mel[:, start : start + len(block)]
-            for bands in self._bands:
-                part = mel[bands.first : bands.first + len(bands.filters)]
-                torch.mm(bands.filters, values[:, bands.begin : bands.end].T, out=part)
+            frames = torch.mul(block, self._window, out=self._frames[: len(block)])
+            squares = torch.view_as_real(torch.fft.rfft(frames)).square_()
+            values = self._values[start : start + len(block)]
+            torch.add(squares[..., 0], squares[..., 1], out=values)
+        if self._power != 2:
+            self._values.pow_(self._power / 2)
+        for bands in self._bands:
+            part = self._mel[bands.first : bands.first + len(bands.filters)]
+            torch.mm(bands.filters, self._values[:, bands.begin : bands.end].T, out=part)
         return self._mel
 
     def _pad(self, wave: torch.Tensor) -> None:
@@ -75,13 +76,6 @@ class MelTransform:
         if width and self._framing.pad_mode == "reflect":
             self._padded[:width] = inside[1 : width + 1].flip(0)
             self._padded[-width:] = inside[-width - 1 : -1].flip(0)
-
-    def _powers(self, spectra: torch.Tensor) -> torch.Tensor:
-        """Return what the filters weigh: squares (T, 2 bins) of parts, or magnitudes (T, bins)."""
-        squares = torch.view_as_real(spectra).square_()
-        if self._power == 2:
-            return squares.flatten(1)
-        return squares.sum(dim=2).pow_(self._power / 2)
 
 
 def _group(filters: torch.Tensor) -> list[_Bands]:

@@ -12,9 +12,9 @@ import torch
 
 from asd.config import ALL
 from asd.errors import JobError, UsageError
+from asd.memory import kept
 from asd.store import FeatureStore, Shard
 from asd.training.held_out import held_out
-from asd.training.memory import kept
 from asd.training.transforms import decibel
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ def unlearned(clips: StoredClips, classes: np.ndarray, share: float) -> np.ndarr
 def ahead(items: Iterable[T]) -> Iterator[T]:
     """Yield the items of an iterator that a thread advances one step ahead; none may be None.
 
-    Memory that is freed between items is kept for the next (:func:`asd.training.memory.kept`).
+    Memory that is freed between items is kept for the next (:func:`asd.memory.kept`).
     """
     source = iter(items)
     with kept(), ThreadPoolExecutor(1) as pool:

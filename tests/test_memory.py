@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asd.training import memory
+from asd import memory
+from asd.memory import kept
 from asd.training.data import ahead
-from asd.training.memory import kept
 
 MEGABYTES = 64
 ON_GLIBC = memory._glibc() is not None
