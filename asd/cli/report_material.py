@@ -15,6 +15,7 @@ import numpy as np
 
 from asd import __version__
 from asd.cli.project import Project
+from asd.cli.report_reasons import explained
 from asd.clips.record import Clip
 from asd.errors import AsdError, JobError, UsageError
 from asd.params import Params
@@ -77,7 +78,7 @@ def gather(project: Project, others: Sequence[Path] = ()) -> Material:
         basis,
         histories=_histories(project, machines, models),
         maps=_maps(project, machines, models, clips),
-        clips=_shown(project, choices, tested),
+        clips=_shown(project, choices, tested, shown),
         clips_of=shown,
         store=_store(project, project.machines()),
         counts=_counts(results, scores, clips),
@@ -168,7 +169,10 @@ def _layouts(bank: Bank, embedding: np.ndarray, truth: Mapping[str, Clip]) -> di
 
 
 def _shown(
-    project: Project, choices: Mapping[str, Sequence[Choice]], tested: Recordings
+    project: Project,
+    choices: Mapping[str, Sequence[Choice]],
+    tested: Recordings,
+    systems: Mapping[str, str],
 ) -> dict[str, list[ShownClip]]:
     """Fetch pictures and sounds of the chosen clips; sounds as far as there is room for them."""
     room = SOUND_BYTES
@@ -188,7 +192,7 @@ def _shown(
                 sound,
             )
     return {
-        machine: [fetched[choice] for choice in of_machine]
+        machine: explained(project, machine, systems[machine], [fetched[one] for one in of_machine])
         for machine, of_machine in choices.items()
     }
 

@@ -35,6 +35,7 @@ class ShownClip:
         seconds: its length.
         picture: its log-mel spectrogram (F, T), if the store has it.
         sound: the clip itself, if the store has it and the report has room for it.
+        reason: a PNG picture of which parts of the sound make the score, if one was drawn.
     """
 
     choice: Choice
@@ -42,6 +43,7 @@ class ShownClip:
     seconds: float
     picture: np.ndarray | None
     sound: Sound | None
+    reason: bytes | None = None
 
 
 @dataclass(frozen=True)

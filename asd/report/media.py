@@ -25,6 +25,11 @@ def wav_uri(samples: np.ndarray, sample_rate: int) -> str:
     return _uri("audio/wav", buffer.getvalue())
 
 
+def png_uri(picture: bytes) -> str:
+    """Return a PNG file as a data URI."""
+    return _uri("image/png", picture)
+
+
 def wav_uri_size(samples: int) -> int:
     """Return how many characters :func:`wav_uri` makes of so many samples, to within a few."""
     return (44 + 2 * samples) * 4 // 3

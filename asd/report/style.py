@@ -170,6 +170,7 @@ svg circle.unknown{fill:var(--edge)}
 """
 
 _CLIPS = """
+.reason{display:block;width:100%;height:auto;border-radius:4px}
 .clip img{display:block;width:100%;height:8rem;border-radius:4px;object-fit:fill}
 .clip audio{display:block;width:100%;margin-top:.6rem;height:2.4rem}
 .clip .why{margin:0 0 .6rem;font-size:.9rem}

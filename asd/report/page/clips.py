@@ -5,8 +5,8 @@ from __future__ import annotations
 from asd.report.axes import short
 from asd.report.markup import Child, Markup, element, joined
 from asd.report.material import Material, ShownClip
-from asd.report.media import spectrogram_uris, wav_uri
-from asd.report.page.pieces import grid, note
+from asd.report.media import png_uri, spectrogram_uris, wav_uri
+from asd.report.page.pieces import figure, grid, note
 from asd.report.results import Key
 from asd.report.scores import ANOMALY, NORMAL
 
@@ -25,7 +25,19 @@ def clips_part(material: Material, key: Key) -> Markup | None:
     heading = f"Clips that stand out for system {system}"
     silent = sum(clip.sound is None for clip in shown)
     said = note(f"{silent} without sound: {_SILENT}.") if silent else None
-    return joined(element("h4", heading), grid(*cards), said)
+    reasons = [_reason(clip) for clip in shown if clip.reason is not None]
+    return joined(element("h4", heading), grid(*cards), *reasons, said)
+
+
+def _reason(clip: ShownClip) -> Markup:
+    """Return which parts of a clip make its score, beside the nearest normal clip."""
+    name = clip.choice.name
+    alt = (
+        f"{name} and the nearest normal clip as log-mel spectrograms, their difference, and how far"
+        " the score falls when a part is replaced by that of the normal clip"
+    )
+    picture = element("img", src=png_uri(clip.reason or b""), alt=alt, class_="reason")
+    return figure(f"Why {name} scores high", picture)
 
 
 def _card(clip: ShownClip, picture: str | None) -> Markup:

@@ -1,0 +1,50 @@
+"""The report draws why a machine's most anomalous clip scores high, where that can be told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+from asd.cli import cli
+from asd.scoring.files import read_values
+
+
+def report(root: Path) -> list[tuple[str, bytes]]:
+    """Return the explained clips and their pictures."""
+    with chdir(root), redirect_stdout(io.StringIO()):
+        for verb in ("evaluate", "report"):
+            cli.main([verb], standalone_mode=False)
+    page = (root / "data/reports/report.html").read_text(encoding="utf-8")
+    images = re.findall(r"<img[^>]*class=\"reason\"[^>]*>", page)
+    names = re.findall(r"Why ([^ ]+) scores high", page)
+    assert len(images) == len(names)
+    pictures = [re.search(r"data:image/png;base64,([^\"]+)", image) for image in images]
+    return [
+        (name, base64.b64decode(picture[1]))
+        for name, picture in zip(names, pictures, strict=True)
+        if picture
+    ]
+
+
+def test_the_highest_clip_is_explained(tiny: Path) -> None:
+    ((name, picture),) = report(tiny)
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+    scores = {
+        system: {
+            clip: value
+            for path in (tiny / "data/scores" / system).glob("anomaly_score_*")
+            for clip, value in read_values(path).items()
+        }
+        for system in ("posterior", "cosine", "spread")
+    }
+    assert any(max(of, key=lambda clip: of[clip]) == name for of in scores.values())
+
+
+def test_without_its_model_the_report_is_written_all_the_same(tiny: Path) -> None:
+    shutil.rmtree(tiny / "data/models")
+    assert report(tiny) == []
