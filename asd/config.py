@@ -225,6 +225,10 @@ class SystemConfig(Settings):
     settings: dict[str, Any] = {}
 
 
+SELECTED = "selected"
+"""The fusion that is used where no system is named, made of what is best for each machine."""
+
+
 class FusionConfig(Settings):
     """A system that joins others, each standardised by its training scores.
 

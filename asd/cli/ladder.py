@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import stdev
 
 import click
@@ -102,8 +102,8 @@ def _rungs(project: Project, seeds: int, machines: Sequence[str]) -> list[Rung]:
         )
         if before is not None:
             gain = with_interval(own, rules, resamples, seed, before)
-            ends = {"gain_low": gain.interval.low, "gain_high": gain.interval.high}
-            rung = Rung(**{**asdict(rung), "gain": gain.value, **ends})
+            low, high = gain.interval.low, gain.interval.high
+            rung = replace(rung, gain=gain.value, gain_low=low, gain_high=high)
         rungs.append(rung)
         before = own
     return rungs

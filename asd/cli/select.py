@@ -11,7 +11,7 @@ import click
 
 from asd.cli.output import emit, json_option, machine_option, say
 from asd.cli.project import PARAMS, Project
-from asd.detection.layout import SELECTED
+from asd.config import SELECTED
 from asd.errors import UsageError
 
 if TYPE_CHECKING:

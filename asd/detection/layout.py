@@ -6,14 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from asd.config import SystemConfig, settings
+from asd.config import SELECTED, SystemConfig, settings
 from asd.errors import UsageError, unknown_name
 from asd.params import Params, load_params
 from asd.scoring.thresholds import read_provenance
 
 PARAMS = Path("pipeline") / "params.yaml"
-SELECTED = "selected"
-"""The fusion that is used where no system is named."""
 
 
 @dataclass(frozen=True)

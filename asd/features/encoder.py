@@ -17,20 +17,20 @@ from asd.features.base import Extractor
 from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
 from asd.features.encoder_weights import check_weights, has_safetensors, load_encoder
 from asd.features.hub import find_folder, weight_files
+from asd.features.precision import LEAST_COSINE, mean_cosine
 from asd.features.timing import interpolation, logmel_frames
 from asd.features.wav2vec2 import (
     CONFIG,
     PICKLED_WEIGHTS,
     PREPROCESSOR,
     WEIGHTS,
-    _read_json,
     files_digest,
+    read_json,
 )
 
 if TYPE_CHECKING:
     from asd.features.encoder_network import EncoderNetwork
 
-LEAST_COSINE = 0.999
 _WAYS_OUT = f"set base to a local folder that holds {CONFIG} and {WEIGHTS}"
 
 Natural = Annotated[int, Field(ge=0)]
@@ -205,9 +205,7 @@ class Encoder(Extractor):
     def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
         """Check on one batch that frames (B, R, T) point where those of float32 do."""
         self._compared = True
-        a, b = rows.astype(np.float64), exact.astype(np.float64)
-        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        cosine = float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
+        cosine = mean_cosine(rows, exact)
         if cosine < LEAST_COSINE:
             raise JobError(
                 f"{self._folder}: bfloat16 gives frames of cosine {cosine:.4f} to float32, less"
@@ -223,8 +221,8 @@ def read_kind(folder: Path) -> Kind:
     """
     if not (folder / CONFIG).is_file():
         raise UsageError(f"{folder}: no checkpoint ({CONFIG} is missing); {_WAYS_OUT}")
-    config = _read_json(folder / CONFIG)
-    front = _read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
+    config = read_json(folder / CONFIG)
+    front = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
     model_type = str(config.get("model_type"))
     if model_type not in FRONT_ENDS:
         raise UsageError(

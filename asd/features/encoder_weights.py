@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asd.errors import UsageError
-from asd.features.wav2vec2 import _OPTIONAL, CONFIG, PICKLED_WEIGHTS, WEIGHTS, WEIGHTS_INDEX
+from asd.features.wav2vec2 import CONFIG, OPTIONAL, PICKLED_WEIGHTS, WEIGHTS, WEIGHTS_INDEX
 from asd.native import import_torchaudio
 
 
@@ -96,7 +96,7 @@ def _check_found(folder: Path, model: Any, found: dict[str, Any]) -> None:
     parts = {name for name, _ in model.named_children()}
     prefix = f"{model.base_model_prefix}."
     faults = {
-        "missing": sorted(set(found["missing_keys"]) - _OPTIONAL),
+        "missing": sorted(set(found["missing_keys"]) - OPTIONAL),
         "unexpected": sorted(
             key
             for key in found["unexpected_keys"]

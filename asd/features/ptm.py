@@ -13,6 +13,7 @@ from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import JobError, UsageError
 from asd.features.base import Extractor
+from asd.features.precision import LEAST_COSINE, mean_cosine
 from asd.features.projection import HEAD, read_head_info, read_projection
 from asd.features.timing import interpolation, logmel_frames
 from asd.features.wav2vec2 import (
@@ -29,7 +30,6 @@ from asd.versions import tell_drift_of
 if TYPE_CHECKING:
     from asd.features.ptm_network import PtmNetwork
 
-LEAST_COSINE = 0.999
 _SAFER = {"int8": "bfloat16", "bfloat16": "float32"}
 
 
@@ -156,9 +156,7 @@ class Ptm(Extractor):
     def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
         """Check on one batch that frames (B, F, T) point where those of float32 do."""
         self._compared = True
-        a, b = rows.astype(np.float64), exact.astype(np.float64)
-        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        cosine = float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
+        cosine = mean_cosine(rows, exact)
         if cosine < LEAST_COSINE:
             raise JobError(
                 f"{self._checkpoint.folder}: {self.config.precision} gives frames of cosine"

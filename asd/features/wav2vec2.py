@@ -30,7 +30,7 @@ _RENAMED = {
     ".weight_v": ".parametrizations.weight.original1",
 }
 # Read during masked training alone; many published checkpoints leave it out.
-_OPTIONAL = frozenset({"masked_spec_embed"})
+OPTIONAL = frozenset({"masked_spec_embed"})
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def describe(folder: Path) -> Checkpoint:
         raise UsageError(
             f"{folder}: no checkpoint ({CONFIG} is missing); 'asd finetune' writes one"
         )
-    config = _read_json(folder / CONFIG)
+    config = read_json(folder / CONFIG)
     preprocessor = folder / PREPROCESSOR
-    front = _read_json(preprocessor) if preprocessor.is_file() else {}
+    front = read_json(preprocessor) if preprocessor.is_file() else {}
     model_type = config.get("model_type")
     if model_type not in FAMILY:
         raise UsageError(
@@ -152,7 +152,7 @@ def read_weights(checkpoint: Checkpoint, allow_pickle: bool = False) -> dict[str
         if (folder / WEIGHTS).is_file():
             return load_file(folder / WEIGHTS)
         if (folder / WEIGHTS_INDEX).is_file():
-            parts = sorted(set(_read_json(folder / WEIGHTS_INDEX)["weight_map"].values()))
+            parts = sorted(set(read_json(folder / WEIGHTS_INDEX)["weight_map"].values()))
             return {key: value for p in parts for key, value in load_file(folder / p).items()}
     except (SafetensorError, OSError, KeyError) as error:
         raise UsageError(f"{folder}: damaged weights ({error}); fetch them again") from None
@@ -251,8 +251,8 @@ def split_weights(
 def _check_keys(folder: Path, model: Any, body: dict[str, torch.Tensor]) -> None:
     wanted = model.state_dict()
     faults = {
-        "missing": sorted(set(wanted) - set(body) - _OPTIONAL),
-        "unexpected": sorted(set(body) - set(wanted) - _OPTIONAL),
+        "missing": sorted(set(wanted) - set(body) - OPTIONAL),
+        "unexpected": sorted(set(body) - set(wanted) - OPTIONAL),
         "of another shape": sorted(
             key for key in set(wanted) & set(body) if wanted[key].shape != body[key].shape
         ),
@@ -269,7 +269,7 @@ def _check_keys(folder: Path, model: Any, body: dict[str, torch.Tensor]) -> None
         )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from asd.config import SELECTED
 from asd.report.choice import Choice
 from asd.report.maps import Map
 from asd.report.paper import DATASET
@@ -63,10 +64,6 @@ class StoredFeature:
     row: str
     bytes: int
     digest: str
-
-
-SELECTED = "selected"
-"""The fusion that is chosen for each machine from its training clips."""
 
 
 @dataclass(frozen=True)

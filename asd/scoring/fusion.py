@@ -107,6 +107,7 @@ class FittedSystem:
         members: what is joined.
         fitted: the fitted scorer of each.
         views: what each reads of its bank, (N, ...) by name.
+        own: the leave-one-out scores (N,) of each, as it gives them.
         bank: the first member's bank; those of the others hold the same clips.
         join: the mean or the maximum over members.
         scales: of each member, by section; none where there is one member.
@@ -117,6 +118,7 @@ class FittedSystem:
     members: tuple[Member, ...]
     fitted: tuple[FittedScorer, ...]
     views: tuple[Mapping[str, np.ndarray], ...]
+    own: tuple[np.ndarray, ...]
     bank: Bank
     join: Join
     scales: tuple[Mapping[str, Scale], ...]
@@ -153,8 +155,7 @@ class FittedSystem:
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,) float64 of the bank's clips, in its order."""
-        found = [fitted.training_scores() for fitted in self.fitted]
-        return self._joined(found, np.array(self.bank.section, dtype=str))
+        return self._joined(self.own, np.array(self.bank.section, dtype=str))
 
     def calibration(self) -> dict[str, np.ndarray]:
         """Return the training scores (n,) that thresholds are found from, by section."""
@@ -215,12 +216,15 @@ def fit_system(
         member.scorer.fit(banks[member.model].with_arrays(view))
         for member, view in zip(members, views, strict=True)
     ]
+    own = [one.training_scores() for one in fitted]
     calibrating = _calibrating([banks[member.model] for member in members])
-    scales = [_scales(one, calibrating) for one in fitted] if len(members) > 1 else []
+    several = zip(fitted, own, strict=True) if len(members) > 1 else ()
+    scales = [_scales(one.rows, scores, calibrating) for one, scores in several]
     return FittedSystem(
         members=tuple(members),
         fitted=tuple(fitted),
         views=tuple(views),
+        own=tuple(own),
         bank=banks[first],
         join=join,
         scales=tuple(scales),
@@ -239,11 +243,10 @@ def _calibrating(banks: Sequence[Bank]) -> np.ndarray:
     return kept
 
 
-def _scales(fitted: FittedScorer, calibrating: np.ndarray) -> dict[str, Scale]:
-    scores = fitted.training_scores()
-    return {
-        section: Scale.of(scores[rows[calibrating[rows]]]) for section, rows in fitted.rows.items()
-    }
+def _scales(
+    rows: Mapping[str, np.ndarray], scores: np.ndarray, calibrating: np.ndarray
+) -> dict[str, Scale]:
+    return {section: Scale.of(scores[of[calibrating[of]]]) for section, of in rows.items()}
 
 
 def _clips(bank: Bank) -> tuple[Clip, ...]:
