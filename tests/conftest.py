@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,7 @@ settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
 
 RATE, LENGTH = 8000, 4096
+_NAMES = ("NAME", "EMAIL")
 PARAMS = """
 dataset: {name: tiny, rules: '2020', raw: raw, machines: [pump]}
 index: {sample_rate: 8000}
@@ -38,6 +42,33 @@ systems:
   spread: {model: mel, scorer: neighbours, settings: {distance: standardised, k: 2}}
 score: {threshold: quantile, false_alarm_rate: 0.2}
 """
+
+
+@pytest.fixture
+def shell() -> Callable[..., str]:
+    """Run a command in a folder, as a user does, and return what it prints; it must succeed."""
+    root, scripts = Path(__file__).resolve().parents[1], Path(sys.executable).parent
+    people = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in _NAMES}
+    environment = os.environ | {
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(root),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        **people,
+    }
+
+    def run(folder: Path, *arguments: str | Path) -> str:
+        done = subprocess.run(
+            [str(argument) for argument in arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

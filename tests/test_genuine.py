@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,30 +28,16 @@ Command = Callable[..., str]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
+def command(shell: Command, tmp_path: Path) -> Command:
     """Run commands in a fresh project, as a user does; they return what they print."""
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline")
     (tmp_path / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc" / "config", tmp_path / ".dvc" / "config")
-    scripts = str(Path(sys.executable).parent)
-    environment = os.environ | {
-        "PATH": scripts + os.pathsep + os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-    }
 
     def run(*arguments: str | Path) -> str:
-        done = subprocess.run(
-            [str(a) for a in arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return shell(tmp_path, *arguments)
 
     run("git", "init", "-q")
     return run

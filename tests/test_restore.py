@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,34 +32,13 @@ ONE = {  # of the profile, where there are several
 }
 NONE = ("joint", "fusions")  # what joins several of them
 
-_NAMES = ("NAME", "EMAIL")
 Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(shell: Run, tmp_path: Path) -> Run:
     """Run a command in a folder below the test's, and return what it prints."""
-    scripts = str(Path(sys.executable).parent)
-    environment = os.environ | {
-        "PATH": scripts + os.pathsep + os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in _NAMES},
-    }
-
-    def command(folder: str, *arguments: str | Path) -> str:
-        done = subprocess.run(
-            [str(argument) for argument in arguments],
-            cwd=tmp_path / folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return command
+    return lambda folder, *arguments: shell(tmp_path / folder, *arguments)
 
 
 def _change(root: Path, changes: dict[str, dict]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.store.digest import sha256_json
 from asd.store.writer import clips_table
+from asd.training import loop
 
 FRAMES, LENGTH = 11, 5_120
 Shapes = Mapping[str, tuple[tuple[int, ...], str]]
@@ -58,6 +60,26 @@ def fill(tmp_path: Path) -> Fill:
         return store
 
     return run
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which a training dies after its first epoch, its state being saved."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        plain = loop.save_state
+
+        def save_and_die(*arguments: Any) -> None:
+            plain(*arguments)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
+            patch.setattr(loop, "save_state", save_and_die)
+            yield
+
+    return block
 
 
 @pytest.fixture

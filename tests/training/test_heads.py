@@ -13,7 +13,6 @@ import pytest
 from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
 from asd.errors import UsageError
 from asd.models.heads import HEADS
-from asd.training import loop
 from asd.training.artifact import load_model, read_record
 from asd.training.embedding import embed
 from asd.training.loop import Training, train
@@ -81,22 +80,13 @@ def test_a_change_trains_again(change: dict[str, Any], fill: Callable, run: Call
 
 
 def test_a_killed_run_with_mixup_ends_in_the_same_bytes(
-    fill: Callable, run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fill: Callable, run: Callable, dying: Callable, tmp_path: Path
 ) -> None:
     store = fill(SECTIONS)
     own = {"head": {"kind": "arcface"}, "train": {"mixup": 0.5}}
     run(store, "whole", **own)
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
-    plain = loop.save_state
-
-    def dying(*arguments: Any) -> None:
-        plain(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_state", dying)
-    with pytest.raises(KeyboardInterrupt):
+    with dying():
         run(store, "killed", **own)
-    monkeypatch.undo()
     assert run(store, "killed", **own).resumed == 1
     for path in (tmp_path / "whole").iterdir():
         assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes()

@@ -12,7 +12,6 @@ import pytest
 from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.store import FeatureStore
-from asd.training import loop
 from asd.training.artifact import load_model, read_record
 from asd.training.data import StoredClips, statistics
 from asd.training.embedding import embed
@@ -148,20 +147,11 @@ def test_a_machine_that_changed_is_refused(
 
 
 def test_a_killed_run_ends_in_the_same_bytes(
-    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable, dying: Callable, tmp_path: Path
 ) -> None:
     run("whole")
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
-    plain = loop.save_state
-
-    def dying(*arguments: Any) -> None:
-        plain(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_state", dying)
-    with pytest.raises(KeyboardInterrupt):
+    with dying():
         run("killed")
-    monkeypatch.undo()
     assert run("killed").resumed == 1
     for path in (tmp_path / "whole").iterdir():
         assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes()

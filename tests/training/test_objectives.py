@@ -202,22 +202,13 @@ def test_a_killed_run_ends_in_the_same_bytes(
     network: str,
     fill: Callable,
     run: Callable,
+    dying: Callable,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = fill(SECTIONS)
     run(store, network, "whole", epochs=3)
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
-    plain = loop.save_state
-
-    def dying(*arguments: Any) -> None:
-        plain(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_state", dying)
-    with pytest.raises(KeyboardInterrupt):
+    with dying():
         run(store, network, "killed", epochs=3)
-    monkeypatch.undo()
     result = run(store, network, "killed", epochs=3)
     assert (result.resumed, result.epochs) == (1, 2)
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")

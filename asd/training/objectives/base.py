@@ -30,6 +30,11 @@ class Batch:
     targets: Mapping[str, torch.Tensor]
 
 
+def no_classes(task: str) -> dict[str, Any]:
+    """Return the facts of an objective that tells no classes apart."""
+    return {"task": task, "classes": [], "attribute_classes": [], "attribute_head": False}
+
+
 class Objective(ABC):
     """What a network is trained for, over the training clips of one machine.
 

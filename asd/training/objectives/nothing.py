@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from asd.device import Compute
-from asd.training.objectives.base import Batch, Objective
+from asd.training.objectives.base import Batch, Objective, no_classes
 
 
 class Nothing(Objective):
@@ -20,12 +20,7 @@ class Nothing(Objective):
     @property
     def facts(self) -> dict[str, Any]:
         """That there are no classes."""
-        return {
-            "task": "nothing",
-            "classes": [],
-            "attribute_classes": [],
-            "attribute_head": False,
-        }
+        return no_classes("nothing")
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield nothing."""

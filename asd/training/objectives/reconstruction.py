@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from asd.device import Compute
-from asd.training.objectives.base import Batch
+from asd.training.objectives.base import Batch, no_classes
 from asd.training.objectives.windows import WindowObjective
 
 
@@ -19,12 +19,7 @@ class Reconstruction(WindowObjective):
     @property
     def facts(self) -> dict[str, Any]:
         """That there are no classes."""
-        return {
-            "task": "reconstruction",
-            "classes": [],
-            "attribute_classes": [],
-            "attribute_head": False,
-        }
+        return no_classes("reconstruction")
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches of windows (n, F, frames)."""
