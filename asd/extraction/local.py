@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +48,15 @@ def stacked(waves: Sequence[np.ndarray], size: int, signal: Signal) -> np.ndarra
     return batch
 
 
+def _lanes(extractor: Extractor) -> int:
+    """Return how many batches are computed side by side."""
+    if not extractor.on_one_thread:
+        return 1
+    import torch
+
+    return torch.get_num_threads()
+
+
 def _compute(
     raw: Path, extractor: Extractor, clips: Sequence[Clip], pending: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -58,7 +66,7 @@ def _compute(
     takes one thread each, and the clips of the one after are read. Memory is that of these.
     """
     size, signal = extractor.batch_size, extractor.signal
-    lanes = len(os.sched_getaffinity(0)) if extractor.on_one_thread else 1
+    lanes = _lanes(extractor)
     readers, computer = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(lanes)
     memory = ExitStack()
 

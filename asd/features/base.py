@@ -31,7 +31,7 @@ class Extractor(ABC):
         batch_size: clips a call; part of the contract, since values may depend on it in the last
             bits. A shorter batch is padded with zeros by the caller.
         on_one_thread: whether a call computes on the thread that makes it and on no other, so that
-            as many batches as there are processors are computed side by side.
+            as many batches as torch has threads are computed side by side.
         device: where an extractor that runs a network computes; set before the first call.
     """
 

@@ -14,6 +14,7 @@ import torch
 
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
+from asd.finetuning import loop
 
 RATE = 16000
 LENGTHS = {"fan": 8000, "valve": 7200}
@@ -26,6 +27,24 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let fine-tuning be interrupted, from now on, at its updates of the given numbers."""
+
+    def at(*numbers: int) -> None:
+        update, made = loop._update, [0]
+
+        def killed(*arguments: Any) -> dict[str, Any]:
+            made[0] += 1
+            if made[0] in numbers:
+                raise KeyboardInterrupt
+            return update(*arguments)
+
+        monkeypatch.setattr(loop, "_update", killed)
+
+    return at
 
 
 @pytest.fixture

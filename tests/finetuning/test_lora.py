@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
-from asd.finetuning import loop
 from asd.finetuning.base import find_base, load_base
 from asd.finetuning.lora import add_adapters, merge_adapters
 from asd.finetuning.run import Account, finetune
@@ -130,21 +129,13 @@ def test_a_killed_run_ends_with_the_same_bytes(
     run: Callable[..., Account],
     folder: Path,
     lora: Make,
-    monkeypatch: pytest.MonkeyPatch,
+    killed_at: Callable[..., None],
 ) -> None:
     both = lora(
         objectives=["contrastive", "classify"], steps=5, save_every=2, layer=layer, batch_size=3
     )
     run(both, "undisturbed")
-    update, made = loop._update, [0]
-
-    def killed(*arguments: Any) -> dict[str, Any]:
-        made[0] += 1
-        if made[0] in (4, 9):
-            raise KeyboardInterrupt
-        return update(*arguments)
-
-    monkeypatch.setattr(loop, "_update", killed)
+    killed_at(4, 9)
     for _ in range(2):  # once in each objective
         with pytest.raises(KeyboardInterrupt):
             run(both)

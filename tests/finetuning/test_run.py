@@ -18,7 +18,6 @@ from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.errors import JobError
 from asd.features.ptm import Ptm, PtmConfig
-from asd.finetuning import loop
 from asd.finetuning.base import find_base, load_base
 from asd.finetuning.run import Account, finetune
 
@@ -101,19 +100,11 @@ def test_frozen_and_trained_weights(
 
 
 def test_a_killed_run_ends_with_the_same_bytes(
-    run: Callable[..., Account], folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Account], folder: Path, config: Make, killed_at: Callable[..., None]
 ) -> None:
     both = config(objectives=["contrastive", "classify"], steps=6, accumulate=2, save_every=2)
     run(both, "undisturbed")
-    update, made = loop._update, [0]
-
-    def killed(*arguments: Any) -> dict[str, Any]:
-        made[0] += 1
-        if made[0] in (4, 11):
-            raise KeyboardInterrupt
-        return update(*arguments)
-
-    monkeypatch.setattr(loop, "_update", killed)
+    killed_at(4, 11)
     for _ in range(2):  # once in each objective
         with pytest.raises(KeyboardInterrupt):
             run(both)
