@@ -73,6 +73,9 @@ def _enroll(
 ) -> None:
     complaints = Complaints()
     paths = find_sounds(sounds, complaints)
+    if not paths:
+        # What is wrong has been said, and there is nothing else that could have been enrolled.
+        raise click.exceptions.Exit(complaints.exit_code)
 
     from asd.detection.enrolment import choose_section, enroll, load_banks
 

@@ -56,6 +56,11 @@ def test_a_bad_recording_enrolls_nothing(project: Path, asd: Asd, tmp_path: Path
     assert (project / "data/banks/both/pump/train.h5").read_bytes() == first
 
 
+def test_a_missing_recording_alone_is_one_line(project: Path, asd: Asd) -> None:
+    done = asd("enroll", "--section", "00", "gone.wav")
+    assert (done.code, done.err) == (2, "asd: gone.wav: no such file or folder\n")
+
+
 def test_wrong_use(project: Path, asd: Asd) -> None:
     for wrong, text in (
         ((), "no recordings"),
