@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "Limits",
     "Probe",
     "Signal",
+    "announce",
     "fit",
     "probe",
     "probe_header",
@@ -192,7 +194,20 @@ def read_windows(
     if found.sample_rate != signal.sample_rate:
         samples = _resample(samples, found.sample_rate, signal.sample_rate)
     samples = to_int16(samples)
-    return np.stack([fit(samples[start - found.begin :], signal.length) for start in starts])
+    windows = [fit(samples[start - found.begin :], signal.length) for start in starts]
+    return windows[0][None] if len(windows) == 1 else np.stack(windows)
+
+
+def announce(path: Path) -> None:
+    """Tell the system that a file will be read, so that it is in memory by then."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError):  # what is wrong with a file is for whoever reads it to say
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would block
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
 
 
 def _stretch(signal: Signal, starts: Sequence[int], rate: int, frames: int) -> tuple[int, int]:

@@ -165,7 +165,8 @@ def decode(data: bytes, channel: int, stretch: Callable[[int, int], tuple[int, i
         # Going through the decoder takes longer than a log-mel does.
         rate, values = plain
         begin, end = stretch(rate, len(values))
-        return Decoded(rate, len(values), begin, values[begin:end, channel].astype(np.int16))
+        samples = values[begin:end, channel].astype(np.int16, copy=False)
+        return Decoded(rate, len(values), begin, samples)
     with open_sound(io.BytesIO(data)) as file:
         check_whole(data)
         check_header(file, channel, limits=None)

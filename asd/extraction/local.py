@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asd.clips.audio import Signal, read_windows
+from asd.clips.audio import Signal, announce, read_windows
 from asd.clips.record import Clip
 from asd.clips.windows import runs
 from asd.extraction.shards import Compute
@@ -42,9 +42,10 @@ def stacked(waves: Sequence[np.ndarray], size: int, signal: Signal) -> np.ndarra
     Every batch has the extractor's size: what is computed of a clip must not depend on how many
     clips happened to be left.
     """
-    batch = np.zeros((size, signal.length), np.int16)
+    batch = np.empty((size, signal.length), np.int16)
     for i, wave in enumerate(waves):
         batch[i] = wave
+    batch[len(waves) :] = 0
     return batch
 
 
@@ -63,25 +64,34 @@ def _compute(
     """Compute batch after batch.
 
     While the caller writes one batch, the next is computed, or the next ones where an extractor
-    takes one thread each, and the clips of the one after are read. Memory is that of these.
+    takes one thread each. Memory is that of these.
+
+    Where batches are computed side by side each thread reads its own clips, still in its cache when
+    they are transformed; the system is told beforehand which files will be read. Otherwise other
+    threads read the clips of the batch after.
     """
     size, signal = extractor.batch_size, extractor.signal
     lanes = _lanes(extractor)
-    readers, computer = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(lanes)
+    computer = ThreadPoolExecutor(lanes)
+    readers = None if lanes > 1 else ThreadPoolExecutor(_READERS)
     memory = ExitStack()
 
-    def compute(reading: list[Future[np.ndarray]]) -> np.ndarray:
-        waves = [wave for run in reading for wave in run.result()]
+    def compute(reading: list[Callable[[], np.ndarray]]) -> np.ndarray:
+        waves = [wave for windows in reading for wave in windows()]
         return extractor(stacked(waves, size, signal))[: len(waves)]
 
     under_way: deque[tuple[np.ndarray, Future[np.ndarray]]] = deque()
     try:
         memory.enter_context(kept())
         for rows in batches(pending, size):
-            reading = [
-                readers.submit(read_windows, raw / path, signal, starts, digest)
-                for path, digest, starts in runs(clips[row] for row in rows)
-            ]
+            reading: list[Callable[[], np.ndarray]] = []
+            for path, digest, starts in runs(clips[row] for row in rows):
+                read = partial(read_windows, raw / path, signal, starts, digest)
+                if readers is None:
+                    announce(raw / path)
+                    reading.append(read)
+                else:
+                    reading.append(readers.submit(read).result)
             under_way.append((rows, computer.submit(compute, reading)))
             if len(under_way) > lanes + 1:
                 first, values = under_way.popleft()
@@ -89,6 +99,7 @@ def _compute(
         for rows, values in under_way:
             yield rows, values.result()
     finally:
-        for pool in (computer, readers):
-            pool.shutdown(cancel_futures=True)
+        computer.shutdown(cancel_futures=True)
+        if readers is not None:
+            readers.shutdown(cancel_futures=True)
         memory.close()

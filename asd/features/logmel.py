@@ -105,9 +105,8 @@ class LogMel(Extractor):
 
         filters = self._filters
         rows = np.empty((len(waves), *self.row_shape), self.dtype)
-        with one_thread(), torch.inference_mode(), self._borrowed(filters) as transform:
-            for wave, row in zip(waves, rows, strict=True):
-                torch.from_numpy(row).copy_(self._logarithm(transform(torch.from_numpy(wave))))
+        with one_thread(), self._borrowed(filters) as transform:
+            transform(torch.from_numpy(waves), torch.from_numpy(rows))
         return rows
 
     def plain(self, waves: np.ndarray) -> np.ndarray:
@@ -136,7 +135,9 @@ class LogMel(Extractor):
         )
         with torch.inference_mode():
             samples = torch.from_numpy(waves).to(torch.float32).div_(32768.0)
-            return self._logarithm(transform(samples)).to(torch.float16).numpy()
+            mel = transform(samples).clamp_(min=config.floor)
+            logarithm = mel.log10_().mul_(10.0) if config.log == "db" else mel.log_()
+            return logarithm.to(torch.float16).numpy()
 
     @property
     def _framing(self) -> Framing:
@@ -161,10 +162,6 @@ class LogMel(Extractor):
         )
         return filters
 
-    def _logarithm(self, mel: torch.Tensor) -> torch.Tensor:
-        mel.clamp_(min=self.config.floor)
-        return mel.log10_().mul_(10.0) if self.config.log == "db" else mel.log_()
-
     @contextmanager
     def _borrowed(self, filters: torch.Tensor) -> Iterator[MelTransform]:
         """Lend a transform with its buffers to one thread; as many exist as ever ran at once."""
@@ -173,7 +170,10 @@ class LogMel(Extractor):
         try:
             transform = self._idle.pop()
         except IndexError:
-            transform = MelTransform(self._framing, filters, self.config.power)
+            config = self.config
+            transform = MelTransform(
+                self._framing, filters, config.power, config.floor, config.log == "db"
+            )
         try:
             yield transform
         finally:

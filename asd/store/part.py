@@ -104,7 +104,7 @@ def take_space(handle: int, size: int) -> None:
             raise
 
 
-def write_at(handle: int, data: bytes, offset: int) -> None:
+def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
     """Write all of ``data`` at an offset of a file."""
     written = 0
     while written < len(data):

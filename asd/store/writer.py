@@ -76,7 +76,7 @@ class ShardWriter:
         with _explained(self.path):
             records = np.empty(len(rows), _RECORD)
             for i, (row, value) in enumerate(zip(rows, values, strict=True)):
-                data = np.ascontiguousarray(value).tobytes()
+                data = memoryview(np.ascontiguousarray(value)).cast("B")
                 offset = len(self._frame.head) + int(row) * self.spec.row_bytes
                 part.write_at(self._handle, data, offset)
                 records[i] = (row, hashlib.sha256(data).hexdigest().encode())

@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from asd.clips import decoding
-from asd.clips.audio import Limits, Probe, Signal, fit, probe, read_clip, resampled_length, to_int16
+from asd.clips.audio import (
+    Limits,
+    Probe,
+    Signal,
+    announce,
+    fit,
+    probe,
+    read_clip,
+    resampled_length,
+    to_int16,
+)
 from asd.errors import JobError
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/real"
@@ -268,6 +278,8 @@ def test_what_is_no_file_is_a_problem_and_no_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     assert of(tmp_path / "pipe.wav") == Probe(problem="not a file")
     assert of(tmp_path / "gone.wav").problem == "cannot be read: No such file or directory"
+    for name in ("pipe.wav", "gone.wav"):
+        announce(tmp_path / name)
 
 
 def _flac_promising(samples: int) -> bytes:

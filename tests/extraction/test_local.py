@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from asd.clips.audio import Signal, read_clip
 from asd.clips.record import Clip
 from asd.errors import JobError
 from asd.extraction import compute_here
+from asd.features.logmel import LogMel, LogMelConfig
 from asd.features.wave import Wave, WaveConfig
 
 BATCH = 4
@@ -39,6 +43,17 @@ class Watched(Wave):
 @pytest.fixture
 def extractor(signal: Signal) -> Watched:
     return Watched(signal)
+
+
+@contextmanager
+def lanes(count: int) -> Iterator[None]:
+    """Let as many batches be computed side by side."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def usable(clips: list[Clip]) -> list[Clip]:
@@ -80,6 +95,33 @@ def test_what_was_computed_before_an_error_is_given_out(
     assert [next(computing)[0].tolist() for _ in range(2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     with pytest.raises(JobError, match="changed since it was indexed"):
         next(computing)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_side_by_side_give_the_same_rows_in_order(
+    tmp_path: Path, clips: list[Clip], signal: Signal, threads: int
+) -> None:
+    chosen, pending = usable(clips), np.arange(37)
+    mels = LogMelConfig(n_fft=256, hop=128, mels=16)
+    with lanes(threads):
+        found = list(compute_here(tmp_path / "raw", LogMel(mels, signal))(chosen, pending))
+    np.testing.assert_array_equal(np.concatenate([rows for rows, _ in found]), pending)
+    waves = np.stack([read_clip(tmp_path / "raw" / chosen[row].path, signal) for row in pending])
+    expected = LogMel(mels, signal)(waves)
+    assert np.concatenate([values for _, values in found]).tobytes() == expected.tobytes()
+
+
+def test_side_by_side_too_what_was_computed_before_an_error_is_given_out(
+    tmp_path: Path, clips: list[Clip], signal: Signal
+) -> None:
+    chosen: list[Any] = usable(clips)
+    (tmp_path / "raw" / chosen[20].path).unlink()
+    mels = LogMelConfig(n_fft=256, hop=128, mels=16)
+    with lanes(2):
+        computing = compute_here(tmp_path / "raw", LogMel(mels, signal))(chosen, np.arange(40))
+        assert next(computing)[0].tolist() == list(range(16))
+        with pytest.raises(JobError, match="cannot be read: No such file"):
+            next(computing)
 
 
 def test_nothing_to_do(tmp_path: Path, clips: list[Clip], extractor: Watched) -> None:

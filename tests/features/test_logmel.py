@@ -11,7 +11,10 @@ import torch
 
 from asd.clips.audio import Signal
 from asd.errors import UsageError
+from asd.features.framing import Framing
 from asd.features.logmel import LogMel, LogMelConfig
+from asd.features.mel_filter import MelTransform
+from asd.features.threads import one_thread
 
 RATE, LENGTH = 16000, 24000
 SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)
@@ -132,6 +135,25 @@ def test_the_bytes_do_not_depend_on_the_threads(count: int) -> None:
             assert extractor(waves).tobytes() == alone.tobytes()
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("values", [{}, *GRID[-7:]], ids=str)
+def test_the_compiled_loop_does_what_the_plain_one_does(values: dict) -> None:
+    config = LogMelConfig(**values)
+    extractor = LogMel(config, SIGNAL)
+    waves = _waves()
+    transform = MelTransform(
+        Framing(LENGTH, config.n_fft, config.hop, config.center, config.pad_mode),
+        extractor._filters,
+        config.power,
+        config.floor,
+        config.log == "db",
+        compiled=False,
+    )
+    rows = np.empty((3, *extractor.row_shape), np.float16)
+    with one_thread():
+        transform(torch.from_numpy(waves), torch.from_numpy(rows))
+    assert extractor(waves).tobytes() == rows.tobytes()
 
 
 def test_silence_is_the_floor() -> None:
