@@ -194,8 +194,7 @@ def read_windows(
     if found.sample_rate != signal.sample_rate:
         samples = _resample(samples, found.sample_rate, signal.sample_rate)
     samples = to_int16(samples)
-    windows = [fit(samples[start - found.begin :], signal.length) for start in starts]
-    return windows[0][None] if len(windows) == 1 else np.stack(windows)
+    return np.stack([fit(samples[start - found.begin :], signal.length) for start in starts])
 
 
 def announce(path: Path) -> None:

@@ -71,7 +71,8 @@ class Scorer(ABC):
         if not len(bank):
             raise UsageError("the bank has no training clips: nothing to score against")
         arrays = _needed(self, bank.arrays, len(bank), "bank")
-        domains = np.array(bank.domain)
+        names, numbers = _numbered(bank.domain)
+        domains = np.array(names)[numbers]
         rows = dict(_by_section(bank.section))
         models: dict[str, SectionModel] = {}
         with one_thread():
@@ -158,9 +159,17 @@ class FittedScorer:
 
 def _by_section(sections: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each section, sorted, with the rows (n,) that are of it."""
-    names, inverse = np.unique(np.array(sections, dtype=str), return_inverse=True)
+    names, numbers = _numbered(sections)
     for number, name in enumerate(names):
-        yield str(name), np.flatnonzero(inverse == number)
+        yield name, np.flatnonzero(numbers == number)
+
+
+def _numbered(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return the different texts, sorted, and the place (N,) of each text among them."""
+    names = sorted(set(texts))
+    number = {name: i for i, name in enumerate(names)}
+    # Many times faster than an array of texts, and than sorting one.
+    return names, np.fromiter(map(number.__getitem__, texts), np.intp, len(texts))
 
 
 def _needed(

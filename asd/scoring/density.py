@@ -62,7 +62,7 @@ def local_density(points: Points, k: int) -> Density:
     enough = k + int(np.bincount(parents[parents >= 0], minlength=1).max())
     for block in blocks(len(points), len(points) + 2 * k * 3 * enough):
         members = np.arange(len(points))[block]
-        apart = points.distances(points.rows.values[block])
+        apart = points.distances(points.values[block])
         apart[np.arange(len(members)), members] = np.inf
         whole[block] = mean_of_smallest(apart, k)
         row, clip = _clips_near(parents[nearest(apart, k)])

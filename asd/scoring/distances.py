@@ -49,28 +49,29 @@ class Space:
 
         An embedding of zero has no direction; it stays zero, and its cosine to any other is 0.
         """
-        rows = np.asarray(embedding, np.float64)
+        rows = np.array(embedding, np.float64)
         if self.mean is not None and self.deviation is not None:
-            rows = (rows - self.mean) / self.deviation
+            rows -= self.mean
+            rows /= self.deviation
         if self.distance == "cosine":
             length = np.sqrt(_squares(rows))[:, None]
-            rows = rows / np.where(length > 0, length, 1.0)
+            rows /= np.where(length > 0, length, 1.0)
         return rows
 
     def between(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Return the distances (n, M) of mapped rows (n, D) to mapped points (M, D)."""
         products = rows @ points.T
         if self.distance == "cosine":
-            return _settled(np.subtract(1.0, products, out=products), 1.0)
+            return settled(np.subtract(1.0, products, out=products), 1.0)
         total = _squares(rows)[:, None] + _squares(points)
         products *= -2.0
         products += total
-        return np.sqrt(_settled(products, total), out=products)
+        return np.sqrt(settled(products, total), out=products)
 
     def paired(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Return the distances (n,) of mapped rows (n, D) to points (n, D), one to one."""
         if self.distance == "cosine":
-            return _settled(1.0 - np.einsum("nd,nd->n", rows, points), 1.0)
+            return settled(1.0 - np.einsum("nd,nd->n", rows, points), 1.0)
         apart: np.ndarray = np.linalg.norm(rows - points, axis=1)
         return apart
 
@@ -106,13 +107,13 @@ def mean_of_smallest(values: np.ndarray, k: int) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 
 
-def _squares(rows: np.ndarray) -> np.ndarray:
-    return np.einsum("nd,nd->n", rows, rows)
-
-
-def _settled(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
-    """Set to zero, in place, what rounding alone may have left."""
+def settled(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
+    """Set to zero, in place, the values (...) that rounding alone may have left of ``scale``."""
     same = values < SAME * scale
     if same.any():
         values[same] = 0.0
     return values
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", rows, rows)

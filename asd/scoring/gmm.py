@@ -46,7 +46,7 @@ class Gmm(Scorer):
 
     def fit_section(self, training: Training) -> SectionModel:
         """Fit a mixture to each reference set of the section."""
-        embedding = training.arrays["embedding"]
+        embedding = training.arrays["embedding"].astype(np.float64)
         sets = reference_rows(embedding, training.domains, Space("euclidean"), self.config)
         gaussians = [
             Gaussian.fit(rows, weights, scale=1.0, ridge=self.config.ridge)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, cast
 
@@ -106,7 +106,13 @@ class NeighbourModel:
 
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the scores (n,) of test clips."""
-        return self._scored(self._measure(self.space.map(outputs["embedding"])))
+        clips = self.space.map(outputs["embedding"])
+        if self.config.k > 1 or self.densities:
+            return self._scored(self._measure(clips))
+        scores = np.empty(len(clips))
+        for block in self._blocks(len(clips)):
+            scores[block] = np.min([part.nearest(clips[block]) for part in self.sets], axis=0)
+        return scores
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,)."""
@@ -120,6 +126,9 @@ class NeighbourModel:
         """Return the model with the weight that minimises the variance of its training scores."""
         level, thinness = self._measure(self.space.map(self.embedding), left_out=True)
         return replace(self, weight=varmin_weight(level, thinness))
+
+    def _blocks(self, count: int) -> Iterator[slice]:
+        return blocks(count, max(len(part) for part in self.sets))
 
     def _scored(self, measured: np.ndarray) -> np.ndarray:
         level, thinness = measured
@@ -137,7 +146,7 @@ class NeighbourModel:
             (2, n): the level, and the log-density that the weight applies to (0 but for VarMin).
         """
         measured = np.empty((2, len(clips)))
-        for block in blocks(len(clips), max(len(part) for part in self.sets)):
+        for block in self._blocks(len(clips)):
             index = np.arange(len(clips))[block] if left_out else None
             found = np.array([self._against(i, clips[block], index) for i in range(len(self.sets))])
             nearer = found[:, 0].argmin(axis=0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from asd.scoring.distances import Space
+from asd.scoring.distances import Space, settled
 from asd.scoring.references import Rows
 from asd.scoring.repeatable import repeatable
+from asd.scoring.screening import largest_cosines, unit_rows
 
 
 @dataclass(frozen=True)
@@ -17,22 +19,49 @@ class Points:
 
     Attributes:
         space: where they are compared.
-        rows: (M, D) mapped points, and the training clips that each is made of.
+        rows: (M, D) points, mapped or not, and the training clips that each is made of.
         cluster: (N,) the point that is the centroid of a cluster with training clip i, or -1.
         sizes: (M,) how many clips a centroid is the mean of; 1 for any other point.
+        mapped: whether the rows are mapped.
     """
 
     space: Space
     rows: Rows
     cluster: np.ndarray
     sizes: np.ndarray
+    mapped: bool = False
 
     def __len__(self) -> int:
         return len(self.rows.values)
 
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The mapped points (M, D) float64."""
+        return self._values(slice(None))
+
+    def _values(self, some: np.ndarray | slice) -> np.ndarray:
+        rows = self.rows.values[some]
+        return rows if self.mapped else self.space.map(rows)
+
+    @cached_property
+    def _single(self) -> np.ndarray:
+        rows = self.rows.values
+        if rows.dtype == np.float32 and not self.mapped:
+            unit = unit_rows(rows)
+            if unit is not None:
+                return unit
+        # All points in double precision would be kept for the sake of a few.
+        return self._values(slice(None)).astype(np.float32)
+
+    def nearest(self, clips: np.ndarray) -> np.ndarray:
+        """Return the distance (n,) of mapped clips (n, D) to the nearest point."""
+        if self.space.distance != "cosine":
+            return self.distances(clips).min(axis=1)
+        return settled(1.0 - largest_cosines(clips, self._single, self._values), 1.0)
+
     def distances(self, clips: np.ndarray) -> np.ndarray:
         """Return the distances (n, M) of mapped clips (n, D)."""
-        return self.space.between(clips, self.rows.values)
+        return self.space.between(clips, self.values)
 
     def distances_without(self, clips: np.ndarray, index: np.ndarray) -> np.ndarray:
         """Return the distances (n, M) of mapped training clips, each left out of the set.
@@ -50,13 +79,13 @@ class Points:
         if len(mine):
             own = self.cluster[index[mine]]
             size = self.sizes[own][:, None]
-            without = (size * self.rows.values[own] - clips[mine]) / (size - 1)
+            without = (size * self.values[own] - clips[mine]) / (size - 1)
             apart[mine, own] = self.space.paired(clips[mine], without)
         return apart
 
 
 def points(rows: Rows, count: int, space: Space, centroids: int, seed: int) -> Points:
-    """Map reference rows, the source clips replaced by ``centroids`` k-means centroids if not 0.
+    """Return reference rows, the source clips replaced by ``centroids`` k-means centroids if not 0.
 
     The centroids are means of mapped rows and are not mapped again: for the cosine a centroid is
     shorter than 1, the more so the wider its cluster.
@@ -64,14 +93,14 @@ def points(rows: Rows, count: int, space: Space, centroids: int, seed: int) -> P
     Args:
         rows: reference rows made of ``count`` training clips.
     """
-    mapped = Rows(space.map(rows.values), rows.parents, rows.sources)
     cluster, sizes = np.full(count, -1), np.ones(len(rows.values), np.intp)
     if not centroids or rows.sources <= centroids:
-        return Points(space, mapped, cluster, sizes)
-    labels = _clusters(mapped.values[: rows.sources], centroids, seed)
+        return Points(space, rows, cluster, sizes)
+    mapped = space.map(rows.values)
+    labels = _clusters(mapped[: rows.sources], centroids, seed)
     used, labels, members = np.unique(labels, return_inverse=True, return_counts=True)
-    centres = np.zeros((len(used), mapped.values.shape[1]))
-    np.add.at(centres, labels, mapped.values[: rows.sources])
+    centres = np.zeros((len(used), mapped.shape[1]))
+    np.add.at(centres, labels, mapped[: rows.sources])
     centres /= members[:, None]
     parents = np.full((len(used), 2), -1)
     clips = rows.parents[: rows.sources, 0]
@@ -79,10 +108,10 @@ def points(rows: Rows, count: int, space: Space, centroids: int, seed: int) -> P
     # The only clip of a cluster is that cluster's point, which vanishes with the clip.
     parents[labels[alone], 0] = clips[alone]
     cluster[clips[~alone]] = labels[~alone]
-    values = np.concatenate([centres, mapped.values[rows.sources :]])
+    values = np.concatenate([centres, mapped[rows.sources :]])
     parents = np.concatenate([parents, rows.parents[rows.sources :]])
     sizes = np.concatenate([members, sizes[rows.sources :]])
-    return Points(space, Rows(values, parents, 0), cluster, sizes)
+    return Points(space, Rows(values, parents, 0), cluster, sizes, mapped=True)
 
 
 def _clusters(rows: np.ndarray, count: int, seed: int) -> np.ndarray:

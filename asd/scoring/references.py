@@ -45,7 +45,7 @@ class Rows:
     """Embeddings to compare with.
 
     Attributes:
-        values: (M, D) float64, the source clips first.
+        values: (M, D), the source clips first; float64 where some are made of others.
         parents: (M, 2) the training clips that a row is made of, and vanishes with; -1 for none.
         sources: how many rows are source clips.
     """
@@ -71,15 +71,14 @@ def reference_rows(
         space: where the neighbours of a clip are looked for; mixtures are made of the
             embeddings themselves.
     """
-    values = embedding.astype(np.float64)
     target = np.flatnonzero(domains == "target")
     source = np.flatnonzero(domains != "target")
-    parts = [_clips(values, source), _clips(values, target)]
+    parts = [_clips(embedding, source), _clips(embedding, target)]
     if len(target) and len(source):
         wanted = int(config.smote_ratio * len(source)) - len(target)
         parts += [
-            smote(values, target, wanted, space, config),
-            memmixup(values, target, source, space, config),
+            smote(embedding, target, wanted, space, config),
+            memmixup(embedding, target, source, space, config),
         ]
     if config.banks == "one" or not len(target) or not len(source):
         return [_joined(parts, len(source))]
@@ -100,6 +99,7 @@ def smote(
     """
     if wanted < 1 or len(target) < 2:
         return _none(values)
+    values = values.astype(np.float64)
     draw = np.random.default_rng(config.seed)
     mapped = space.map(values[target])
     apart = space.between(mapped, mapped)
@@ -135,6 +135,7 @@ def memmixup(
     count = min(config.memmixup, len(source))
     if not count:
         return _none(values)
+    values = values.astype(np.float64)
     mapped, points = space.map(values[target]), space.map(values[source])
     near = np.concatenate(
         [
@@ -162,5 +163,5 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray]], sources: int) -> Rows:
     there = [part for part in parts if len(part[0])]
     if len(there) == 1:
         return Rows(*there[0], sources)
-    values, parents = zip(*parts, strict=True)
+    values, parents = zip(*there, strict=True)
     return Rows(np.concatenate(values), np.concatenate(parents), sources)

@@ -91,15 +91,16 @@ def test_scores_and_leave_one_out_scores(
     model, config = fitted_to(bank, {**values, **more})
     apart = cosine if config.distance == "cosine" else euclidean
     (rows,) = reference_rows(bank.arrays["embedding"], np.array(bank.domain), model.space, config)
+    points = rows.values.astype(np.float64)
     assert len(rows.values) == (19 if not more else 19 + 3 + 10)
     test = make_bank({"00": (6, 2)}, seed=1).arrays["embedding"].astype(np.float64)
-    expected = [reference_score(x, list(rows.values), config, apart, model.weight) for x in test]
+    expected = [reference_score(x, list(points), config, apart, model.weight) for x in test]
     np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
     # A clip left out takes with it everything that is made of it.
     clips = bank.arrays["embedding"].astype(np.float64)
     expected = [
         reference_score(
-            clip, list(rows.values[(rows.parents != i).all(axis=1)]), config, apart, model.weight
+            clip, list(points[(rows.parents != i).all(axis=1)]), config, apart, model.weight
         )
         for i, clip in enumerate(clips)
     ]
