@@ -27,6 +27,7 @@ from asd.errors import JobError, UsageError
 from asd.extraction.local import batches, stacked
 from asd.extraction.shards import Compute
 from asd.features import EXTRACTORS, Extractor, build_extractor
+from asd.memory import kept
 from asd.store.digest import canonical_json
 
 _TASKS_PER_WORKER = 3
@@ -62,6 +63,12 @@ def connected(workers: int = 0, scheduler: str | None = None) -> Iterator[Any]:
             "MKL_NUM_THREADS": threads,
         },
         "distributed.worker.daemon": False,
+        # What Dask looks at by itself, and how often: left as it is, that takes a twentieth of two
+        # processors from the workers.
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.admin.tick.interval": "500ms",
+        "distributed.worker.memory.monitor-interval": "1s",
+        "distributed.worker.profile.enabled": False,
         "logging": {"distributed": "error"},
     }
     with (
@@ -177,13 +184,14 @@ def _batch(
     chosen: Sequence[tuple[str, str, tuple[int, ...]]],
 ) -> np.ndarray:
     """Compute the rows of clips (path, digest, starts of windows); runs in a worker."""
-    extractor = _worker_extractor(settings, signal, device)
-    waves = [
-        wave
-        for path, digest, starts in chosen
-        for wave in read_windows(raw / path, signal, starts, digest)
-    ]
-    return extractor(stacked(waves, extractor.batch_size, signal))[: len(waves)]
+    with kept():
+        extractor = _worker_extractor(settings, signal, device)
+        waves = [
+            wave
+            for path, digest, starts in chosen
+            for wave in read_windows(raw / path, signal, starts, digest)
+        ]
+        return extractor(stacked(waves, extractor.batch_size, signal))[: len(waves)]
 
 
 @lru_cache(maxsize=1)
