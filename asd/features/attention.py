@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from asd.features.products import frozen_linear
+from asd.features.products import frozen_linear, has_bfloat16
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
@@ -32,7 +32,11 @@ class FrozenAttention(nn.Module):
         self._project = frozen_linear(weight, bias, dtype)
         self._out = frozen_linear(attention.out_proj.weight, attention.out_proj.bias, dtype)
         self._heads, self._scale = attention.num_heads, attention.scaling
-        self._attend = _attend if dtype == torch.float32 else _attend_by_head
+        self._attend = _attend_by_head
+        if dtype == torch.float32:
+            self._attend = _attend
+        elif not has_bfloat16():
+            self._attend = _attend_in_float32
 
     def forward(
         self, hidden_states: torch.Tensor, *_: Any, **__: Any
@@ -58,6 +62,13 @@ def _attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
 ) -> torch.Tensor:
     return nn.functional.scaled_dot_product_attention(query, key, value, scale=scale)
+
+
+def _attend_in_float32(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+) -> torch.Tensor:
+    with torch.autocast(query.device.type, enabled=False):
+        return _attend(query.float(), key.float(), value.float(), scale).to(value.dtype)
 
 
 def _attend_by_head(

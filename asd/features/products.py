@@ -17,6 +17,9 @@ class FrozenLinear(nn.Module):
     they would otherwise bring it into at every call, and GELU is applied to a sum before it is
     rounded and written. Elsewhere it is the plain map.
 
+    A CPU without bfloat16 multiplies the same rounded values in float32: its own products of
+    bfloat16 take many times as long.
+
     Args:
         weight: (O, I).
         bias: (O,), or None.
@@ -35,12 +38,14 @@ class FrozenLinear(nn.Module):
     ) -> None:
         super().__init__()
         self._dtype, self._gelu = dtype, gelu
-        self._packed = weight.device.type == "cpu" and _can_pack(dtype)
-        stored = weight.detach().to(dtype).contiguous()
+        on_cpu = weight.device.type == "cpu"
+        self._of_products = torch.float32 if on_cpu and not has_bfloat16() else dtype
+        self._packed = on_cpu and _can_pack()
+        stored = weight.detach().to(dtype).to(self._of_products).contiguous()
         if self._packed:
             stored = torch.ops.mkldnn._reorder_linear_weight(stored, rows)
         self._weight = stored
-        self._bias = None if bias is None else bias.detach().to(dtype)
+        self._bias = None if bias is None else bias.detach().to(dtype).to(self._of_products)
 
     def forward(self, values: torch.Tensor, arrange: Arrange | None = None) -> torch.Tensor:
         """Map ``values`` (..., I) to (..., O).
@@ -53,13 +58,17 @@ class FrozenLinear(nn.Module):
         values = values.to(self._dtype)
         if arrange is not None:
             values = arrange(values)
+        return self._map(values.to(self._of_products)).to(self._dtype)
+
+    def _map(self, values: torch.Tensor) -> torch.Tensor:
         if self._packed:
             name, kind = ("gelu", "none") if self._gelu else ("none", "")
             mapped: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
                 values, self._weight, self._bias, name, [], kind
             )
             return mapped
-        mapped = nn.functional.linear(values, self._weight, self._bias)
+        with torch.autocast(values.device.type, enabled=False):
+            mapped = nn.functional.linear(values, self._weight, self._bias)
         return nn.functional.gelu(mapped) if self._gelu else mapped
 
 
@@ -91,9 +100,11 @@ def is_gelu(activation: Any) -> bool:
     )
 
 
-def _can_pack(dtype: torch.dtype) -> bool:
-    """Return whether this build of torch has oneDNN's packed products of a type."""
-    if not torch._C._has_mkldnn or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
-        return False
-    # oneDNN has no bfloat16 on processors without AVX-512.
-    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+def has_bfloat16() -> bool:
+    """Return whether oneDNN multiplies bfloat16 on this CPU; it does from AVX-512 on."""
+    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _can_pack() -> bool:
+    """Return whether this build of torch has oneDNN's packed products."""
+    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")

@@ -70,6 +70,15 @@ def test_agrees_with_the_library(
     assert cosine(rows(model(), layer, "int8"), exact) > 0.99
 
 
+def test_bfloat16_where_the_processor_has_none(
+    small_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = rows(small_model("wav2vec2"), 3, "float32")
+    for module in ("products", "attention"):
+        monkeypatch.setattr(f"asd.features.{module}.has_bfloat16", lambda: False)
+    assert cosine(rows(small_model("wav2vec2"), 3, "bfloat16"), exact) > 0.9995
+
+
 @pytest.mark.parametrize("model_type", FAMILY)
 def test_what_is_replaced(model_type: str, small_model: Callable[..., Any]) -> None:
     long = {} if model_type == "data2vec-audio" else {"num_conv_pos_embeddings": 32}

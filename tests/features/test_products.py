@@ -37,13 +37,34 @@ def test_near_the_plain_map(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not packed:
-        monkeypatch.setattr(products, "_can_pack", lambda dtype: False)
+        monkeypatch.setattr(products, "_can_pack", lambda: False)
         monkeypatch.setattr(quantised, "has_integer_products", lambda: False)
     plain = layer(bias)
     expected = nn.functional.gelu(plain(VALUES)) if gelu else plain(VALUES)
     found = frozen_linear(plain.weight, plain.bias, dtype, gelu)(VALUES)
     assert found.dtype == (torch.float32 if dtype == torch.float32 else torch.bfloat16)
     assert (found.float() - expected).norm() < error * expected.norm()
+
+
+@pytest.mark.parametrize("gelu", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@torch.inference_mode()
+def test_bfloat16_where_the_processor_has_none(
+    gelu: bool, bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The definition: products of values of 8 bits, summed in float32, rounded once."""
+    monkeypatch.setattr(products, "has_bfloat16", lambda: False)
+    plain = layer(bias)
+    found = frozen_linear(plain.weight, plain.bias, torch.bfloat16, gelu)
+    plain.to(torch.bfloat16).float()
+    expected = plain(VALUES.to(torch.bfloat16).float())
+    expected = nn.functional.gelu(expected) if gelu else expected
+    with torch.autocast("cpu", torch.bfloat16):
+        values = found(VALUES)
+    assert values.dtype == torch.bfloat16
+    # Half a step of bfloat16; a step where the sums were rounded to either side of a half.
+    torch.testing.assert_close(values, expected.to(torch.bfloat16), rtol=2**-7, atol=1e-6)
+    assert (values == expected.to(torch.bfloat16)).float().mean() > 0.95
 
 
 @pytest.mark.parametrize("shift", [-3.0, 0.0, 3.0])
