@@ -90,6 +90,8 @@ def score_system(project: Project, system: str, machine: str) -> Scored:
         "bank": {model: dict(bank.provenance) for model, bank in trains.items()},
         "outputs": {model: dict(bank.provenance) for model, bank in tests.items()},
     }
+    if (scores.windows > 1).any():
+        provenance["windows"] = rule.windows
     anomalous = write_system(project.score_dir(system), machine, scores, deciding, provenance)
     left_out = unscored(fitted.bank, tests[members[0].model])
     return Scored(system, machine, len(scores.clips), left_out, anomalous)
