@@ -10,8 +10,8 @@ From there on an exponential tail (:class:`asd.scoring.tail.Tail`) tells. In sim
 log-normal scores; 50 to 1000 training clips; recordings of 60 windows, independent or half of the
 variance in common; 10 % asked for) recordings gave 2 to 15 % false alarms with it. The gamma's
 percentile alone gave up to 26 %, the highest training score up to 43 %. The highest scores of whole
-training recordings are no better a guide: of the few that there are, they gave up to 25 %. Where all
-training clips are windows of three recordings, nothing helps fully (18 %; of one: 28 %).
+training recordings are no better a guide: of the few that there are, they gave up to 25 %. Where
+all training clips are windows of three recordings, nothing helps fully (18 %; of one: 28 %).
 """
 
 from __future__ import annotations
