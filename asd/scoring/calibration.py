@@ -8,7 +8,7 @@ are rarer: the rate that is asked for is an upper bound.
 A level that few windows of a hundred are above lies beyond most training scores, or all of them.
 From there on an exponential tail (:class:`asd.scoring.tail.Tail`) tells. In simulations (gamma and
 log-normal scores; 50 to 1000 training clips; recordings of 60 windows, independent or half of the
-variance in common; 10 % asked for) recordings gave 2 to 15 % false alarms with it. The gamma's
+variance in common; 10 % asked for) recordings gave 2 to 17 % false alarms with it. The gamma's
 percentile alone gave up to 26 %, the highest training score up to 43 %. The highest scores of whole
 training recordings are no better a guide: of the few that there are, they gave up to 25 %. Where
 all training clips are windows of three recordings, nothing helps fully (18 %; of one: 28 %).
