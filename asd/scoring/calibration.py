@@ -71,7 +71,8 @@ class Calibration:
           for windows that are independent or alike.
 
         Where no training score is high enough for these two, it is the tail's level, without a
-        guarantee. Scores that are too few for one window (``conformal``) are for several.
+        guarantee. Scores that are too few for one window (``conformal``) are for several, and a
+        single one has no tail: no alarm.
 
         Raises:
             UsageError: an unknown method, an impossible rate, or no scores.
@@ -137,7 +138,9 @@ class Calibration:
         else:
             value, note = max(float(self.scores.max()), beyond), ""
             ranks, guaranteed = self._ranks(rate, windows)
-            if ranks:
+            if not ranks and self.method == "conformal" and self._tail is None:
+                value, note = np.inf, "1 training score has no tail: no alarm"
+            elif ranks:
                 value = float(np.sort(self.scores.astype(np.float64))[-ranks])
             else:
                 note = f"{len(self.scores)} training scores are too few for {windows} windows:"

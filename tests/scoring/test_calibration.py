@@ -111,6 +111,15 @@ def test_too_few_scores_for_one_window_are_for_several() -> None:
     assert found.p_value(1e9, LONG) > 0.1
 
 
+def test_a_single_score_has_no_tail() -> None:
+    """It decided for an anomaly where the p-value, 2 / 3, did not."""
+    found = Calibration(np.zeros(1), "conformal", 0.5)
+    assert found.threshold().value == 0.0
+    assert found.threshold(2).value == np.inf
+    assert "no alarm" in found.threshold(2).note
+    assert found.p_value(1.0, 2) == pytest.approx(2 / 3)
+
+
 def test_gamma_gives_way_to_a_heavier_tail() -> None:
     scores = np.exp(0.5 * np.random.default_rng(1).normal(size=400))
     found = Calibration(scores, "gamma", 0.1)
