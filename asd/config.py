@@ -286,9 +286,10 @@ class LadderRow(Settings):
 
 
 class ScoreConfig(Settings):
-    """How scores become decisions; see :mod:`asd.scoring.thresholds`.
+    """How scores become decisions; see :mod:`asd.scoring.calibration`.
 
-    ``windows`` is how the clips that a long recording is cut into make one score.
+    ``false_alarm_rate`` is that of normal recordings, whatever their length. ``windows`` is how the
+    clips that a long recording is cut into make one score.
     """
 
     threshold: Name = "gamma"

@@ -31,9 +31,7 @@ _CLIPS_AT_ONCE = 32
 @click.option(
     "--pooling",
     type=click.Choice(["max", "mean"]),
-    default="max",
-    show_default=True,
-    help="How the clips of a long recording make one score.",
+    help="How the clips of a long recording make one score (default: score.windows of the params).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array (a line each: --watch).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -56,7 +54,7 @@ def command(
     machine: str | None,
     system: str | None,
     section: str | None,
-    pooling: Literal["max", "mean"],
+    pooling: Literal["max", "mean"] | None,
     as_json: bool,
     as_csv: bool,
     fail_on_anomaly: bool,
@@ -66,9 +64,10 @@ def command(
     """Score recordings: a higher score means a more anomalous sound.
 
     Needs the model and the bank, not the data that they were made from. A recording of two clips'
-    length or more is cut into clips and gets the score of the most anomalous one. p is the share of
-    normal clips that score as high. Without --section a recording is compared with each section
-    and gets the lowest score.
+    length or more is cut into clips and gets the score of the most anomalous one (--pooling mean:
+    the mean). p is the share of normal recordings of as many clips that score as high, and the
+    threshold is for as many: score.false_alarm_rate is that of recordings, whatever their length.
+    Without --section a recording is compared with each section and gets the lowest score.
 
     Exits with 1 if a recording could not be used (a line on standard error says why, the others are
     scored), with 2 for wrong use, such as paths that do not exist, and with --fail-on-anomaly with

@@ -59,6 +59,7 @@ class _Table(Printer):
     def __init__(self, width: int, with_section: bool) -> None:
         self._width, self._with_section = max(width, len("recording")), with_section
         self._seen = self._anomalous = 0
+        self._of_several: dict[tuple[str, int], float] = {}
 
     def one(self, found: Prediction) -> None:
         if not self._seen:
@@ -68,6 +69,7 @@ class _Table(Printer):
         nearest = found.nearest or "-"
         if found.windows > 1:
             nearest += f"  (at {found.start:.0f} s)"
+            self._of_several[found.section, found.windows] = found.threshold
         click.echo(
             self._row(
                 found.name,
@@ -87,8 +89,18 @@ class _Table(Printer):
         else:
             listed = ", ".join(f"{name}: {value:.4f}" for name, value in thresholds.items())
             limits = f"thresholds {listed}"
+        limits += self._longer(len(thresholds) > 1)
         anomalous = f"{self._anomalous:,} anomalous"
         say(f"{title}: {counted(self._seen, 'recording')}, {anomalous} ({limits})", as_json=False)
+
+    def _longer(self, with_section: bool) -> str:
+        """Return the thresholds of the recordings of most windows, by section; "" without any."""
+        most = dict(sorted(self._of_several.items()))  # the last of a section is of its longest
+        longest = {section: (windows, value) for (section, windows), value in most.items()}
+        return "".join(
+            f"; {f'{section}: ' if with_section else ''}{value:.4f} for {windows} clips"
+            for section, (windows, value) in longest.items()
+        )
 
     def _row(self, name: str, section: str, *rest: str) -> str:
         score, p_value, word, nearest = rest

@@ -22,8 +22,10 @@ def command(machines: tuple[str, ...], systems: tuple[str, ...], as_json: bool) 
     """Score test clips: a higher score means a more anomalous sound.
 
     Writes scores, decisions and thresholds of each system to data/scores/<system>. A section
-    without training clips is reported and left unscored. A fusion without members is made of what
-    the section `select` finds best on the training clips; see `asd select`.
+    without training clips is reported and left unscored. The false-alarm rate is that of
+    recordings: the more clips one is cut into, the higher the threshold of its highest score. A
+    fusion without members is made of what the section `select` finds best on the training clips;
+    see `asd select`.
     """
     project = Project.find()
     results: list[Scored] = []
@@ -53,17 +55,12 @@ def score_system(project: Project, system: str, machine: str) -> Scored:
     """Score one machine's test clips with one system."""
     from asd import __version__
     from asd.scoring.bank import read_bank
+    from asd.scoring.calibration import calibrations
     from asd.scoring.fusion import build_members, fit_system
     from asd.scoring.recordings import by_recording
-    from asd.scoring.system import (
-        Scored,
-        score_clips,
-        thresholds_of,
-        unscored,
-        write_system,
-    )
+    from asd.scoring.system import Scored, score_clips, unscored, write_system
 
-    params = project.params
+    params, rule = project.params, project.params.score
     definition: dict[str, Any] = {"name": system}
     members = params.members(system, machine)
     if not members:
@@ -81,8 +78,8 @@ def score_system(project: Project, system: str, machine: str) -> Scored:
                 f" run 'asd embed --machine {machine} --model {model}'"
             )
     fitted = fit_system(build_members(system, members), trains, params.join(system))
-    scores = by_recording(score_clips(system, fitted, tests), params.score.windows)
-    thresholds = thresholds_of(scores, params.score.threshold, params.score.false_alarm_rate)
+    scores = by_recording(score_clips(system, fitted, tests), rule.windows)
+    deciding = calibrations(fitted, rule.threshold, rule.false_alarm_rate, rule.windows)
     definition |= {
         "members": [member.model_dump(mode="json") for member in members],
         "join": params.join(system),
@@ -93,6 +90,8 @@ def score_system(project: Project, system: str, machine: str) -> Scored:
         "bank": {model: dict(bank.provenance) for model, bank in trains.items()},
         "outputs": {model: dict(bank.provenance) for model, bank in tests.items()},
     }
-    anomalous = write_system(project.score_dir(system), machine, scores, thresholds, provenance)
+    if (scores.windows > 1).any():
+        provenance["windows"] = rule.windows
+    anomalous = write_system(project.score_dir(system), machine, scores, deciding, provenance)
     left_out = unscored(fitted.bank, tests[members[0].model])
     return Scored(system, machine, len(scores.clips), left_out, anomalous)

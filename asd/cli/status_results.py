@@ -142,6 +142,8 @@ def _scores_lack(project: Project, system: str, machine: str) -> str:
         changed = differences({"threshold": one.method, "false_alarm_rate": one.rate}, rule)
         if changed:
             return f"other settings ({changed})"
+    if made.get("windows", params.score.windows) != params.score.windows:
+        return f"other settings (windows {made['windows']}, now {params.score.windows})"
     members = [member.model_dump(mode="json") for member in params.members(system, machine)]
     said = made.get("system", {})
     if members and (said.get("members"), said.get("join")) != (members, params.join(system)):

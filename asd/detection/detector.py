@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,10 @@ from asd.detection.ensemble import Ensemble, Outputs, load_pair, rows_of
 from asd.detection.layout import Layout, choose_system
 from asd.detection.recording import Recording, expand, recordings_of, window_starts
 from asd.errors import unknown_name
+from asd.scoring.calibration import Pooling, calibrations
 from asd.scoring.distances import Distance, Space
 from asd.scoring.fusion import FittedSystem, Member, build_members, fit_system
-from asd.scoring.thresholds import Threshold, conformal_p_values, find_threshold
-
-Pooling = Literal["max", "mean"]
+from asd.scoring.thresholds import Threshold
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,10 @@ class Prediction:
         name: the recording's path, or its number among the waves.
         section: the section that it was scored against.
         score: the anomaly score, higher for more anomalous sound.
-        threshold: scores above it are anomalous; of the section's training clips.
-        p_value: the share of normal clips with such a score or a higher one, in (0, 1]: the
-            conformal p-value among the section's training clips.
+        threshold: scores above it are anomalous; from the section's training clips, for recordings
+            of so many windows.
+        p_value: the share of normal recordings of so many windows with such a score or a higher
+            one, in (0, 1]: of one window the conformal p-value among the section's training clips.
         anomalous: whether the score is above the threshold.
         nearest: the name of the nearest training clip; ``""`` where clips are not compared.
         windows: how many clips the recording was cut into.
@@ -63,7 +63,10 @@ class Detector:
     Waves are int16, or float with full scale 1, at the model's rate (``detector.signal``): an array
     (n, L), or a list of waves of any lengths, or of paths of recordings, which are brought to that
     rate. What is two clips long or longer is cut into consecutive clips and gets the highest score
-    of them (``pooling="mean"``: their mean); what is shorter is cut or looped, as in the index.
+    of them, or their mean (``pooling``; by default what ``score.windows`` of the params says); what
+    is shorter is cut or looped, as in the index. The false-alarm rate of the params is that of a
+    recording, whatever its length: the highest of many scores has a higher threshold than one (see
+    :meth:`asd.scoring.calibration.Calibration.threshold`); :attr:`thresholds` has those of one.
 
     The section (which unit of a machine type) may be given. If it is not and the bank has several,
     the recording is scored against each and gets the smallest score, with that section. A machine
@@ -100,10 +103,12 @@ class Detector:
         self.machine, self.system = machine, system
         self.embedder, self.bank, self.fitted = embedder, fitted.bank, fitted
         self.signal, self.limits = embedder.signal, limits
-        self._calibration = fitted.calibration()
+        self.pooling: Pooling = score.windows
+        self._calibrations = calibrations(
+            fitted, score.threshold, score.false_alarm_rate, score.windows
+        )
         self.thresholds: dict[str, Threshold] = {
-            section: find_threshold(score.threshold, of_section, score.false_alarm_rate)
-            for section, of_section in self._calibration.items()
+            section: one.threshold() for section, one in self._calibrations.items()
         }
 
     @classmethod
@@ -138,13 +143,15 @@ class Detector:
         """The sections that can be scored."""
         return self.fitted.sections
 
-    def score(self, waves: Any, section: str | None = None, pooling: Pooling = "max") -> np.ndarray:
+    def score(
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
+    ) -> np.ndarray:
         """Return the anomaly scores (n,) float64, higher for more anomalous sound.
 
         Args:
             waves: see the class.
             section: the section of all of them, if it is known.
-            pooling: how the clips of a long recording make one score.
+            pooling: how the clips of a long recording make one score; by default as in the params.
 
         Raises:
             UsageError: something is no wave, or there is no such section.
@@ -154,32 +161,32 @@ class Detector:
         return np.array([one.score for one in found], np.float64)
 
     def decision_function(
-        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> np.ndarray:
         """Return the scores less the threshold (n,): above 0 for anomalous; see :meth:`score`."""
         found = self.predictions(self._recordings(waves), section, pooling)
         return np.array([one.score - one.threshold for one in found], np.float64)
 
     def predict(
-        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> np.ndarray:
         """Return the decisions (n,) int64: 1 for anomalous, 0 for normal; see :meth:`score`."""
         found = self.predictions(self._recordings(waves), section, pooling)
         return np.array([one.anomalous for one in found], np.int64)
 
     def p_values(
-        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> np.ndarray:
         """Return the conformal p-values (n,), small for anomalous sound; see :meth:`score`.
 
-        The highest score of a long recording has smaller ones than a single clip has: it is the
-        extreme of several.
+        They are those of recordings: the highest of many scores has a larger one than the same
+        score of a single clip.
         """
         found = self.predictions(self._recordings(waves), section, pooling)
         return np.array([one.p_value for one in found], np.float64)
 
     def nearest(
-        self, waves: Any, section: str | None = None, pooling: Pooling = "max"
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> list[str]:
         """Return the name of the nearest training clip of each (n); see :meth:`score`."""
         return [one.nearest for one in self.predictions(self._recordings(waves), section, pooling)]
@@ -188,11 +195,12 @@ class Detector:
         self,
         recordings: Sequence[Recording],
         section: str | None = None,
-        pooling: Pooling = "max",
+        pooling: Pooling | None = None,
     ) -> list[Prediction]:
         """Return all that is found of recordings, in their order; see :meth:`score`."""
         if section is not None and section not in self.sections:
             raise unknown_name("section", section, self.sections)
+        pooling = pooling or self.pooling
         if pooling not in ("max", "mean"):
             raise unknown_name("pooling", pooling, ("max", "mean"))
         if not recordings:
@@ -268,13 +276,14 @@ class Detector:
         loudest = int(of_windows[best].argmax())
         starts = window_starts(len(recording.samples), self.signal.length)
         near = self.by_distance(rows_of(outputs, np.array([loudest])), section)
-        threshold = self.thresholds[section].value
+        calibration = self._calibrations[section].pooled(pooling)
+        threshold = calibration.threshold(len(starts)).value
         return Prediction(
             name=recording.name,
             section=section,
             score=score,
             threshold=threshold,
-            p_value=float(conformal_p_values(self._calibration[section], np.array([score]))[0]),
+            p_value=calibration.p_value(score, len(starts)),
             anomalous=score > threshold,
             nearest=self.bank.name[near[0]] if len(near) else "",
             windows=len(starts),

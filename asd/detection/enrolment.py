@@ -17,8 +17,8 @@ from asd.detection.recording import Recording
 from asd.detection.versions import add_version, enrolments
 from asd.errors import UsageError, unknown_name
 from asd.scoring.bank import Bank
+from asd.scoring.calibration import calibrations
 from asd.scoring.fusion import build_members, fit_system
-from asd.scoring.thresholds import find_threshold
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Enrolled:
         section: the section that the clips joined.
         added: the names of the clips that are new in it.
         clips: how many clips it has now.
-        thresholds: of each system over it, the section's threshold before and after.
+        thresholds: of each system over it, the section's threshold before and after, for recordings
+            of one window; those of several windows move with it.
     """
 
     model: str
@@ -217,5 +218,5 @@ def _threshold(layout: Layout, system: str, bank: Bank, section: str) -> float:
     members = params.members(system, layout.machine)
     model = members[0].model
     fitted = fit_system(build_members(system, members), {model: bank}, params.join(system))
-    scores = fitted.calibration()[section]
-    return find_threshold(score.threshold, scores, score.false_alarm_rate).value
+    found = calibrations(fitted, score.threshold, score.false_alarm_rate, score.windows)
+    return found[section].threshold().value

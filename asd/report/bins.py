@@ -47,15 +47,12 @@ class Bins:
 
 
 def bins_of(section: ScoredSection) -> Bins:
-    """Return bins that hold every score of a section and its threshold.
+    """Return bins that hold every score of a section and its thresholds.
 
     Distances are positive and often many times larger for the clearest anomalies than for most
     clips: their axis is logarithmic, so that the place where decisions are made can be seen.
     """
-    values = section.scores
-    cut = section.threshold.value if section.threshold else math.nan
-    if math.isfinite(cut):
-        values = np.append(values, cut)
+    values = np.append(section.scores, list(section.cuts.values()))
     logarithmic = bool(values.min() > 0 and values.max() > _SKEWED * np.median(values))
     scaled = np.log10(values) if logarithmic else values
     edges = np.linspace(*spread(scaled.tolist(), margin=0.02), BINS + 1)

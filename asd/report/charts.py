@@ -75,7 +75,8 @@ def roc_chart(curves: Mapping[str, Curve], order: Sequence[str], label: str) -> 
 def histogram_chart(section: ScoredSection, label: str) -> Markup:
     """Return the scores of one section: normal clips above the line, anomalies below it.
 
-    One panel a domain, on one scale of scores, with the threshold through all.
+    One panel a domain, on one scale of scores, with the threshold through all; with
+    recordings of several lengths, those of the shortest and of the longest.
     """
     groups = section.groups
     gap, top = 22, 22
@@ -87,13 +88,13 @@ def histogram_chart(section: ScoredSection, label: str) -> Markup:
     chart.grid_across(
         across, [bins.place(v) for v in at], f"anomaly score{scale}", [short(v) for v in at]
     )
-    cut = section.threshold.value if section.threshold else math.nan
-    if math.isfinite(cut):
-        place = across(bins.place(cut))
+    places = [across(bins.place(cut)) for cut in section.cuts.values()]
+    for place in places:
         chart.segment(place, top - 4, place, chart.height - chart.bottom, "cut")
-        end = place > WIDTH / 2
-        words = f"threshold {short(cut)}"
-        chart.text(place + (4 if end else -4), top - 9, words, "end" if end else "")
+    if places:
+        end = places[0] > WIDTH / 2
+        place = places[0] + (4 if end else -4)
+        chart.text(place, top - 9, _worded(section.cuts), "end" if end else "")
     counts = {group: _counts(section, group, bins) for group in groups}
     most = max(int(c.max()) for by_label in counts.values() for c in by_label.values())
     both = bool((section.labels == ANOMALY).any())
@@ -157,6 +158,15 @@ def map_chart(placed: Map, label: str) -> Markup:
     chart.crosses(places(anomalous & ~target), "anomalous", upright=False)
     chart.crosses(places(anomalous & target), "anomalous", upright=True)
     return chart.svg(label)
+
+
+def _worded(cuts: Mapping[int, float]) -> str:
+    """Return the thresholds by windows in words."""
+    (fewest, first), *others = cuts.items()
+    words = f"threshold {short(first)}"
+    for most, last in others:
+        words += f" ({fewest} clip{'s' if fewest > 1 else ''}) to {short(last)} ({most} clips)"
+    return words
 
 
 def _counts(section: ScoredSection, group: str, bins: Bins) -> dict[str, NDArray[np.int_]]:

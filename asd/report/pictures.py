@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,8 +119,9 @@ def _histogram(ax: Any, section: ScoredSection) -> None:
             ax.bar(edges[:-1], sign * counts, np.diff(edges), **style)
     ax.axhline(0, color=LIGHT["edge"], linewidth=0.8)
     ax.yaxis.set_major_formatter(lambda count, _: f"{abs(count):g}")
-    if section.threshold is not None and math.isfinite(section.threshold.value):
-        ax.axvline(section.threshold.value, color=LIGHT["ink"], linewidth=1.2, label="threshold")
+    for number, cut in enumerate(section.cuts.values()):
+        label = "" if number else "threshold"
+        ax.axvline(cut, color=LIGHT["ink"], linewidth=1.2, label=label)
 
 
 def _scatter(ax: Any, placed: Map) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from asd.metrics.files import Entry, Problems, merged, parse_flag, parse_score, 
 from asd.metrics.results import DECISIONS, SCORES, SystemFiles, find_systems
 from asd.metrics.section import DOMAINS, Section
 from asd.report.results import Key
-from asd.scoring.thresholds import Threshold, read_thresholds
+from asd.scoring.thresholds import Threshold, read_recording_thresholds, read_thresholds
 
 T = TypeVar("T")
 NORMAL, ANOMALY = "normal", "anomaly"
@@ -62,6 +63,8 @@ class ScoredSection:
         scores: (N,), higher for more anomalous.
         decisions: (N,), true where a clip is called anomalous; None without decisions.
         threshold: what the decisions were made by; None where it is not known.
+        longer: what they were made by where some recordings are several windows, by how many,
+            ascending; empty elsewhere.
     """
 
     machine: str
@@ -72,11 +75,23 @@ class ScoredSection:
     scores: NDArray[np.float64]
     decisions: NDArray[np.bool_] | None
     threshold: Threshold | None = None
+    longer: Mapping[int, Threshold] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
         """Machine and section."""
         return self.machine, self.section
+
+    @property
+    def cuts(self) -> dict[int, float]:
+        """The finite thresholds to show, by windows: of the shortest and of the longest recordings.
+
+        One where both have the same.
+        """
+        decided = self.longer or ({1: self.threshold} if self.threshold else {})
+        finite = {n: one.value for n, one in decided.items() if math.isfinite(one.value)}
+        ends = {n: value for n, value in finite.items() if n in (min(finite), max(finite))}
+        return ends if len(set(ends.values())) > 1 else dict(list(ends.items())[:1])
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -182,6 +197,7 @@ def _section(
     names = sorted(scores.keys() & facts.keys() & (decisions.keys() or scores.keys()))
     path = files.folder / f"threshold_{key[0]}.json"
     thresholds = read_thresholds(path) if path.is_file() else {}
+    longer = read_recording_thresholds(path) if path.is_file() else {}
     return ScoredSection(
         *key,
         names=tuple(names),
@@ -190,6 +206,7 @@ def _section(
         scores=np.array([scores[name].value for name in names], dtype=np.float64),
         decisions=np.array([decisions[n].value for n in names], np.bool_) if decisions else None,
         threshold=thresholds.get(key[1]),
+        longer=longer.get(key[1], {}),
     )
 
 

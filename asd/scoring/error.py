@@ -25,6 +25,7 @@ class Error(Scorer):
 
     Config = ErrorSettings
     needs: ClassVar[Mapping[str, tuple[int, ...]]] = {"error": (1,)}
+    compares = False
 
     def __init__(self, config: Settings) -> None:
         self.config = config

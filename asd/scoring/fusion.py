@@ -26,17 +26,13 @@ class SystemScores:
         system: its name.
         clips: (N,) section and name of each test clip.
         scores: (N,) float64, their anomaly scores.
-        training_clips: (M,) section and name of each training clip.
-        training_scores: (M,) float64, their leave-one-out scores.
-        calibrating: (M,) which of these thresholds are found from; None for all.
+        windows: (N,) int64, of how many windows each score is made; 1 of a clip's own.
     """
 
     system: str
     clips: tuple[Clip, ...]
     scores: np.ndarray
-    training_clips: tuple[Clip, ...]
-    training_scores: np.ndarray
-    calibrating: np.ndarray | None = None
+    windows: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -160,9 +156,13 @@ class FittedSystem:
     def calibration(self) -> dict[str, np.ndarray]:
         """Return the training scores (n,) that thresholds are found from, by section."""
         scores = self.training_scores()
-        return {
-            section: scores[rows[self.calibrating[rows]]] for section, rows in self.rows.items()
-        }
+        return {section: scores[self.calibrating_rows(section)] for section in self.rows}
+
+    def calibrating_rows(self, section: str) -> np.ndarray:
+        """Return the bank's rows (n,) that a section's thresholds are found from."""
+        rows = self.rows[section]
+        found: np.ndarray = rows[self.calibrating[rows]]
+        return found
 
     def _joined(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
         if len(self.members) == 1:

@@ -34,6 +34,7 @@ class Posterior(Scorer):
 
     Config = PosteriorSettings
     needs: ClassVar[Mapping[str, tuple[int, ...]]] = {"logits": (2, 3)}
+    compares = False
 
     def __init__(self, config: Settings) -> None:
         self.config = config

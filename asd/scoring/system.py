@@ -13,9 +13,10 @@ import numpy as np
 from asd.atomic import remove
 from asd.errors import JobError
 from asd.scoring.bank import Bank
+from asd.scoring.calibration import Calibration
 from asd.scoring.files import write_decisions, write_scores
 from asd.scoring.fusion import FittedSystem, SystemScores
-from asd.scoring.thresholds import Threshold, decide, find_threshold, write_thresholds
+from asd.scoring.thresholds import Threshold, write_thresholds
 from asd.store.digest import sha256_bytes
 
 
@@ -66,9 +67,7 @@ def score_clips(system: str, fitted: FittedSystem, tests: Mapping[str, Bank]) ->
         system,
         tuple((test.section[row], test.name[row]) for row in rows),
         fitted.score(outputs, sections),
-        tuple(zip(fitted.bank.section, fitted.bank.name, strict=True)),
-        fitted.training_scores(),
-        fitted.calibrating,
+        np.ones(len(rows), np.int64),
     )
 
 
@@ -77,27 +76,11 @@ def unscored(train: Bank, test: Bank) -> dict[str, int]:
     return dict(Counter(section for section in test.section if section not in train.sections))
 
 
-def thresholds_of(scores: SystemScores, method: str, rate: float) -> dict[str, Threshold]:
-    """Return each section's threshold, found from its training clips' scores alone.
-
-    Where a share of them was held out of training, from these: they are as new to the model as the
-    clips to come.
-    """
-    sections = np.array([section for section, _ in scores.training_clips])
-    values = scores.training_scores
-    if scores.calibrating is not None:
-        sections, values = sections[scores.calibrating], values[scores.calibrating]
-    return {
-        str(section): find_threshold(method, values[sections == section], rate)
-        for section in np.unique(sections)
-    }
-
-
 def write_system(
     folder: Path,
     machine: str,
     scores: SystemScores,
-    thresholds: Mapping[str, Threshold],
+    calibrations: Mapping[str, Calibration],
     provenance: Mapping[str, Any],
 ) -> int:
     """Write a machine's score and decision files and its thresholds; remove what is out of date.
@@ -105,12 +88,12 @@ def write_system(
     Args:
         folder: the system's folder.
         machine: the machine type.
-        scores: what the system says of its test clips.
-        thresholds: by section.
+        scores: what the system says of its test clips, or recordings.
+        calibrations: by section, what decides.
         provenance: what made the scores.
 
     Returns:
-        How many clips are decided to be anomalous.
+        How many of them are decided to be anomalous.
     """
     record = folder / f"threshold_{machine}.json"
     # It vouches for the other files, and comes last: half-replaced ones must not look whole.
@@ -122,7 +105,7 @@ def write_system(
         rows = np.flatnonzero(of_clip == section)
         names = [scores.clips[row][1] for row in rows]
         values = scores.scores[rows]
-        decisions = decide(values, thresholds[section])
+        decisions = calibrations[section].decide(values, scores.windows[rows])
         anomalous += int(decisions.sum())
         for path in (
             write_scores(folder, machine, section, names, values),
@@ -133,5 +116,24 @@ def write_system(
         for path in folder.glob(f"{kind}_{machine}_section_*_test.csv"):
             if path.name not in digests:
                 remove(path)
-    write_thresholds(record, thresholds, {**provenance, "files": digests})
+    thresholds = {section: one.threshold() for section, one in calibrations.items()}
+    write_thresholds(
+        record,
+        thresholds,
+        {**provenance, "files": digests},
+        _of_recordings(scores, of_clip, calibrations),
+    )
     return anomalous
+
+
+def _of_recordings(
+    scores: SystemScores, sections: np.ndarray, calibrations: Mapping[str, Calibration]
+) -> dict[str, dict[int, Threshold]]:
+    """Return the thresholds of the sections (N,) that have recordings of several windows."""
+    return {
+        str(section): {
+            count: calibrations[section].threshold(count)
+            for count in np.unique(scores.windows[sections == section]).tolist()
+        }
+        for section in np.unique(sections[scores.windows > 1])
+    }

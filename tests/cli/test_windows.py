@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from asd.clips.record import read_index
 from asd.detection.sources import training_features
 from asd.scoring.bank import read_bank
 from asd.scoring.files import read_values
+from asd.scoring.thresholds import read_recording_thresholds
 
 Asd = Callable[..., Any]
 RATE = 8000
@@ -97,6 +99,30 @@ def test_one_score_a_recording_that_of_its_oddest_window(asd: Asd) -> None:
     }
 
 
+def test_predict_says_the_threshold_of_so_many_windows(asd: Asd) -> None:
+    thresholds = read_recording_thresholds(Path("data/scores/cosine/threshold_pump.json"))["00"]
+    assert sorted(thresholds) == [1, 2, 3, 4]
+    rows = json.loads(asd("predict", "raw/pump/test", "--json").out)
+    for row in rows:
+        assert row["threshold"] == pytest.approx(thresholds[row["windows"]].value, rel=1e-9)
+        assert row["anomalous"] == (row["score"] > row["threshold"])
+    last = asd("predict", "raw/pump/test").out.splitlines()[-1]
+    ends = [f"{thresholds[windows].value:.4f}" for windows in (1, 4)]
+    assert last.endswith(f"(threshold {ends[0]}; {ends[1]} for 4 clips)")
+    mean = json.loads(asd("predict", "raw/pump/test", "--json", "--pooling", "mean").out)
+    assert {row["threshold"] for row in mean} == {thresholds[1].value}
+
+
+def test_windows_joined_otherwise_are_another_setting(asd: Asd) -> None:
+    params = Path("pipeline/params.yaml")
+    text = params.read_text()
+    try:
+        params.write_text(text + "score: {windows: mean}\n")
+        assert "other settings (windows max, now mean)" in asd("status").out
+    finally:
+        params.write_text(text)
+
+
 def test_the_bank_names_windows_by_their_content() -> None:
     bank = read_bank(Path("data/banks/mel/pump/train.h5"))
     clips = {clip.name: clip for clip in read_index(Path("data/index/pump.csv"))}
@@ -113,6 +139,9 @@ def test_figures_and_report_know_recordings() -> None:
     for name in ("a.wav", "c.flac", "d.wav"):
         assert f"Sound of {name}" in page
     assert "Log-mel spectrogram of c.flac, 2.0 s" in page
+    assert "For a recording of 4 clips, the longest here: " in page
+    assert "windows of 2 training recordings only: others may differ more)" in page
+    assert re.search(r"threshold [\d.e-]+ \(1 clip\) to [\d.e-]+ \(4 clips\)", page)
     assert "#t=" not in page.split("<main", 1)[1].replace("&#", "")
 
 

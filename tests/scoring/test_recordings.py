@@ -15,9 +15,8 @@ _SCORES = st.floats(-1e300, 1e300)
 
 def _system(rows: list[tuple[str, str, float]]) -> SystemScores:
     clips = tuple((section, name) for section, name, _ in rows)
-    training = (("00", "train.wav#t=0"), ("00", "train.wav#t=10"))
     scores = np.array([score for *_, score in rows], dtype=np.float64)
-    return SystemScores("one", clips, scores, training, np.array([0.5, 0.7]))
+    return SystemScores("one", clips, scores, np.ones(len(rows), np.int64))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +38,7 @@ def test_one_row_a_recording(how: str, expected: list[float]) -> None:
     )
     assert found.clips == (("00", "long.wav"), ("00", "short.wav"), ("01", "long.wav"))
     assert found.scores.tolist() == expected
-    assert found.training_clips == (("00", "train.wav#t=0"), ("00", "train.wav#t=10"))
-    assert found.training_scores.tolist() == [0.5, 0.7]
+    assert found.windows.tolist() == [2, 1, 2]
 
 
 @given(st.lists(_SCORES, max_size=6), st.sampled_from(["max", "mean"]))
@@ -49,3 +47,4 @@ def test_recordings_without_windows_keep_their_scores(scores: list[float], how: 
     after = by_recording(before, how)  # type: ignore[arg-type]
     assert after.clips == before.clips
     np.testing.assert_array_equal(after.scores, before.scores)
+    np.testing.assert_array_equal(after.windows, before.windows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from asd.errors import JobError, UsageError
 from asd.scoring import SCORERS, build
-from asd.scoring.bank import Bank
+from asd.scoring.bank import COLUMNS, Bank
 
 MakeBank = Callable[..., Bank]
 MANY = {"banks": "two", "smote_ratio": 0.5, "memmixup": 3}
@@ -33,6 +34,12 @@ every_case = pytest.mark.parametrize(
 )
 # Sums are cut differently for other numbers of rows; distances near zero are roots of that.
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
+
+
+def _only(bank: Bank, rows: np.ndarray) -> Bank:
+    columns = {name: [getattr(bank, name)[row] for row in rows] for name in COLUMNS}
+    arrays = {name: values[rows] for name, values in bank.arrays.items()}
+    return replace(bank, **columns, classes=bank.classes[rows], arrays=arrays)
 
 
 def outputs(bank: Bank) -> dict[str, np.ndarray]:
@@ -62,6 +69,47 @@ def test_a_clip_is_scored_on_its_own(
         for i in range(len(test))
     ]
     np.testing.assert_allclose(single, scores, **TOLERANCE)
+
+
+@every_case
+def test_a_window_is_left_out_with_its_recording(
+    make_bank: MakeBank, name: str, values: dict[str, Any]
+) -> None:
+    """By a scorer that compares clips; those that are recordings are left out by themselves."""
+    bank = make_bank({"00": (20, 5)})
+    scorer = build(name, values)
+    plain = scorer.fit(bank).training_scores()
+    windows = {4: "a.wav#t=0", 7: "b.wav#t=0", 9: "a.wav#t=10", 20: "b.wav#t=10"}
+    names = tuple(windows.get(row, clip) for row, clip in enumerate(bank.name))
+    found = scorer.fit(replace(bank, name=names)).training_scores()
+    for recording in ([4, 9], [7, 20]):
+        others = np.setdiff1d(np.arange(len(bank)), recording)
+        expected = plain[recording]
+        if scorer.compares:
+            fitted = scorer.fit(_only(bank, others))
+            rows = {key: array[recording] for key, array in bank.arrays.items()}
+            expected = fitted.score(rows, ["00", "00"])
+        np.testing.assert_allclose(found[recording], expected, **TOLERANCE)
+    rest = np.setdiff1d(np.arange(len(bank)), list(windows))
+    np.testing.assert_array_equal(found[rest], plain[rest])
+
+
+def test_windows_of_a_single_recording_are_left_out_one_by_one(make_bank: MakeBank) -> None:
+    bank = make_bank({"00": (6, 0)})
+    windows = replace(bank, name=tuple(f"a.wav#t={row}" for row in range(6)))
+    one, other = (build("cosine", {}).fit(of).training_scores() for of in (bank, windows))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_many_recordings_are_left_out_some_at_once(make_bank: MakeBank) -> None:
+    """At most twenty fits; no window is compared with one of its recording, its own twin here."""
+    embedding = np.repeat(np.random.default_rng(0).normal(size=(50, 8)), 2, axis=0)
+    bank = make_bank({"00": (100, 0)}, embedding=embedding)
+    names = tuple(f"{row // 2:03d}.wav#t={row % 2}" for row in range(100))
+    fitted = build("cosine", {}).fit(replace(bank, name=names))
+    assert len(list(fitted._folds("00"))) == 20
+    assert fitted.training_scores().min() > 1e-3
+    assert build("cosine", {}).fit(bank).training_scores().max() < 1e-6
 
 
 @every_case

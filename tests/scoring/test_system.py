@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 from asd.scoring import build
 from asd.scoring.bank import Bank
 from asd.scoring.base import Scorer
+from asd.scoring.calibration import calibrations
 from asd.scoring.files import read_values
-from asd.scoring.fusion import Member, SystemScores, fit_system
-from asd.scoring.system import score_clips, thresholds_of, unscored, write_system
-from asd.scoring.thresholds import read_thresholds
+from asd.scoring.fusion import FittedSystem, Member, SystemScores, fit_system
+from asd.scoring.system import score_clips, unscored, write_system
+from asd.scoring.thresholds import read_recording_thresholds, read_thresholds
 from asd.store.digest import sha256_bytes
 
 
@@ -37,8 +39,11 @@ def _bank(sections: list[str], split: str, seed: int) -> Bank:
 
 
 def score_bank(system: str, scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
-    fitted = fit_system([Member("small", "embedding", scorer)], {"small": train})
-    return score_clips(system, fitted, {"small": test})
+    return score_clips(system, fit_bank(scorer, train), {"small": test})
+
+
+def fit_bank(scorer: Scorer, train: Bank) -> FittedSystem:
+    return fit_system([Member("small", "embedding", scorer)], {"small": train})
 
 
 @pytest.fixture
@@ -70,13 +75,15 @@ def test_scores_are_those_of_each_section_alone(train: Bank, test: Bank) -> None
 
 
 def test_files_hold_what_was_scored(tmp_path: Path, train: Bank, test: Bank) -> None:
-    scores = score_bank("6", build("cosine", {}), train, test)
-    thresholds = thresholds_of(scores, "quantile", 0.1)
+    fitted = fit_bank(build("cosine", {}), train)
+    scores = score_clips("6", fitted, {"small": test})
+    deciding = calibrations(fitted, "quantile", 0.1)
+    thresholds = {section: one.threshold() for section, one in deciding.items()}
     stale = tmp_path / "anomaly_score_fan_section_07_test.csv"
     other = tmp_path / "anomaly_score_valve_section_07_test.csv"
     for path in (stale, other):
         path.write_text("old.wav,1.0\n")
-    anomalous = write_system(tmp_path, "fan", scores, thresholds, {"seed": 0})
+    anomalous = write_system(tmp_path, "fan", scores, deciding, {"seed": 0})
     assert not stale.exists()
     assert other.exists()
     values = read_values(tmp_path / "anomaly_score_fan_section_00_test.csv")
@@ -93,8 +100,39 @@ def test_files_hold_what_was_scored(tmp_path: Path, train: Bank, test: Bank) -> 
         assert sha256_bytes((tmp_path / name).read_bytes()) == digest
 
 
-def test_thresholds_know_training_scores_alone(train: Bank, test: Bank) -> None:
-    scores = score_bank("6", build("cosine", {}), train, test)
-    fewer = score_bank("6", build("cosine", {}), train, _bank(["00"], "test", 5))
-    assert thresholds_of(scores, "gamma", 0.1) == thresholds_of(fewer, "gamma", 0.1)
-    assert set(thresholds_of(scores, "gamma", 0.1)) == {"00", "01"}
+def test_recordings_of_several_windows_have_their_own_thresholds(
+    tmp_path: Path, train: Bank
+) -> None:
+    """A file without long recordings is the one that was written before there were any."""
+    deciding = calibrations(fit_bank(build("cosine", {}), train), "quantile", 0.2)
+    one, three = (deciding["00"].threshold(windows) for windows in (1, 3))
+    between = (one.value + three.value) / 2
+    clips = (("00", "long.wav"), ("00", "short.wav"), ("01", "short.wav"))
+    path = tmp_path / "threshold_fan.json"
+
+    def written(windows: list[int]) -> bytes:
+        scores = SystemScores("6", clips, np.array([between] * 3), np.array(windows))
+        write_system(tmp_path, "fan", scores, deciding, {})
+        return path.read_bytes()
+
+    assert b"recordings" not in written([1, 1, 1])
+    assert read_recording_thresholds(path) == {}
+    assert b"recordings" in written([3, 1, 1])
+    decided = read_values(tmp_path / "decision_result_fan_section_00_test.csv")
+    assert decided == {"long.wav": 0.0, "short.wav": 1.0}
+    assert read_recording_thresholds(path) == {"00": {1: one, 3: three}}
+    assert read_thresholds(path)["00"] == one
+
+
+def test_thresholds_are_found_from_what_no_model_has_learned(train: Bank) -> None:
+    fitted = fit_bank(build("cosine", {}), train)
+    scores = fitted.training_scores()
+    every = calibrations(fitted, "gamma", 0.1)
+    assert {section: one.scores.tolist() for section, one in every.items()} == {
+        "00": scores[:20].tolist(),
+        "01": scores[20:].tolist(),
+    }
+    kept = np.arange(40) % 4 == 1
+    some = calibrations(replace(fitted, calibrating=kept), "gamma", 0.1)["01"]
+    assert some.scores.tolist() == scores[21::4].tolist()
+    assert list(some.names) == list(train.name[21::4])

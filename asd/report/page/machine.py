@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from asd.metrics.rules import RULES
+from asd.report.axes import short
 from asd.report.charts import histogram_chart, line_chart, map_chart, roc_chart
 from asd.report.maps import Map
 from asd.report.markup import Child, Markup, element, joined
@@ -154,6 +155,7 @@ def _scores(system: str, section: ScoredSection) -> Markup:
     if cut is not None:
         remark = f" ({cut.note})" if cut.note else ""
         found.append(f"Threshold by {cut.method}, for {100 * cut.rate:g} % false alarms{remark}.")
+        found.extend(_longest(section))
     label = f"Scores of system {system}, {where}. {' '.join(lines)}"
     marks = []
     for kind, words in (
@@ -169,6 +171,15 @@ def _scores(system: str, section: ScoredSection) -> Markup:
         joined(histogram_chart(section, label), mark_legend(marks)),
         [element("span", line) for line in (*found, *lines)],
     )
+
+
+def _longest(section: ScoredSection) -> list[str]:
+    """Say what decides recordings of several windows: the rate is that of recordings."""
+    if not section.longer:
+        return []
+    windows, cut = max(section.longer.items())
+    remark = f" ({cut.note})" if cut.note else ""
+    return [f"For a recording of {windows} clips, the longest here: {short(cut.value)}{remark}."]
 
 
 def _rates(section: ScoredSection, domain: str) -> str:

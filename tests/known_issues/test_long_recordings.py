@@ -1,0 +1,142 @@
+"""Normal recordings of many windows nearly always alarmed: their maximum met a window's threshold.
+
+And windows that were left out one by one were compared with their own recording's other windows,
+which those of a recording to come are not: so every threshold was too low.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asd.cli import cli
+from asd.detection import Detector
+from asd.detection.recording import recordings_of
+from asd.scoring import build
+from asd.scoring.bank import Bank
+from asd.scoring.calibration import calibrations
+from asd.scoring.fusion import FittedSystem, Member, fit_system
+from asd.scoring.recordings import by_recording
+from asd.scoring.system import score_clips
+from asd.scoring.thresholds import THRESHOLDS, read_recording_thresholds
+
+RATE = 8000
+PARAMS = """
+dataset: {name: long, rules: '2020', raw: raw, machines: [pump]}
+index: {sample_rate: 8000, seconds: 0.5}
+features:
+  logmel: {extractor: logmel, n_fft: 256, hop: 128, mels: 16}
+networks:
+  pooled: {}
+models:
+  pooled: {features: [logmel], network: pooled}
+train: {precision: float32}
+embed: {batch_size: 8, precision: float32}
+systems:
+  nearest: {model: pooled, embedding: mean, scorer: neighbours, settings: {distance: euclidean}}
+score: {false_alarm_rate: 0.1, windows: WINDOWS}
+"""
+
+
+def _machine(recordings: int, windows: int, seed: int) -> Bank:
+    """Return windows of normal recordings, a third of whose variance is the recording's own."""
+    random = np.random.default_rng(seed)
+    embedding = random.normal(size=(recordings, 1, 12)) / np.sqrt(3)
+    embedding = embedding + random.normal(size=(recordings, windows, 12)) * np.sqrt(2 / 3)
+    names = [f"{seed}_{r:03d}.wav#t={10 * w}" for r in range(recordings) for w in range(windows)]
+    none = ("",) * len(names)
+    return Bank(
+        name=tuple(names),
+        section=("00",) * len(names),
+        domain=none,
+        label=none,
+        attributes=none,
+        content=none,
+        classes=np.zeros(len(names), np.int32),
+        arrays={"embedding": embedding.reshape(len(names), 12).astype(np.float32)},
+        provenance={},
+    )
+
+
+def _fitted(train: Bank) -> FittedSystem:
+    scorer = build("neighbours", {"distance": "euclidean", "k": 2})
+    return fit_system([Member("model", "embedding", scorer)], {"model": train})
+
+
+@pytest.mark.parametrize("method", sorted(THRESHOLDS))
+def test_the_rate_asked_for_holds_for_long_recordings(method: str) -> None:
+    """Ten percent are asked for, of recordings of 60 windows; training ones have 12."""
+    before, now = [], []
+    for seed in range(0, 12, 2):
+        fitted = _fitted(_machine(20, 12, seed))
+        test = _machine(50, 60, seed + 1)
+        scores = by_recording(score_clips("system", fitted, {"model": test}))
+        deciding = calibrations(fitted, method, 0.1)["00"]
+        now.append(deciding.decide(scores.scores, scores.windows).mean())
+        before.append((scores.scores > deciding.threshold().value).mean())
+    assert np.mean(before) > 0.6
+    # Six machines of a deviation of 0.1 at most: two standard errors are 0.08.
+    assert np.mean(now) <= 0.18
+
+
+def test_windows_are_left_out_with_their_recording() -> None:
+    """Ten percent of the windows of new recordings are above a window's threshold; it was 30."""
+    before, now = [], []
+    for seed in range(0, 12, 2):
+        train, test = _machine(8, 40, seed), _machine(40, 10, seed + 1)
+        new = score_clips("system", _fitted(train), {"model": test}).scores
+        # Without the names of windows each is left out by itself, as all once were.
+        alone = Bank(**{**train.__dict__, "name": tuple(f"{i}.wav" for i in range(len(train)))})
+        for bank, found in ((alone, before), (train, now)):
+            level = calibrations(_fitted(bank), "quantile", 0.1)["00"].threshold().value
+            found.append((new > level).mean())
+    assert np.mean(before) > 0.25
+    # Six machines of a deviation of 0.05: three standard errors are 0.06.
+    assert np.mean(now) == pytest.approx(0.1, abs=0.06)
+
+
+@pytest.mark.parametrize("windows", ["max", "mean"])
+def test_score_and_predict_decide_alike(tmp_path: Path, windows: str) -> None:
+    random = np.random.default_rng(0)
+    for number in range(19):
+        split = "train" if number < 9 else "test/normal" if number < 17 else "test/anomaly"
+        seconds = (1.5, 3.0, 0.5)[number % 3] if number >= 9 else 2.0
+        time = np.arange(round(seconds * RATE)) / RATE
+        wave = random.uniform(0.1, 0.3) * np.sin(2 * np.pi * 500 * time)
+        wave += random.normal(scale=0.03, size=len(time))
+        if number >= 17:
+            wave += 0.2 * np.sin(2 * np.pi * 3100 * time)
+        path = tmp_path / "raw" / "pump" / split / f"{number:02d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, wave, RATE, "PCM_16")
+    (tmp_path / "pipeline").mkdir()
+    params = PARAMS.replace("WINDOWS", windows)
+    (tmp_path / "pipeline" / "params.yaml").write_text(params)
+    with contextlib.chdir(tmp_path):
+        for verb in ("index", "extract", "train", "embed", "score"):
+            cli.main(["-q", verb], standalone_mode=False)
+    folder = tmp_path / "data" / "scores" / "nearest"
+    rows = csv.reader((folder / "decision_result_pump_section_00_test.csv").open())
+    decided = {name: decision == "1" for name, decision in rows}
+    detector = Detector.load(tmp_path, "pump")
+    sounds = sorted((tmp_path / "raw" / "pump" / "test").rglob("*.wav"))
+    found = detector.predictions(recordings_of(sounds, detector.signal, detector.limits))
+    assert {Path(one.name).name: one.anomalous for one in found} == decided
+    assert decided["17.wav"]
+    assert decided["18.wav"]
+    stored = read_recording_thresholds(folder / "threshold_pump.json")["00"]
+    assert {one.windows: one.threshold for one in found} == {
+        count: threshold.value for count, threshold in stored.items()
+    }
+    assert set(stored) == {1, 3, 6}
+    assert (stored[6].value > stored[1].value) == (windows == "max")
+    above = detector.decision_function(sounds)
+    assert (above > 0).tolist() == [one.anomalous for one in found]
+    made = json.loads((folder / "threshold_pump.json").read_text())["provenance"]
+    assert made["windows"] == windows
