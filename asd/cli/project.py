@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from asd.atomic import restore
 from asd.clips.record import Clip, read_index
 from asd.errors import UsageError, unknown_name
 from asd.params import Params, load_params
@@ -33,6 +34,8 @@ class Project:
     def find(cls, start: Path | None = None) -> Project:
         """Return the project that ``start`` (default: the current folder) lies in.
 
+        A checkpoint that a killed run had set aside is put back before anything reads it.
+
         Raises:
             UsageError: no folder above has a params file.
         """
@@ -40,7 +43,9 @@ class Project:
         for folder in (here, *here.parents):
             if (folder / PARAMS).is_file():
                 # Messages name files as the user sees them.
-                return cls(Path(os.path.relpath(folder)))
+                project = cls(Path(os.path.relpath(folder)))
+                restore(project.ptm)
+                return project
         raise UsageError(f"{here}: no {PARAMS} here or above; run 'asd init demo' to write one")
 
     @cached_property
