@@ -1,13 +1,16 @@
-"""Writing a file whole or not at all, and removing one."""
+"""Writing a file or a folder whole or not at all, and removing a file."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from asd.errors import JobError
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
 
 
 def sync(path: Path) -> None:
@@ -57,6 +60,67 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def replace_folder(folder: Path, beside: Path) -> None:
+    """Let the folder ``beside`` take the place of ``folder``, whose contents are then gone.
+
+    A reader sees the old folder or the new one, and so does whoever comes after a kill or a power
+    cut. Where the system cannot exchange two folders at one moment, the old one is set aside under
+    a name of its own meanwhile, and :func:`restore` puts it back after a kill.
+
+    Args:
+        folder: the place; it may be empty.
+        beside: the new folder, its files synced, on the same disk.
+
+    Raises:
+        OSError: the system refuses; ``folder`` is as it was.
+    """
+    sync(beside)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    restore(folder)
+    if not folder.exists():
+        beside.rename(folder)
+    elif not _exchange(folder, beside):
+        aside = _aside(folder)
+        if aside.exists():  # of a run that was killed when its new folder was in place
+            shutil.rmtree(aside)
+        folder.rename(aside)
+        try:
+            beside.rename(folder)
+        finally:
+            restore(folder)
+        # Under its own name a half-removed folder would be put back where the new one is deleted.
+        aside.rename(beside)
+    sync(folder.parent)
+    sync(beside.parent)
+    shutil.rmtree(beside, ignore_errors=True)
+
+
+def restore(folder: Path) -> None:
+    """Put a folder back that :func:`replace_folder` was killed over, if there is one.
+
+    Every reader of such a folder calls this first; where it cannot be written, nothing is done.
+    """
+    with suppress(OSError):
+        if not folder.exists():
+            _aside(folder).rename(folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders at one moment; False where the system or the disk has no such call."""
+    import ctypes
+
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return call(_AT_FDCWD, names[0], _AT_FDCWD, names[1], ctypes.c_uint(_RENAME_EXCHANGE)) == 0
 
 
 def remove(path: Path) -> None:

@@ -119,3 +119,20 @@ def burst(tiny_template: Path) -> Callable[[Path], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(params=[True, False], ids=["at once", "set aside"])
+def exchange(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> bool:
+    """Whether folders are exchanged at one moment, or the old one is set aside meanwhile."""
+    from asd import atomic
+
+    if not request.param:
+        monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+        return False
+    for name in ("one", "other"):
+        (tmp_path / "probe" / name).mkdir(parents=True)
+    if not atomic._exchange(tmp_path / "probe" / "one", tmp_path / "probe" / "other"):
+        pytest.skip("the system cannot exchange two folders")
+    return True

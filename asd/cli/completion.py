@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from asd.layout import PARAMS
+
 _SHELLS = ("bash", "zsh", "fish")
-_PARAMS = Path("pipeline") / "params.yaml"
 _PROFILES = Path("pipeline") / "profiles"
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -57,7 +58,7 @@ def profiles(ctx: click.Context, param: click.Parameter, typed: str) -> list[Com
 
 def _section(section: str) -> list[str]:
     here = Path.cwd()
-    path = next((p / _PARAMS for p in (here, *here.parents) if (p / _PARAMS).is_file()), None)
+    path = next((p / PARAMS for p in (here, *here.parents) if (p / PARAMS).is_file()), None)
     if path is None:
         return []
     from ruamel.yaml import YAML

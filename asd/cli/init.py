@@ -12,9 +12,9 @@ import click
 
 from asd.cli.completion import profiles
 from asd.cli.output import counted, emit, json_option, say
-from asd.cli.project import PARAMS
 from asd.config import IndexConfig, settings
 from asd.errors import UsageError, unknown_name
+from asd.layout import PARAMS
 from asd.params import load_params
 
 PROFILES = Path("pipeline") / "profiles"

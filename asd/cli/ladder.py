@@ -12,8 +12,9 @@ import click
 from asd.cli.ablate import over_seeds
 from asd.cli.evaluate import index_truth
 from asd.cli.output import emit, json_option, machine_option, say
-from asd.cli.project import PARAMS, Project
+from asd.cli.project import Project
 from asd.errors import UsageError
+from asd.layout import PARAMS
 
 
 @dataclass(frozen=True)

@@ -5,45 +5,31 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
-from asd import __version__
 from asd.cli.project import Project
-from asd.cli.report_reasons import explained
+from asd.cli.report_clips import Recordings, shown_clips
+from asd.cli.report_provenance import Clips, Records, counts, provenance
 from asd.clips.record import Clip
-from asd.errors import AsdError, JobError, UsageError
+from asd.errors import JobError, UsageError
 from asd.params import Params
 from asd.progress import progress
-from asd.report.choice import Choice, choose, in_turn
+from asd.report.choice import choose
 from asd.report.maps import Map, lay_out
 from asd.report.material import (
     History,
     Material,
-    ShownClip,
-    Sound,
     StoredFeature,
     SystemFacts,
 )
-from asd.report.media import wav_uri_size
-from asd.report.page.sources import flattened
-from asd.report.results import Results, read_results
-from asd.report.scores import Scores, read_curves, read_scores
+from asd.report.results import read_results
+from asd.report.scores import read_curves, read_scores
 from asd.scoring.bank import Bank, read_bank
 from asd.store import FeatureStore, Shard
-from asd.store.digest import sha256_json
-
-Clips = Mapping[str, Sequence[Clip]]  # every row of the index, by machine
-# The windows (or one clip) of every usable test recording, by machine, section and name.
-Recordings = Mapping[tuple[str, str, str], Sequence[Clip]]
-Records = Mapping[str, Mapping[str, Mapping[str, object]]]  # model.json by machine and model
-
-SOUND_BYTES = 5_000_000  # of all sounds in the page, which then stays below 10 MB
 
 
 def gather(project: Project, others: Sequence[Path] = ()) -> Material:
@@ -78,11 +64,11 @@ def gather(project: Project, others: Sequence[Path] = ()) -> Material:
         basis,
         histories=_histories(project, machines, models),
         maps=_maps(project, machines, models, clips),
-        clips=_shown(project, choices, tested, shown),
+        clips=shown_clips(project, choices, tested, shown),
         clips_of=shown,
         store=_store(project, project.machines()),
-        counts=_counts(results, scores, clips),
-        provenance=_provenance(project, results, clips, records),
+        counts=counts(results, scores, clips),
+        provenance=provenance(project, results, clips, records),
         records=records,
     )
 
@@ -168,95 +154,6 @@ def _layouts(bank: Bank, embedding: np.ndarray, truth: Mapping[str, Clip]) -> di
     return found
 
 
-def _shown(
-    project: Project,
-    choices: Mapping[str, Sequence[Choice]],
-    tested: Recordings,
-    systems: Mapping[str, str],
-) -> dict[str, list[ShownClip]]:
-    """Fetch pictures and sounds of the chosen clips; sounds as far as there is room for them."""
-    room = SOUND_BYTES
-    fetched: dict[Choice, ShownClip] = {}
-    # The machines in turn, so that a long list of one leaves room for the others.
-    for turn in zip_longest(*(in_turn(of_machine) for of_machine in choices.values())):
-        for choice in filter(None, turn):
-            windows = tested[(*choice.key, choice.name)]
-            size = wav_uri_size(length_of(windows))
-            sound = _sound(project, windows) if size <= room else None
-            room -= size if sound else 0
-            fetched[choice] = ShownClip(
-                choice,
-                windows[0].attributes,
-                length_of(windows) / project.params.index.sample_rate,
-                _picture(project, windows),
-                sound,
-            )
-    return {
-        machine: explained(project, machine, systems[machine], [fetched[one] for one in of_machine])
-        for machine, of_machine in choices.items()
-    }
-
-
-def _picture(project: Project, windows: Sequence[Clip]) -> np.ndarray | None:
-    """Return the log-mel (F, T) of a recording; of a long one the maximum of neighbouring frames.
-
-    The loudest frame is kept, for what is short must not vanish from a picture of ten minutes.
-    """
-    rows = [row for clip in windows if (row := _row(project, clip, "logmel")) is not None]
-    if len(rows) < len(windows):
-        return None
-    whole = joined(rows, windows)
-    columns = rows[0].shape[-1]
-    if whole.shape[-1] <= 2 * columns:
-        return whole
-    begins = np.linspace(0, whole.shape[-1], columns, endpoint=False).astype(int)
-    return np.maximum.reduceat(whole, begins, axis=-1)
-
-
-def _sound(project: Project, windows: Sequence[Clip]) -> Sound | None:
-    """Return a recording from the store or from its file; None where neither is there."""
-    from asd.clips.audio import Signal, read_windows
-
-    index = project.params.index
-    rows = [row for clip in windows if (row := _row(project, clip, "wave")) is not None]
-    if len(rows) < len(windows):
-        first = windows[0]
-        try:
-            signal = Signal(index.sample_rate, first.length, index.channel)
-            path = project.raw / first.path
-            rows = list(read_windows(path, signal, [clip.start for clip in windows]))
-        except AsdError:
-            return None
-    return Sound(joined(rows, windows), index.sample_rate)
-
-
-def length_of(windows: Sequence[Clip]) -> int:
-    """Return how many samples consecutive windows of a recording cover."""
-    return windows[-1].start + windows[-1].length
-
-
-def joined(rows: Sequence[np.ndarray], windows: Sequence[Clip]) -> np.ndarray:
-    """Join rows (..., T) of consecutive windows in time; where two overlap, the first counts."""
-    parts, end = [], 0
-    for row, clip in zip(rows, windows, strict=True):
-        parts.append(row[..., round((end - clip.start) / clip.length * row.shape[-1]) :])
-        end = clip.start + clip.length
-    return np.concatenate(parts, axis=-1)
-
-
-def _row(project: Project, clip: Clip, extractor: str) -> np.ndarray | None:
-    """Return a clip's row of the first stored feature of an extractor; None where there is none."""
-    store = FeatureStore(project.features)
-    for feature, values in project.params.features.items():
-        path = store.path(clip.machine, feature, clip.section, clip.split)
-        if values.get("extractor") == extractor and path.is_file():
-            shard = Shard.open(path)
-            names = shard.column("name")
-            if clip.name in names:
-                return np.array(shard.features[names.index(clip.name)])
-    return None
-
-
 def _store(project: Project, machines: Sequence[str]) -> list[StoredFeature]:
     store = FeatureStore(project.features)
     found = []
@@ -280,54 +177,6 @@ def _stored(machine: str, feature: str, shards: Sequence[Shard]) -> StoredFeatur
         bytes=sum(shard.path.stat().st_size for shard in shards),
         digest=", ".join(sorted({shard.digest for shard in shards})),
     )
-
-
-def _counts(results: Results, scores: Scores, clips: Clips) -> list[tuple[str, str]]:
-    usable = Counter(clip.split for of in clips.values() for clip in of if clip.usable)
-    sections = {key for of_system in scores.values() for key in of_system}
-    return [
-        ("machines", str(len({machine for machine, _ in sections}))),
-        ("sections scored", str(len(sections))),
-        ("systems", str(len(scores))),
-        ("training clips", f"{usable['train']:,}"),
-        ("test clips", f"{usable['test']:,}"),
-        ("rules", results.rules),
-    ]
-
-
-def _provenance(
-    project: Project, results: Results, clips: Clips, records: Records
-) -> list[tuple[str, str]]:
-    params = project.params
-    rejected = Counter(clip.status for of in clips.values() for clip in of if not clip.usable)
-    reasons = "; ".join(f"{count} x {status}" for status, count in sorted(rejected.items()))
-    digests = {m: sorted(clip.digest for clip in of if clip.usable) for m, of in clips.items()}
-    bootstrap = f"{results.resamples:,} resamples, seed {results.seed}"
-    return [
-        ("data set", params.dataset.name),
-        ("recordings (SHA-256 of their digests)", sha256_json(digests)),
-        ("recordings left out", reasons or "none"),
-        ("parameters (SHA-256)", sha256_json(params.model_dump(mode="json"))),
-        ("asd that wrote this report", __version__),
-        *_made_with(records),
-        (
-            "threshold",
-            f"{params.score.threshold}, for {100 * params.score.false_alarm_rate:g} % false alarms",
-        ),
-        ("intervals", bootstrap if results.resamples else "none"),
-    ]
-
-
-def _made_with(records: Records) -> list[tuple[str, str]]:
-    """Return what the models say of their training and libraries, each distinct value once."""
-    found: dict[str, dict[str, None]] = {}
-    for of_machine in records.values():
-        for record in of_machine.values():
-            for name, value in flattened(record):
-                kind = name.removeprefix("request.")
-                if kind.startswith(("train.", "versions.")):
-                    found.setdefault(kind, {})[value] = None
-    return [(name, ", ".join(values)) for name, values in found.items()]
 
 
 def _records(project: Project, machines: Sequence[str], models: Sequence[str]) -> Records:

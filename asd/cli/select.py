@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asd.cli.output import emit, json_option, machine_option, say
-from asd.cli.project import PARAMS, Project
+from asd.cli.project import Project
 from asd.config import SELECTED
 from asd.errors import UsageError
+from asd.layout import PARAMS
 
 if TYPE_CHECKING:
     from asd.config import SystemConfig

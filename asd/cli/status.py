@@ -30,9 +30,30 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
     states = list(find_states(project, project.machines(machines), bool(machines)))
     for line in table(states):
         show(line, as_json)
-    waiting = next((one for one in states if one.state in ("stale", "missing")), None)
-    say(f"next: asd {waiting.stage}" if waiting else "nothing to do", as_json)
+    verb = next_verb(project, project.machines(machines), states)
+    say(f"next: asd {verb}" if verb else "nothing to do", as_json)
     emit(states, as_json)
+
+
+def next_verb(project: Project, machines: Sequence[str], states: Sequence[State]) -> str:
+    """Return what to run next, such as ``"index"`` or ``"download dcase2022"``; ``""``: nothing.
+
+    Args:
+        project: the project.
+        machines: the machines that are looked at.
+        states: the states of the stages, in the order of the work.
+    """
+    from asd.clips.records import RECORDS
+
+    params = project.params
+    silent = [machine for machine in machines if not (project.raw / machine).is_dir()]
+    if any(machine in params.synth.machines for machine in silent):
+        return "synth"
+    name = params.dataset.name
+    # Elsewhere the recordings come from somebody's own copy, which a download would not fill.
+    if silent and name in RECORDS and project.raw == project.data / "raw" / name:
+        return f"download {name}"
+    return next((one.stage for one in states if one.state in ("stale", "missing")), "")
 
 
 def find_states(project: Project, machines: Sequence[str], chosen: bool = False) -> Iterator[State]:

@@ -8,24 +8,19 @@ from pathlib import Path
 
 from asd.config import SELECTED, SystemConfig, settings
 from asd.errors import UsageError, unknown_name
-from asd.params import Params, load_params
+from asd.layout import PARAMS, ProjectLayout
+from asd.params import Params
 from asd.scoring.thresholds import read_provenance
 
-PARAMS = Path("pipeline") / "params.yaml"
 
-
-@dataclass(frozen=True)
-class Layout:
+@dataclass(frozen=True, kw_only=True)
+class Layout(ProjectLayout):
     """A project as detection sees it: one machine, from params to banks.
 
     Attributes:
-        root: the project's folder.
-        params: its params.
         machine: the machine type.
     """
 
-    root: Path
-    params: Params
     machine: str
 
     @classmethod
@@ -35,36 +30,26 @@ class Layout:
         Raises:
             UsageError: there is no project, or it has no such machine.
         """
-        root = Path(folder)
-        if not (root / PARAMS).is_file():
-            raise UsageError(f"{root}: no {PARAMS} in it; give the folder of a project")
-        params = load_params(root / PARAMS)
-        if machine not in params.dataset.machines:
-            raise unknown_name("machine", machine, params.dataset.machines)
-        return cls(root, params, machine)
-
-    @property
-    def raw(self) -> Path:
-        """The folder that the paths of the index begin at."""
-        return self.root / self.params.dataset.raw
+        layout = cls(Path(folder), machine=machine)
+        if not (layout.root / PARAMS).is_file():
+            raise UsageError(f"{layout.root}: no {PARAMS} in it; give the folder of a project")
+        machines = layout.params.dataset.machines
+        if machine not in machines:
+            raise unknown_name("machine", machine, machines)
+        return layout
 
     @property
     def index(self) -> Path:
         """The machine's index."""
-        return self.root / "data" / "index" / f"{self.machine}.csv"
-
-    @property
-    def features(self) -> Path:
-        """The feature store."""
-        return self.root / "data" / "features"
+        return self.index_path(self.machine)
 
     def model(self, name: str) -> Path:
         """Return the folder of a trained model."""
-        return self.root / "data" / "models" / name / self.params.owner(name, self.machine)
+        return self.model_dir(name, self.machine)
 
     def bank(self, model: str) -> Path:
         """Return the bank of a model's training clips."""
-        return self.root / "data" / "banks" / model / self.machine / "train.h5"
+        return self.bank_dir(model, self.machine) / "train.h5"
 
     def members(self, system: str) -> tuple[SystemConfig, ...]:
         """Return what a system is made of on this machine.
@@ -76,7 +61,7 @@ class Layout:
         members = self.params.members(system, self.machine)
         if members:
             return members
-        path = self.root / "data" / "scores" / system / f"threshold_{self.machine}.json"
+        path = self.score_dir(system) / f"threshold_{self.machine}.json"
         if not path.exists():
             raise UsageError(
                 f"{path}: what '{system}' is made of is not chosen yet; run 'asd score --system"

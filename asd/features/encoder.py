@@ -14,7 +14,8 @@ from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import JobError, UsageError
 from asd.features.base import Extractor
-from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
+from asd.features.encoder_base import Anatomy, Kind
+from asd.features.encoder_kinds import FRONT_ENDS
 from asd.features.encoder_weights import check_weights, has_safetensors, load_encoder
 from asd.features.hub import find_folder, weight_files
 from asd.features.precision import LEAST_COSINE, mean_cosine

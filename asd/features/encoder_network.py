@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from asd.features.encoder_kinds import Kind
+from asd.features.encoder_base import Kind
 from asd.features.frozen import freeze
 from asd.features.threads import on_one_thread_each
 

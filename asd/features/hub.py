@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from asd.atomic import restore
 from asd.errors import UsageError
 from asd.features.wav2vec2 import CONFIG, PICKLED_WEIGHTS, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX
 
@@ -25,6 +26,7 @@ def find_folder(name: str, revision: str, allow_pickle: bool, ways_out: str) -> 
         UsageError: there is no such checkpoint, or it is on the hub and neither there nor in the
             local cache can it be reached.
     """
+    restore(Path(name))
     if Path(name).is_dir():
         return Path(name)
     if not _HUB_NAME.fullmatch(name):

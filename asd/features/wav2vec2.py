@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asd.atomic import restore
 from asd.errors import UsageError
 from asd.features.timing import FrameGrid
 from asd.native import import_torchaudio
@@ -90,6 +91,7 @@ def describe(folder: Path) -> Checkpoint:
     Raises:
         UsageError: there is no such checkpoint, it is damaged, or it is of another family.
     """
+    restore(folder)
     if not (folder / CONFIG).is_file():
         raise UsageError(
             f"{folder}: no checkpoint ({CONFIG} is missing); 'asd finetune' writes one"

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asd.atomic import refusals, sync
+from asd.atomic import refusals, replace_folder, restore, sync
 from asd.errors import AsdError, JobError, UsageError
 from asd.features.projection import HEAD, Head
 from asd.features.wav2vec2 import CONFIG, PREPROCESSOR, WEIGHTS, Checkpoint, files_digest
@@ -33,6 +33,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         UsageError: there is none.
         JobError: something is damaged or of another schema.
     """
+    restore(folder)
     path = folder / RECORD
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -116,18 +117,7 @@ def write_checkpoint(
         _write_json(beside / RECORD, record | files | {"record": _digest_of(record | files)})
         for path in sorted(beside.iterdir()):
             sync(path)
-        _swap(folder, beside)
-
-
-def _swap(folder: Path, beside: Path) -> None:
-    old = beside.with_name(f"{beside.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists():
-        folder.replace(old)
-    beside.replace(folder)
-    sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        replace_folder(folder, beside)
 
 
 def _digest_of(record: Mapping[str, Any]) -> str:

@@ -96,7 +96,9 @@ def finetune(
         seconds = time.monotonic() - started
         return Account(count, machines, config.objectives, updates, resumed, reused, seconds)
 
+    beside = work / "checkpoint"
     if is_current(folder, plan.identity):
+        shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed at its very end
         return account(0, 0, reused=True)
     run = _Run(plan, work / "state.safetensors")
     resumed = len(run.progress.history)
@@ -107,9 +109,7 @@ def finetune(
         tuned = Projection(weights[plan.layer], biases[plan.layer], plan.layer)
     head = Head(tuned, pca_weight=weights, pca_bias=biases, extra=run.extra)
     record = make_record(plan, run.compute, head, run.progress.history, run.quantizer)
-    write_checkpoint(
-        folder, work / "checkpoint", plan.checkpoint, run.model, head, record, run.progress.history
-    )
+    write_checkpoint(folder, beside, plan.checkpoint, run.model, head, record, run.progress.history)
     shutil.rmtree(work, ignore_errors=True)
     return account(len(run.progress.history) - resumed, resumed, reused=False)
 

@@ -227,7 +227,7 @@ def test_what_is_optional_may_be_missing(project: Path, asd: Asd) -> None:
 def test_there_is_room_for_some_sounds_only(
     project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asd.cli.report_material.SOUND_BYTES", 5000)
+    monkeypatch.setattr("asd.cli.report_clips.SOUND_BYTES", 5000)
     asd("report")
     page = (REPORTS / "report.html").read_text()
     # Two fit, and each section gets one of them.

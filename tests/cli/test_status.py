@@ -84,6 +84,43 @@ def test_an_empty_project_lacks_everything(project: Path, asd: Asd, status: Stat
     assert asd("status").out.splitlines()[-1] == "next: asd index"
 
 
+NO_SOUND = {
+    "synthesised": ("rules: '2020'", "rules: '2020'", "synth: {machines: [pump]}", "synth"),
+    "of other machines": ("rules: '2020'", "rules: '2020'", "synth: {machines: [fan]}", "index"),
+    "a challenge": (
+        "name: tiny, rules: '2020', raw: raw,",
+        "name: dcase2020, rules: '2020', raw: data/raw/dcase2020,",
+        "",
+        "download dcase2020",
+    ),
+    "somebody's copy of it": ("name: tiny,", "name: dcase2020,", "", "index"),
+}
+
+
+@pytest.mark.parametrize("where", NO_SOUND)
+def test_sound_that_is_not_there_comes_first(project: Path, asd: Asd, where: str) -> None:
+    import shutil
+
+    old, new, section, verb = NO_SOUND[where]
+    _edit(old, new)
+    path = Path("pipeline/params.yaml")
+    path.write_text(f"{path.read_text()}{section}\n")
+    place = project / load_params(path).dataset.raw
+    shutil.move("raw", project / "elsewhere")
+    assert asd("status").out.splitlines()[-1] == f"next: asd {verb}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(project / "elsewhere", place)
+    assert asd("status").out.splitlines()[-1] != f"next: asd {verb}"
+
+
+def test_a_machine_that_is_not_asked_for_needs_no_sound(project: Path, asd: Asd) -> None:
+    _edit("machines: [pump]", "machines: [pump, fan]")
+    path = Path("pipeline/params.yaml")
+    path.write_text(f"{path.read_text()}synth: {{machines: [pump, fan]}}\n")
+    assert asd("status").out.splitlines()[-1] == "next: asd synth"
+    assert asd("status", "--machine", "pump").out.splitlines()[-1] == "nothing to do"
+
+
 Change = Callable[[], object]
 LOUDER = Path("raw/pump/id_00/train/00_03.wav")
 

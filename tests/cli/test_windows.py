@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from asd.cli import cli
-from asd.cli.report_material import joined, length_of
+from asd.cli.report_clips import joined, length_of
 from asd.clips.audio import Signal, read_windows
 from asd.clips.record import read_index
 from asd.detection.sources import training_features

@@ -1,4 +1,4 @@
-"""A small Zenodo on this machine that misbehaves as a test asks it to."""
+"""Recordings of a machine, and a small Zenodo on this machine that misbehaves as a test asks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
+import soundfile
 
 Misdeed = Callable[["Handler", bytes], None]
 
@@ -127,3 +130,20 @@ def zipped() -> Callable[[Mapping[str, bytes]], bytes]:
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., bytes]:
+    """Write noise, another for each path, below the folder of the machine ``fan``."""
+
+    def write(
+        place: str, samples: int = 1600, rate: int = 16000, channels: int = 1, **kind: str
+    ) -> bytes:
+        path = tmp_path / "fan" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        generator = np.random.default_rng(list(place.encode()))
+        noise = generator.integers(-9000, 9000, (samples, channels), dtype=np.int16)
+        soundfile.write(path, noise, rate, **kind)
+        return path.read_bytes()
+
+    return write

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,23 +21,6 @@ REAL = Path(__file__).resolve().parents[2] / "../shared/real"
 RATE = 16000
 
 Record = Callable[..., bytes]
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Record:
-    """Write noise, another for each path, below the folder of the machine ``fan``."""
-
-    def write(
-        place: str, samples: int = 1600, rate: int = RATE, channels: int = 1, **kind: str
-    ) -> bytes:
-        path = tmp_path / "fan" / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        generator = np.random.default_rng(list(place.encode()))
-        noise = generator.integers(-9000, 9000, (samples, channels), dtype=np.int16)
-        soundfile.write(path, noise, rate, **kind)
-        return path.read_bytes()
-
-    return write
 
 
 def index(raw: Path, workers: int = 2, **values: object) -> list[Clip]:
@@ -156,19 +138,6 @@ def test_tables_fill_in_attributes_that_names_do_not_have(tmp_path: Path, record
     assert attributes == {spelt: "m-n=W", hidden: "", bare: "m-n=Y", test: "m-n=X"}
 
 
-def test_a_challenge_name_given_twice_is_used_not_even_once(tmp_path: Path, record: Record) -> None:
-    record("train/section_00_source_train_normal_0000.wav")
-    record("source_test/section_03_0000.wav")
-    record("target_test/section_03_0000.wav")
-    record("train/section_00_source_train_normal_0001.wav")
-    record("train/section_00_source_train_normal_0001.flac")
-    clips = index(tmp_path)
-    assert summarize(clips).rejected == {"doubled name": 4}
-    assert by_path(clips)["source_test/section_03_0000.wav"].status == (
-        "doubled name: also fan/target_test/section_03_0000.wav"
-    )
-
-
 def test_a_plain_folder(tmp_path: Path, record: Record) -> None:
     record("train/a.wav")
     record("test/a.wav")
@@ -205,18 +174,6 @@ def test_folders_as_in_mimii(tmp_path: Path, record: Record) -> None:
         assert sorted(tests) == ["anomaly", "normal", "normal", "normal"]
         assert all(clip.label == "normal" for clip in of_section if clip.split == "train")
     assert len({(clip.split, clip.name) for clip in clips}) == len(clips) == 22
-
-
-def test_the_split_of_a_pool_goes_by_content_alone(tmp_path: Path, record: Record) -> None:
-    for number in range(12):
-        record(f"normal/{number}.wav")
-    before = {clip.digest: clip.split for clip in index(tmp_path)}
-    assert len(set(before.values())) == 2
-    paths = sorted((tmp_path / "fan/normal").iterdir())
-    random.Random(3).shuffle(paths)
-    for number, path in enumerate(paths):
-        path.rename(path.with_name(f"renamed {number}.wav"))
-    assert {clip.digest: clip.split for clip in index(tmp_path)} == before
 
 
 def test_every_recording_that_cannot_be_used_is_listed_with_its_reason(
@@ -269,60 +226,11 @@ def test_every_recording_that_cannot_be_used_is_listed_with_its_reason(
     assert next(iter(summary.rejected.items())) == ("channel out of range", 6)
 
 
-def test_recordings_are_brought_to_the_most_common_duration(tmp_path: Path, record: Record) -> None:
-    record("train/a.wav")
-    record("train/b.wav", channels=2)
-    record("train/c.wav", samples=4410, rate=44100)
-    record("train/d.flac", samples=2400)
-    record("test/short.wav", samples=800)
-    record("test/short too.wav", samples=800)
-    record("test/both.wav", samples=11025, rate=44100, channels=8)
-    for number in range(5):
-        record(f"test/long {number}.wav", samples=3200)
-    clips = index(tmp_path, windows="off")
-    assert {clip.length for clip in clips} == {1600}
-    treatments = {place: clip.treatment for place, clip in by_path(clips).items()}
-    assert treatments["train/a.wav"] == ""
-    assert treatments["train/b.wav"] == "channel 0 of 2"
-    assert treatments["train/c.wav"] == "resampled from 44100 Hz"
-    assert treatments["train/d.flac"] == "cut from 0.15 s"
-    assert treatments["test/short.wav"] == "looped from 0.05 s"
-    assert treatments["test/both.wav"] == (
-        "resampled from 44100 Hz; channel 0 of 8; cut from 0.25 s"
-    )
-    for clip in clips:
-        read = read_clip(tmp_path / clip.path, Signal(RATE, clip.length, 0), clip.digest)
-        assert read.shape == (1600,)
-
-
-def test_the_duration_asked_for(tmp_path: Path, record: Record) -> None:
-    record("train/a.wav")
-    (clip,) = index(tmp_path, seconds=0.025, sample_rate=8000, windows="off")
-    assert (clip.length, clip.treatment) == (200, "resampled from 16000 Hz; cut from 0.10 s")
-
-
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 2000.0, float("nan"), float("inf")])
 def test_an_impossible_duration(tmp_path: Path, record: Record, seconds: float) -> None:
     record("train/a.wav")
     with pytest.raises(UsageError, match=r"index\.seconds"):
         index(tmp_path, seconds=seconds)
-
-
-def test_where_no_duration_is_common_the_middle_one_is_taken(
-    tmp_path: Path, record: Record
-) -> None:
-    for number, samples in enumerate((10, 1500, 1600, 1700, 9000)):
-        record(f"train/{number}.wav", samples=samples)
-    assert {clip.length for clip in index(tmp_path)} == {1600}
-
-
-def test_without_training_clips_the_test_clips_set_the_duration(
-    tmp_path: Path, record: Record
-) -> None:
-    record("test/a.wav", samples=900)
-    (tmp_path / "fan/train").mkdir()
-    (tmp_path / "fan/train/bad.wav").touch()
-    assert {clip.length for clip in index(tmp_path)} == {900, 0}
 
 
 def test_clipping_is_told(tmp_path: Path, record: Record) -> None:
