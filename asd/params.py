@@ -30,6 +30,7 @@ from asd.config import (
     settings,
 )
 from asd.errors import UsageError, unknown_name
+from asd.yaml_text import read_yaml
 
 
 class Params(Settings):
@@ -111,16 +112,14 @@ def load_params(path: Path) -> Params:
         >>> params.dataset.machines, params.model("both").features
         (('pump',), ('logmel', 'wave'))
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
-    except (YAMLError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
-        # A tag or a form that promises a number or a date fails in Python's own parsers.
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not YAML: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path}: no parameters in it; run 'asd init demo' to write them")
     params: Params = settings(Params, values, str(path))

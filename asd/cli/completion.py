@@ -61,12 +61,11 @@ def _section(section: str) -> list[str]:
     path = next((p / PARAMS for p in (here, *here.parents) if (p / PARAMS).is_file()), None)
     if path is None:
         return []
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from asd.yaml_text import read_yaml
 
     try:
-        params = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        params = read_yaml(path.read_text(encoding="utf-8"))
         found = params["dataset"]["machines"] if section == "machines" else params[section]
         return [str(name) for name in found]
-    except (OSError, ValueError, LookupError, TypeError, YAMLError):
+    except (OSError, ValueError, LookupError, TypeError):
         return []

@@ -9,6 +9,7 @@ from typing import Any
 
 from asd.report.submission import Label
 from asd.report.submission_meta import PLACEHOLDER
+from asd.yaml_text import read_yaml
 
 ABBREVIATION = 10  # characters
 
@@ -49,14 +50,13 @@ def check_meta(content: bytes, label: Label) -> tuple[list[str], list[str]]:
     Returns:
         Errors and warnings.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
         text = content.decode("utf-8")
-        meta = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+        meta = read_yaml(text)
+    except UnicodeDecodeError as error:
         return [f"not YAML: {error}"], []
+    except ValueError as error:
+        return [str(error)], []
     return list(_faults(meta, label)), list(_doubts(meta, text))
 
 

@@ -1,4 +1,4 @@
-"""Some texts that are YAML but no values made the params file a ValueError, KeyError or worse."""
+"""Some texts that are YAML but no values made the params file a ValueError, IndexError or worse."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from asd.params import load_params
 
 @pytest.mark.parametrize(
     "text",
-    ["a: 2001-99-99", "a: !!float x", "a: !!int x", "a: !!bool x", "a: " + 5000 * "9", 1200 * "["],
-    ids=["date", "float", "int", "bool", "digits", "depth"],
+    [
+        *("a: 2001-99-99", "a: !!float x", "a: !!int x", "a: !!bool x", "!!int : 1", "!!set x"),
+        *("a: " + 5000 * "9", 1200 * "["),
+    ],
+    ids=["date", "float", "int", "bool", "no int", "no set", "digits", "depth"],
 )
 def test_text_without_a_value_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
