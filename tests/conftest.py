@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,3 +138,34 @@ def exchange(
     if not atomic._exchange(tmp_path / "probe" / "one", tmp_path / "probe" / "other"):
         pytest.skip("the system cannot exchange two folders")
     return True
+
+
+@pytest.fixture
+def killed_at() -> Callable[[int, tuple[str, ...], Callable[[], object]], bool]:
+    """Do work in a process that is killed before one of its steps; False: it came to its end.
+
+    A step is an audit event whose name begins as one of the given ones.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("the system has no fork")
+
+    def run(step: int, events: tuple[str, ...], work: Callable[[], object]) -> bool:
+        child = os.fork()
+        if not child:
+            steps = itertools.count()
+
+            def watch(event: str, _: object) -> None:
+                if event.startswith(events) and next(steps) == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(watch)
+            try:
+                work()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitpid(child, 0)[1]
+        assert status in (0, signal.SIGKILL)
+        return status != 0
+
+    return run

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,30 +68,8 @@ def _contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def _killed_at(step: int, work: Callable[[], object]) -> bool:
-    """Do ``work`` in a process that is killed before its step to the disk; False: it has ended."""
-    child = os.fork()
-    if not child:
-        steps = itertools.count()
-
-        def watch(event: str, _: object) -> None:
-            if event.startswith(("os.", "shutil.", "open")) and next(steps) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
-        try:
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL)
-    return status != 0
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_kill_leaves_the_old_folder_or_the_new_one(
-    folders: tuple[Path, Path], exchange: bool
+    folders: tuple[Path, Path], exchange: bool, killed_at: Callable[..., bool]
 ) -> None:
     whole = [dict.fromkeys(("one", "two"), content) for content in ("old", "new")]
     folder, beside = folders
@@ -105,7 +80,7 @@ def test_a_kill_leaves_the_old_folder_or_the_new_one(
             path.mkdir(parents=True, exist_ok=True)
             for name in ("one", "two"):
                 (path / name).write_text(content)
-        killed = _killed_at(step, lambda: replace_folder(folder, beside))
+        killed = killed_at(step, ("os.", "shutil.", "open"), lambda: replace_folder(folder, beside))
         missing += not folder.exists()
         restore(folder)
         assert _contents(folder) in whole

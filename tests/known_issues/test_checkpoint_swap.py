@@ -5,10 +5,8 @@ The old folder was renamed away before the new one was renamed to its place.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,39 +27,15 @@ def _write(root: Path, identity: str) -> None:
     write_checkpoint(root / "ptm", root / "new", base, nn.Linear(2, 2), head, record, [])
 
 
-def _killed_at_rename(number: int, root: Path) -> bool:
-    """Write a checkpoint in a process that is killed before a rename; False: it has ended."""
-    child = os.fork()
-    if not child:
-        names = []
-
-        def watch(event: str, _: object) -> None:
-            if event == "os.rename":
-                names.append(event)
-                if len(names) > number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
-        try:
-            _write(root, "new")
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL)
-    return status != 0
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.parametrize("reader", ["finetune", "extract"])
 def test_a_kill_between_the_renames_leaves_a_checkpoint(
-    tmp_path: Path, exchange: bool, reader: str
+    tmp_path: Path, exchange: bool, killed_at: Callable[..., bool], reader: str
 ) -> None:
     folder, kills = tmp_path / "ptm", 0
     while True:
         shutil.rmtree(folder, ignore_errors=True)
         _write(tmp_path, "old")
-        killed = _killed_at_rename(kills, tmp_path)
+        killed = killed_at(kills, ("os.rename",), lambda: _write(tmp_path, "new"))
         if reader == "extract":
             assert describe(folder).folder == folder
         assert is_current(folder, "old") or is_current(folder, "new")
