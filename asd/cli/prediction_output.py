@@ -89,17 +89,18 @@ class _Table(Printer):
         else:
             listed = ", ".join(f"{name}: {value:.4f}" for name, value in thresholds.items())
             limits = f"thresholds {listed}"
-        limits += self._longer(len(thresholds) > 1)
+        limits += self._longer(thresholds)
         anomalous = f"{self._anomalous:,} anomalous"
         say(f"{title}: {counted(self._seen, 'recording')}, {anomalous} ({limits})", as_json=False)
 
-    def _longer(self, with_section: bool) -> str:
-        """Return the thresholds of the recordings of most windows, by section; "" without any."""
+    def _longer(self, thresholds: Mapping[str, float]) -> str:
+        """Return the thresholds of the recordings of most windows, where others than of one."""
         most = dict(sorted(self._of_several.items()))  # the last of a section is of its longest
         longest = {section: (windows, value) for (section, windows), value in most.items()}
         return "".join(
-            f"; {f'{section}: ' if with_section else ''}{value:.4f} for {windows} clips"
+            f"; {f'{section}: ' if len(thresholds) > 1 else ''}{value:.4f} for {windows} clips"
             for section, (windows, value) in longest.items()
+            if value != thresholds[section]
         )
 
     def _row(self, name: str, section: str, *rest: str) -> str:

@@ -111,6 +111,8 @@ def test_predict_says_the_threshold_of_so_many_windows(asd: Asd) -> None:
     assert last.endswith(f"(threshold {ends[0]}; {ends[1]} for 4 clips)")
     mean = json.loads(asd("predict", "raw/pump/test", "--json", "--pooling", "mean").out)
     assert {row["threshold"] for row in mean} == {thresholds[1].value}
+    last = asd("predict", "raw/pump/test", "--pooling", "mean").out.splitlines()[-1]
+    assert last.endswith(f"(threshold {ends[0]})")
 
 
 def test_windows_joined_otherwise_are_another_setting(asd: Asd) -> None:
