@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 PARAMS = Path("pipeline") / "params.yaml"
 
 
+def find_root(start: Path) -> Path | None:
+    """Return the folder of the project that ``start`` (an absolute path) lies in, if it does."""
+    folders = (start, *start.parents)
+    return next((folder for folder in folders if (folder / PARAMS).is_file()), None)
+
+
 @dataclass(frozen=True)
 class ProjectLayout:
     """The folder of a project, its params, and every path below it.

@@ -113,11 +113,9 @@ def load_params(path: Path) -> Params:
         (('pump',), ('logmel', 'wave'))
     """
     try:
-        values = read_yaml(path.read_text(encoding="utf-8"))
+        values = read_yaml(path.read_bytes())
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not YAML: {error}") from None
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
     if not isinstance(values, dict):

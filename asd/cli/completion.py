@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from asd.layout import PARAMS
+from asd.layout import PARAMS, find_root
 
 _SHELLS = ("bash", "zsh", "fish")
 _PROFILES = Path("pipeline") / "profiles"
@@ -57,14 +57,13 @@ def profiles(ctx: click.Context, param: click.Parameter, typed: str) -> list[Com
 
 
 def _section(section: str) -> list[str]:
-    here = Path.cwd()
-    path = next((p / PARAMS for p in (here, *here.parents) if (p / PARAMS).is_file()), None)
-    if path is None:
+    root = find_root(Path.cwd())
+    if root is None:
         return []
     from asd.yaml_text import read_yaml
 
     try:
-        params = read_yaml(path.read_text(encoding="utf-8"))
+        params = read_yaml((root / PARAMS).read_bytes())
         found = params["dataset"]["machines"] if section == "machines" else params[section]
         return [str(name) for name in found]
     except (OSError, ValueError, LookupError, TypeError):

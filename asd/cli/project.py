@@ -11,7 +11,7 @@ from typing import Any
 from asd.atomic import restore
 from asd.clips.record import Clip, read_index
 from asd.errors import UsageError, unknown_name
-from asd.layout import PARAMS, ProjectLayout
+from asd.layout import PARAMS, ProjectLayout, find_root
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Project(ProjectLayout):
             UsageError: no folder above has a params file.
         """
         here = (start or Path.cwd()).resolve()
-        for folder in (here, *here.parents):
-            if (folder / PARAMS).is_file():
-                # Messages name files as the user sees them.
-                project = cls(Path(os.path.relpath(folder)))
-                restore(project.ptm)
-                return project
-        raise UsageError(f"{here}: no {PARAMS} here or above; run 'asd init demo' to write one")
+        root = find_root(here)
+        if root is None:
+            raise UsageError(f"{here}: no {PARAMS} here or above; run 'asd init demo' to write one")
+        # Messages name files as the user sees them.
+        project = cls(Path(os.path.relpath(root)))
+        restore(project.ptm)
+        return project
 
     def feature(self, name: str) -> dict[str, Any]:
         """Return a feature's settings, with the place of its weights as seen from here."""

@@ -27,10 +27,11 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
       asd status --machine valve --json
     """
     project = Project.find()
-    states = list(find_states(project, project.machines(machines), bool(machines)))
+    chosen = project.machines(machines)
+    states = list(find_states(project, chosen, bool(machines)))
     for line in table(states):
         show(line, as_json)
-    verb = next_verb(project, project.machines(machines), states)
+    verb = next_verb(project, chosen, states)
     say(f"next: asd {verb}" if verb else "nothing to do", as_json)
     emit(states, as_json)
 

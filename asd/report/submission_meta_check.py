@@ -51,13 +51,10 @@ def check_meta(content: bytes, label: Label) -> tuple[list[str], list[str]]:
         Errors and warnings.
     """
     try:
-        text = content.decode("utf-8")
-        meta = read_yaml(text)
-    except UnicodeDecodeError as error:
-        return [f"not YAML: {error}"], []
+        meta = read_yaml(content)
     except ValueError as error:
         return [str(error)], []
-    return list(_faults(meta, label)), list(_doubts(meta, text))
+    return list(_faults(meta, label)), list(_doubts(meta, content.decode("utf-8")))
 
 
 def _doubts(meta: Any, text: str) -> Iterator[str]:

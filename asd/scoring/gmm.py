@@ -54,7 +54,7 @@ class Gmm(Scorer):
             for weights in memberships(rows, self.config)
             if weights.sum() > 0
         ]
-        return _Mixture(embedding.astype(np.float64), tuple(gaussians))
+        return _Mixture(embedding, tuple(gaussians))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Mahalanobis(Scorer):
         """Fit one Gaussian to each reference set of the section."""
         embedding = training.arrays["embedding"].astype(np.float64)
         sets = reference_rows(embedding, training.domains, Space("euclidean"), self.config)
-        return _Ellipsoids(embedding.astype(np.float64), tuple(_shrunk(rows) for rows in sets))
+        return _Ellipsoids(embedding, tuple(_shrunk(rows) for rows in sets))
 
 
 @dataclass(frozen=True)
