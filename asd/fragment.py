@@ -30,7 +30,7 @@ def recording_of(name: str) -> str:
         >>> recording_of("long.wav#t=20"), recording_of("short.wav")
         ('long.wav', 'short.wav')
     """
-    window = _WINDOW.fullmatch(name)
+    window = _WINDOW.fullmatch(name) if "#" in name else None
     return window["recording"] if window else name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asd import memory
-from asd.memory import kept
+from asd.memory import kept, uncollected
 
 ON_GLIBC = memory._glibc() is not None
 # In a process of its own: what others have freed before would be used here.
@@ -70,3 +71,16 @@ def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     finally:
         memory._glibc.cache_clear()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_garbage_is_collected_afterwards_as_it_was_before(before: bool) -> None:
+    was = gc.isenabled()
+    try:
+        gc.enable() if before else gc.disable()
+        with pytest.raises(KeyError), uncollected():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() == before
+    finally:
+        gc.enable() if was else gc.disable()

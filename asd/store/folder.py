@@ -14,7 +14,7 @@ import numpy as np
 from asd.atomic import replacing
 from asd.errors import JobError, UsageError
 from asd.store.digest import canonical_json
-from asd.store.shard import Shard
+from asd.store.shard import Shard, stated_identity
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _identity(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _identity_of(path: Path, *version: int) -> str:
-    return Shard.open(path).identity
+    return stated_identity(path)
 
 
 def _lazy(shard: Shard, rows: int) -> Any:

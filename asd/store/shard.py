@@ -197,6 +197,21 @@ def identity_of(spec: ShardSpec, table: np.ndarray) -> str:
     return hashlib.sha256(header.encode() + table.tobytes()).hexdigest()
 
 
+def stated_identity(path: Path) -> str:
+    """Return the identity that a shard states, without comparing it with what the shard holds.
+
+    Whoever opens the shard compares it; to read the statement alone takes a fifth of the time.
+
+    Raises:
+        JobError: there is none, or it cannot be read.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return bytes(file.attrs["identity"]).decode()
+    except UNREADABLE as error:
+        raise damaged(path, str(error)) from None
+
+
 def damaged(path: Path, why: str) -> JobError:
     """Return the error for a shard that cannot be used."""
     reason = " ".join(why.split())
@@ -204,14 +219,15 @@ def damaged(path: Path, why: str) -> JobError:
 
 
 def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray, int]:
-    schema = int(file.attrs["schema"])
+    attributes = file.attrs
+    schema = int(attributes["schema"])
     if schema != SCHEMA:
         raise ValueError(f"schema {schema}, this version reads {SCHEMA}")
-    if int(file.attrs["complete"]) != 1:
+    if int(attributes["complete"]) != 1:
         raise ValueError("unfinished")
     features, clips = datasets(path, file)
     texts = {
-        key: bytes(file.attrs[key]).decode()
+        key: bytes(attributes[key]).decode()
         for key in ("machine", "feature", "section", "split", "recipe", "digest", "identity")
     }
     recipe = json.loads(texts.pop("recipe"))
@@ -229,23 +245,29 @@ def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray,
 
 def datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
     """Return the two datasets, after checking that nothing in the file points elsewhere."""
-    if set(file) != {"features", "clips"}:
-        raise ValueError(f"holds {sorted(file)}, not clips and features")
+    names = sorted(file)
+    if names != ["clips", "features"]:
+        raise ValueError(f"holds {names}, not clips and features")
     size = path.stat().st_size
-    for name in file:
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"{name} is a link to another place")
-        data = file[name]
-        if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.chunks:
-            raise ValueError(f"{name} is not a contiguous dataset of this file")
-        start = data.id.get_offset()
-        if start is None or start + data.size * data.dtype.itemsize > size:
-            raise ValueError(f"{name} reaches beyond the end of the file")
-    features, clips = file["features"], file["clips"]
-    if features.dtype.name not in DTYPES or not 1 <= features.ndim <= _MAX_RANK:
-        raise ValueError(f"features are {features.dtype} of rank {features.ndim}")
-    if clips.dtype.names != COLUMNS or any(clips.dtype[c].kind != "S" for c in COLUMNS):
+    clips, features = (_dataset(file, name, size) for name in names)
+    rows, columns = features.dtype, clips.dtype
+    if rows.name not in DTYPES or not 1 <= features.ndim <= _MAX_RANK:
+        raise ValueError(f"features are {rows} of rank {features.ndim}")
+    if columns.names != COLUMNS or any(columns[c].kind != "S" for c in COLUMNS):
         raise ValueError("the clips table has other columns")
     if clips.shape != features.shape[:1]:
         raise ValueError(f"clips are {clips.shape}, rows are {features.shape}")
     return features, clips
+
+
+def _dataset(file: h5py.File, name: str, size: int) -> h5py.Dataset:
+    """Return a dataset of a file of ``size`` bytes, after checking that all of it lies there."""
+    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        raise ValueError(f"{name} is a link to another place")
+    data = file[name]
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.chunks:
+        raise ValueError(f"{name} is not a contiguous dataset of this file")
+    start = data.id.get_offset()
+    if start is None or start + data.size * data.dtype.itemsize > size:
+        raise ValueError(f"{name} reaches beyond the end of the file")
+    return data

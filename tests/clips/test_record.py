@@ -75,19 +75,29 @@ def test_a_missing_index_says_what_makes_one(tmp_path: Path) -> None:
         read_index(tmp_path / "fan.csv")
 
 
+_HEADING = ",".join(COLUMNS).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         (b"", "not an index of this version"),
         (b"path,name\n", "not an index of this version"),
         (b"\xff\xfe\x00", "not an index"),
-        (",".join(COLUMNS).encode() + b"\na,b\n", "line 2"),
-        (",".join(COLUMNS).encode() + b"\n" + b"a," * 8 + b"fast,1,1,1,,,ok,0\n", "line 2.*fast"),
+        (_HEADING + b"\na,b\n", "line 2"),
+        (_HEADING + b"\n" + b"a," * 8 + b"fast,1,1,1,,,ok,0\n", "line 2.*fast"),
+        (_HEADING + 3 * (b"\n" + b"a," * 8 + b"1,1,1,1,,,ok,0") + b"\na,b\n", "line 5"),
     ],
-    ids=["empty", "columns", "bytes", "short row", "no number"],
+    ids=["empty", "columns", "bytes", "short row", "no number", "one short row of several"],
 )
 def test_what_is_no_index_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "fan.csv"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=complaint):
         read_index(path)
+
+
+def test_an_index_of_no_clips_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "fan.csv"
+    path.write_bytes(_HEADING + b"\n")
+    assert read_index(path) == []

@@ -58,6 +58,17 @@ def test_inputs_change_with_the_features_of_the_model_alone(
     assert after[1] != before[1]
 
 
+def test_inputs_of_a_file_that_is_no_shard_are_refused(
+    tmp_path: Path, spec: ShardSpec, write: Callable
+) -> None:
+    store = FeatureStore(tmp_path)
+    path = write(store.path("fan", "logmel", "00", "train"), spec, ["a.wav"]).path
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(JobError, match="not a readable shard"):
+        store.write_inputs("fan", "one", ["logmel"])
+    assert not store.inputs_path("fan", "one").exists()
+
+
 @pytest.mark.parametrize("split", ["train", None])
 @pytest.mark.parametrize("rows", [1, 2, 64])
 def test_a_dask_array_is_the_rows_of_the_shards(
