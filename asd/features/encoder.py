@@ -88,7 +88,7 @@ class Encoder(Extractor):
     """
 
     name: ClassVar[str] = "encoder"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = EncoderConfig
     batch_size = 8
 

@@ -66,7 +66,7 @@ class Ptm(Extractor):
     """
 
     name: ClassVar[str] = "ptm"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[Settings]] = PtmConfig
     batch_size = 8
 
