@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Protocol
 
 QUIET, NORMAL, VERBOSE = -1, 0, 1
@@ -37,6 +38,17 @@ def detail(line: str) -> None:
     """Print a line on standard error if much is to be said."""
     if verbosity() >= VERBOSE:
         print(line, file=sys.stderr, flush=True)
+
+
+def note(line: str) -> None:
+    """Print what a user should know on standard error, once a process; nothing if quiet."""
+    if verbosity() > QUIET:
+        _print_once(f"note: {line}")
+
+
+@cache
+def _print_once(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

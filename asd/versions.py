@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from asd import __version__
+from asd.progress import note
 
 # What the last bits of an artifact depend on.
 _DECISIVE = ("asd", "torch", "transformers", "numpy")
@@ -59,7 +58,7 @@ def tell_drift(kind: str, recorded: Any) -> None:
     """
     changed = drift(recorded) if isinstance(recorded, Mapping) else []
     if changed:
-        _say(f"note: a {kind} was made with {', '.join(changed)}; last digits may differ")
+        note(f"a {kind} was made with {', '.join(changed)}; last digits may differ")
 
 
 def tell_drift_of(kind: str, path: Path) -> None:
@@ -69,9 +68,3 @@ def tell_drift_of(kind: str, path: Path) -> None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return
     tell_drift(kind, recorded)
-
-
-@cache
-def _say(line: str) -> None:
-    """Print a line that was not printed before."""
-    print(line, file=sys.stderr)

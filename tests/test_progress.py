@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from asd.progress import NORMAL, QUIET, VERBOSE, detail, progress, set_verbosity
+from asd.progress import NORMAL, QUIET, VERBOSE, detail, note, progress, set_verbosity
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +59,13 @@ def test_lines_if_verbose(capsys: pytest.CaptureFixture[str]) -> None:
         "done",
     ]
     assert err.splitlines()[4].startswith("fan logmel: 3 epochs in 0.")
+
+
+def test_a_note_is_said_once_and_not_if_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    set_verbosity(QUIET)
+    note("something of this test alone")
+    assert capsys.readouterr().err == ""
+    set_verbosity(NORMAL)
+    note("something of this test alone")
+    note("something of this test alone")
+    assert capsys.readouterr() == ("", "note: something of this test alone\n")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from asd.features.quantised import Arrange, QuantisedLinear
+from asd.features.quantised import Arrange, QuantisedLinear, has_integer_products
 
 
 class FrozenLinear(nn.Module):
@@ -104,6 +104,13 @@ def is_gelu(activation: Any) -> bool:
 def has_bfloat16() -> bool:
     """Return whether oneDNN multiplies bfloat16 on this CPU; it does from AVX-512 on."""
     return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def is_native(dtype: torch.dtype) -> bool:
+    """Return whether this CPU has products of a type; float32 does the work of one it lacks."""
+    if dtype == torch.int8:
+        return has_integer_products()
+    return dtype == torch.float32 or has_bfloat16()
 
 
 def _can_pack() -> bool:

@@ -10,8 +10,10 @@ from torch import nn
 
 from asd.features.frames import LayerFrames, model_input
 from asd.features.frozen import freeze
+from asd.features.products import is_native
 from asd.features.projection import Projection
 from asd.features.threads import on_one_thread_each
+from asd.progress import note
 
 
 class PtmNetwork:
@@ -47,7 +49,13 @@ class PtmNetwork:
         self._frames.eval().requires_grad_(False).to(device)
         self._half = precision != "float32"
         dtype: torch.dtype = getattr(torch, precision)
-        fast = torch.device(device).type == "cpu" and not plain
+        on_cpu = torch.device(device).type == "cpu"
+        if on_cpu and not is_native(dtype):
+            note(
+                f"{precision} is no faster than float32 on this processor, which has no products"
+                " of it; its values come from float32 products"
+            )
+        fast = on_cpu and not plain
         on_one_thread_each(lambda network: freeze(network.model, dtype, fast), [self._frames])
         self._weight = torch.from_numpy(projection.weight).to(device)
         self._bias = torch.from_numpy(projection.bias).to(device)

@@ -18,6 +18,7 @@ from asd.errors import JobError, UsageError
 from asd.features import EXTRACTORS, build_extractor, ptm
 from asd.features.logmel import LogMel, LogMelConfig
 from asd.features.ptm import Ptm, PtmConfig
+from asd.progress import _print_once
 
 SIGNAL = Signal(sample_rate=16000, length=16000, channel=0)
 WAVES = np.random.default_rng(0).integers(-9000, 9000, (8, 16000)).astype(np.int16)
@@ -153,6 +154,29 @@ def test_bfloat16_stays_near_and_is_checked(
     monkeypatch.setattr(ptm, "LEAST_COSINE", 1.01)
     with pytest.raises(JobError, match="bfloat16 gives frames of cosine .* to float32"):
         build(checkpoint, precision="bfloat16")(WAVES)
+
+
+@pytest.mark.parametrize(
+    ("precision", "where"),
+    [("bfloat16", "products.has_bfloat16"), ("int8", "products.has_integer_products")],
+)
+@pytest.mark.parametrize("native", [True, False])
+def test_a_precision_that_gains_nothing_here_is_told(
+    checkpoint: Path,
+    precision: str,
+    where: str,
+    native: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if native:  # the products themselves stay those that the processor has
+        monkeypatch.setattr("asd.features.ptm_network.is_native", lambda dtype: True)
+    else:
+        monkeypatch.setattr(f"asd.features.{where}", lambda: False)
+    _print_once.cache_clear()
+    build(checkpoint, precision=precision)(WAVES)
+    said = [] if native else [f"note: {precision} is no faster than float32 on this processor"]
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == said
 
 
 def test_int8_is_for_cpus(checkpoint: Path) -> None:
