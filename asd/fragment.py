@@ -30,7 +30,7 @@ def recording_of(name: str) -> str:
         >>> recording_of("long.wav#t=20"), recording_of("short.wav")
         ('long.wav', 'short.wav')
     """
-    window = _WINDOW.fullmatch(name) if "#" in name else None
+    window = _window(name)
     return window["recording"] if window else name
 
 
@@ -41,5 +41,9 @@ def start_of(name: str) -> float:
         >>> start_of("long.wav#t=20.5"), start_of("short.wav")
         (20.5, 0.0)
     """
-    window = _WINDOW.fullmatch(name)
+    window = _window(name)
     return float(window["start"]) if window else 0.0
+
+
+def _window(name: str) -> re.Match[str] | None:
+    return _WINDOW.fullmatch(name) if "#" in name else None  # most names are of no window

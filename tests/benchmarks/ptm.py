@@ -53,7 +53,7 @@ def run(scratch: Path) -> Result:
     assert min(cosines.values()) >= LEAST_COSINE, cosines
     each = {kind: taken[str(kind)] / CLIPS for kind in KINDS}
     stock = taken["peer"] / CLIPS
-    best, _ = min(KINDS[:3], key=lambda kind: each[kind])
+    best, _ = min((kind for kind in KINDS if kind[1] == LAYER), key=lambda kind: each[kind])
     said = ", ".join(
         f"{precision} layer {layer} {each[precision, layer]:.3g} s/clip"
         f" (cosine {cosines[precision, layer]:.5f})"
