@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def _compute(
                     reading.append(read)
                 else:
                     reading.append(readers.submit(read).result)
-            under_way.append((rows, computer.submit(compute, reading)))
+            # In a context like this one, which knows how much is to be said.
+            under_way.append((rows, computer.submit(copy_context().run, compute, reading)))
             if len(under_way) > lanes + 1:
                 first, values = under_way.popleft()
                 yield first, values.result()
