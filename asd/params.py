@@ -11,6 +11,7 @@ from pydantic import Field
 from asd.config import (
     ALL,
     CLASS_PARTS,
+    SELECTED,
     DatasetConfig,
     EmbedConfig,
     EvaluateConfig,
@@ -88,6 +89,32 @@ class Params(Settings):
             return tuple(dict.fromkeys([*self.select.models, *chosen]))
         members = self.members(system, "")
         return tuple(dict.fromkeys(one.model for one in members))
+
+    def default_system(self, name: str | None = None) -> str:
+        """Return the system ``name``, or where none is named, the one that decides.
+
+        That is the fusion :data:`asd.config.SELECTED`, whose members are chosen for each machine;
+        else the last system with the scorer ``cosine``, the paper's distance to normal clips; else
+        the only system.
+
+        Raises:
+            UsageError: an unknown name, or there is nothing to choose by.
+        """
+        names = self.every_system
+        if name is not None:
+            if name not in names:
+                raise unknown_name("system", name, names)
+            return name
+        if SELECTED in self.fusions:
+            return SELECTED
+        cosine = [key for key, system in self.systems.items() if system.scorer == "cosine"]
+        if cosine:
+            return cosine[-1]
+        if len(names) == 1:
+            return names[0]
+        raise UsageError(
+            f"no system has the scorer cosine: choose one with --system; known: {', '.join(names)}"
+        )
 
     def model(self, name: str) -> ModelConfig:
         """Return a model with the settings and the training of its network filled in."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from asd.layout import PARAMS, find_root
+from asd.workspace import PARAMS, find_root
 
 _SHELLS = ("bash", "zsh", "fish")
 _PROFILES = Path("pipeline") / "profiles"

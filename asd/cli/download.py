@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from asd.cli.output import counted, emit, json_option, machine_option, many, say
-from asd.cli.project import Project
 from asd.clips.download import DEFAULT_PARTS, Outcome, download
 from asd.clips.records import PARTS, ZENODO
+from asd.workspace import Workspace
 
 
 @click.command()
@@ -50,7 +50,7 @@ def command(
     Example:
       asd download dcase2022 --machine valve --machine fan
     """
-    to = to or Project.find().data / "raw"
+    to = to or Workspace.find().data / "raw"
     outcomes = []
     for dataset in dict.fromkeys(datasets):
         outcome = download(

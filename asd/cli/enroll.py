@@ -1,4 +1,4 @@
-"""asd enroll: normal recordings into the banks of a machine, without training."""
+"""asd enroll: normal recordings into the detectors of a machine, without training."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asd.cli.output import counted, emit, json_option, say, show, single
-from asd.cli.project import Project
 from asd.cli.sounds import Complaints, find_sounds, one_machine, sounds_argument
 from asd.errors import AsdError, JobError, UsageError
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.detection.enrolment import Enrolled
-    from asd.detection.layout import Layout
+    from asd.detection.enroll import Enrolled, Enrolment
     from asd.detection.recording import Recording
 
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     help="The domain of the clips; unknown ones count as source.",
 )
 @click.option("--undo", is_flag=True, help="Take the last enrolment back.")
-@click.option("--list", "as_list", is_flag=True, help="List the versions of the banks.")
+@click.option("--list", "as_list", is_flag=True, help="List what was enrolled.")
 @json_option
 def command(
     sounds: tuple[str, ...],
@@ -40,11 +39,12 @@ def command(
     as_list: bool,
     as_json: bool,
 ) -> None:
-    """Add normal recordings to the banks of a machine, so that such sound is normal from now on.
+    """Add normal recordings to the detectors of a machine: such sound is normal from now on.
 
-    Every model's bank of the machine gets a new version, and the thresholds follow it. Nothing is
-    trained. `asd embed`, and so `dvc repro`, makes the banks again from the training clips: put
-    recordings that are to stay into the raw folder.
+    Every scored system of the machine gets a new detector, and the thresholds follow it: all of
+    them or none. Nothing is trained, and banks and scores stay as they are. When these are made
+    anew, so are the detectors, from the training clips: put recordings that are to stay into the
+    raw folder.
 
     \b
     Examples:
@@ -54,22 +54,23 @@ def command(
     """
     if undo + as_list + bool(sounds) > 1:
         raise UsageError("--undo, --list and recordings: give one of them")
-    project = Project.find()
-    chosen = one_machine(project, machine)
-
-    from asd.detection.layout import Layout
-
-    layout = Layout.find(project.root, chosen)
+    workspace = Workspace.find()
+    chosen = one_machine(workspace, machine)
     if undo:
-        emit(_undo(layout, as_json), as_json)
+        emit(_undo(workspace, chosen, as_json), as_json)
     elif as_list:
-        emit(_list(layout, as_json), as_json)
+        emit(_list(workspace, chosen, as_json), as_json)
     else:
-        _enroll(layout, sounds, section, domain or "", as_json)
+        _enroll(workspace, chosen, sounds, section, domain or "", as_json)
 
 
 def _enroll(
-    layout: Layout, sounds: tuple[str, ...], section: str | None, domain: str, as_json: bool
+    workspace: Workspace,
+    machine: str,
+    sounds: tuple[str, ...],
+    section: str | None,
+    domain: str,
+    as_json: bool,
 ) -> None:
     complaints = Complaints()
     paths = find_sounds(sounds, complaints)
@@ -77,73 +78,82 @@ def _enroll(
         # What is wrong has been said, and there is nothing else that could have been enrolled.
         raise click.exceptions.Exit(complaints.exit_code)
 
-    from asd.detection.enrolment import choose_section, enroll, load_banks
+    from asd.detection.enroll import Enrolment, choose_section
 
-    pairs = load_banks(layout)
-    bank, embedder = next(iter(pairs.values()))
-    section = choose_section(bank, section)
-    recordings = _read(paths, layout, embedder.signal, complaints)
+    enrolment = Enrolment(workspace, machine)
+    section = choose_section(enrolment.sections, section)
+    recordings = _read(paths, workspace, enrolment.signal, complaints)
     if complaints.count:
         # A bank of half of what was meant helps nobody.
         kind = UsageError if complaints.exit_code == 2 else JobError
         raise kind(f"{counted(complaints.count, 'recording')} cannot be used: nothing enrolled")
-    results = enroll(layout, pairs, recordings, section, domain)
+    given = sum(len(window_starts(recording, enrolment)) for recording in recordings)
+    results = enrolment.enroll(recordings, section, domain)
     for result in results:
-        say(_line(layout.machine, result, len(recordings)), as_json)
+        say(_line(machine, result, given), as_json)
     if any(result.added for result in results):
         say(
-            f"'asd embed' makes the banks again without these: to keep them, put them into"
-            f" {layout.raw / layout.machine}; 'asd enroll --undo' takes them back",
+            "'asd score' makes the detectors again without these when the banks change: to keep"
+            f" them, put them into {workspace.raw / machine}; 'asd enroll --undo' takes them back",
             as_json,
         )
     emit(results, as_json)
 
 
+def window_starts(recording: Recording, enrolment: Enrolment) -> list[int]:
+    """Return where the clips of a recording begin."""
+    from asd.detection.recording import window_starts as starts
+
+    return starts(len(recording.samples), enrolment.signal.length)
+
+
 def _read(
-    paths: list[Path], layout: Layout, signal: Any, complaints: Complaints
+    paths: list[Path], workspace: Workspace, signal: Any, complaints: Complaints
 ) -> list[Recording]:
     from asd.clips.audio import Limits
-    from asd.detection.recording import clips_of, read_recording
+    from asd.detection.recording import read_recording
 
-    limits = Limits(layout.params.index.max_seconds, layout.params.index.max_channels)
+    index = workspace.params.index
+    limits = Limits(index.max_seconds, index.max_channels)
     found = []
     for path in paths:
         try:
-            found.extend(clips_of(read_recording(path, signal, limits), signal))
+            found.append(read_recording(path, signal, limits))
         except AsdError as error:
             complaints.add(error)
     return found
 
 
-def _undo(layout: Layout, as_json: bool) -> list[dict[str, Any]]:
-    from asd.detection.versions import undo
+def _undo(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, Any]]:
+    from asd.detection.enroll import undo, versions
 
+    models = versions(workspace, machine)
+    taken = undo(workspace, machine)
     rows = []
-    for model, path in _banks(layout).items():
-        taken = undo(path)
-        if taken is None:
-            say(f"{layout.machine} {model}: nothing to undo", as_json)
-        else:
+    for model in models:
+        if model in taken:
+            one = taken[model]
             say(
-                f"{layout.machine} {model}: took {counted(len(taken.added), 'clip')} back;"
-                f" version {taken.number - 1} again",
+                f"{machine} {model}: took {counted(len(one.added), 'clip')} back;"
+                f" version {one.number - 1} again",
                 as_json,
             )
-        rows.append({"model": model, "undone": taken.number if taken else None})
+        else:
+            say(f"{machine} {model}: nothing to undo", as_json)
+        rows.append({"model": model, "undone": taken[model].number if model in taken else None})
     return rows
 
 
-def _list(layout: Layout, as_json: bool) -> list[dict[str, Any]]:
-    from asd.detection.versions import versions
+def _list(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, Any]]:
+    from asd.detection.enroll import versions
 
     rows = []
-    for model, path in _banks(layout).items():
-        found = versions(path)
+    for model, found in versions(workspace, machine).items():
         for version in found:
             added = f", {', '.join(version.added)}" if version.added else ""
             now = " (now)" if version is found[-1] else ""
             show(
-                f"{layout.machine} {model} version {version.number}:"
+                f"{machine} {model} version {version.number}:"
                 f" {counted(version.clips, 'clip')}{added}{now}",
                 as_json,
             )
@@ -157,14 +167,6 @@ def _list(layout: Layout, as_json: bool) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def _banks(layout: Layout) -> dict[str, Path]:
-    found = {model: layout.bank(model) for model in layout.params.every_model}
-    there = {model: path for model, path in found.items() if path.exists()}
-    if not there:
-        raise UsageError(f"{layout.bank('*')}: no bank of {layout.machine}; run 'asd embed' first")
-    return there
 
 
 def _line(machine: str, result: Enrolled, given: int) -> str:

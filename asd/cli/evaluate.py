@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asd import __version__
 from asd.cli.output import counted, json_option, say, show, system_option
 from asd.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
-    from asd.cli.project import Project
     from asd.metrics.bootstrap import Comparison
     from asd.metrics.rules import Rules
     from asd.metrics.section import System
     from asd.metrics.summary import Assessment
     from asd.metrics.truth import Key, Truth
+    from asd.workspace import Workspace
 
 SHOWN = 10  # undefined values and unlabelled sections that are shown before the rest is counted
 RESAMPLES, SEED = 1000, 0  # outside of any project
@@ -30,8 +28,13 @@ _folder = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be evaluated, and how; ``output`` is None where nothing is to be written."""
+    """What is to be evaluated, and how.
 
+    ``workspace`` is None where score files that others made are read from ``scores``, and
+    ``output`` where nothing is to be written.
+    """
+
+    workspace: Workspace | None
     scores: Path
     truth: dict[Key, Truth]
     systems: tuple[str, ...]
@@ -66,39 +69,58 @@ def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> N
       asd evaluate --compare 1 2
       asd evaluate --scores teams --ground-truth evaluator --rules 2022
     """
+    outside = any(options[key] for key in ("scores", "ground_truth", "rules", "systems", "output"))
+    if not outside and options["bootstrap"] is None and options["seed"] is None:
+        _evaluate_workspace(compare, as_json)
+        return
     request = _request(**options)
     systems, assessments = _assess(request)
-    compared = _compared(systems, compare, request) if compare else None
-    document = _document(request, assessments)
-    if as_json:
-        click.echo(_json(document | _comparison_document(compare, compared)), nl=False)
-    else:
-        # Figures that are written nowhere are what the command was called for.
-        tell = show if request.output is None else say
-        for line in _lines(assessments, compare, compared):
-            tell(line, as_json)
+    _tell(request, systems, assessments, compare, as_json)
     if request.output is not None:
-        _write(request.output, document, systems, assessments)
+        _write(request.output, _document(request, assessments), systems, assessments)
         say(f"wrote {request.output}/metrics.json, roc and official", as_json)
 
 
-def evaluate_project(project: Project, chosen: Sequence[str], output: Path) -> Path:
-    """Evaluate systems of a project into the folder ``output``; return its metrics.json."""
+def _evaluate_workspace(compare: tuple[str, str] | None, as_json: bool) -> None:
+    """Run the stage, and show what it found."""
     from asd.metrics.rules import RULES
+    from asd.stages.evaluate import run
 
-    config = project.params.evaluate
+    workspace = _workspace()
+    params = workspace.params
+    figures = run(workspace)
     request = Request(
-        scores=project.score_dir(""),
-        truth=index_truth(project),
-        systems=_scored(project, chosen),
-        rules=RULES[project.params.dataset.rules],
-        resamples=config.bootstrap,
-        seed=config.seed,
-        output=output,
+        workspace=workspace,
+        scores=workspace.score_record("", "").parent,
+        truth={},
+        systems=(),
+        rules=RULES[params.dataset.rules],
+        resamples=params.evaluate.bootstrap,
+        seed=params.evaluate.seed,
+        output=workspace.reports,
     )
-    systems, assessments = _assess(request)
-    _write(output, _document(request, assessments), systems, assessments)
-    return output / "metrics.json"
+    _tell(request, figures.systems, figures.assessments, compare, as_json)
+    say(f"wrote {workspace.reports}/metrics.json, roc and official", as_json)
+
+
+def _tell(
+    request: Request,
+    systems: Sequence[System],
+    assessments: Sequence[Assessment],
+    compare: tuple[str, str] | None,
+    as_json: bool,
+) -> None:
+    compared = _compared(systems, compare, request) if compare else None
+    if as_json:
+        from asd.stages.evaluate import json_text
+
+        document = _document(request, assessments) | _comparison_document(compare, compared)
+        click.echo(json_text(document), nl=False)
+        return
+    # Figures that are written nowhere are what the command was called for.
+    tell = show if request.output is None else say
+    for line in _lines(assessments, compare, compared):
+        tell(line, as_json)
 
 
 def _assess(request: Request) -> tuple[list[System], list[Assessment]]:
@@ -107,7 +129,12 @@ def _assess(request: Request) -> tuple[list[System], list[Assessment]]:
 
     if not request.truth:
         return [], []
-    systems = read_systems(request.scores, request.truth, request.systems)
+    if request.workspace is None:
+        systems = read_systems(request.scores, request.truth, request.systems)
+    else:
+        from asd.stages.evaluate import read_systems as read_scored
+
+        systems = read_scored(request.workspace, request.systems, request.truth)
     return systems, [
         assess(system, request.rules, request.resamples, request.seed) for system in systems
     ]
@@ -130,15 +157,17 @@ def _request(
         year = RULES[rules or "2022"]
         resamples = RESAMPLES if bootstrap is None else bootstrap
         seed = SEED if seed is None else seed
-        return Request(scores, read_truth(ground_truth), systems, year, resamples, seed, output)
-    project = _project()
-    params = project.params
-    if not (scores or ground_truth or systems or output):
-        output = project.reports
+        truth = read_truth(ground_truth)
+        return Request(None, scores, truth, systems, year, resamples, seed, output)
+    from asd.stages.evaluate import scored_systems, truth_of
+
+    workspace = _workspace()
+    params = workspace.params
     return Request(
-        scores=scores or project.score_dir(""),
-        truth=read_truth(ground_truth) if ground_truth else index_truth(project),
-        systems=systems if scores else _scored(project, systems),
+        workspace=None if scores else workspace,
+        scores=scores or workspace.score_record("", "").parent,
+        truth=read_truth(ground_truth) if ground_truth else truth_of(workspace),
+        systems=systems if scores else scored_systems(workspace, systems),
         rules=RULES[rules or params.dataset.rules],
         resamples=params.evaluate.bootstrap if bootstrap is None else bootstrap,
         seed=params.evaluate.seed if seed is None else seed,
@@ -146,38 +175,13 @@ def _request(
     )
 
 
-def _project() -> Project:
-    from asd.cli.project import Project
+def _workspace() -> Workspace:
+    from asd.workspace import Workspace
 
     try:
-        return Project.find()
+        return Workspace.find()
     except UsageError as error:
         raise UsageError(f"{error}, or give both --scores and --ground-truth") from None
-
-
-def index_truth(project: Project) -> dict[Key, Truth]:
-    """Return the ground truth of the sections that can be scored: those with training clips."""
-    from asd.metrics.truth import read_truth
-
-    folder = project.index_path("").parent
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no index yet; run 'asd index' first")
-    # Indices of machines that are no longer in the data set may lie there too.
-    clips = [clip for machine in project.machines() for clip in project.clips(machine)]
-    trained = {(c.machine, c.section) for c in clips if c.usable and c.split == "train"}
-    if not any(clip.split == "test" for clip in clips):
-        return {}  # nothing but normal recordings to learn from is a project, too
-    return {key: truth for key, truth in read_truth(folder).items() if key in trained}
-
-
-def _scored(project: Project, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the chosen systems, or all of the params that have scores."""
-    known = project.systems(chosen)
-    scored = tuple(name for name in known if project.score_dir(name).is_dir())
-    missing = [name for name in known if name not in scored]
-    if missing and (chosen or not scored):
-        raise UsageError(f"{project.score_dir(missing[0])}: no scores yet; run 'asd score' first")
-    return scored
 
 
 def _compared(systems: Sequence[System], names: tuple[str, str], request: Request) -> Comparison:
@@ -192,13 +196,9 @@ def _compared(systems: Sequence[System], names: tuple[str, str], request: Reques
 
 
 def _document(request: Request, assessments: Sequence[Assessment]) -> dict[str, Any]:
-    """Return what metrics.json holds: nested mappings of fractions, and what made them."""
-    return {
-        "rules": request.rules.name,
-        "bootstrap": {"resamples": request.resamples, "seed": request.seed},
-        "version": __version__,
-        "systems": {assessment.name: assessment.to_json() for assessment in assessments},
-    }
+    from asd.stages.evaluate import document_of
+
+    return document_of(request.rules.name, request.resamples, request.seed, assessments)
 
 
 def _comparison_document(
@@ -269,18 +269,10 @@ def _write(
 ) -> None:
     """Write metrics.json, roc/<system>.csv and official/<system>_result.csv."""
     from asd.atomic import replacing
-    from asd.metrics.official_csv import result_csv, roc_csv
+    from asd.stages.evaluate import figure_texts
 
-    texts = {output / "metrics.json": _json(document)}
-    for system, assessment in zip(systems, assessments, strict=True):
-        texts[output / "roc" / f"{system.name}.csv"] = roc_csv(system.sections)
-        texts[output / "official" / f"{system.name}_result.csv"] = result_csv(assessment)
     for name in ("roc", "official"):
         (output / name).mkdir(parents=True, exist_ok=True)
-    for path, text in texts.items():
-        with replacing(path) as beside:
+    for name, text in figure_texts(document, systems, assessments).items():
+        with replacing(output / name) as beside:
             beside.write_text(text, encoding="utf-8", newline="")
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from asd.cli.output import emit, json_option, say, show, single
-from asd.cli.project import Project
+from asd.cli.output import DEFAULT_SYSTEM, emit, json_option, say, show, single
 from asd.cli.sounds import absent, one_machine
 from asd.errors import UsageError
+from asd.workspace import Workspace
 
 
 @click.command()
@@ -21,7 +21,7 @@ from asd.errors import UsageError
     help="The picture (default: the recording's name with .png, here).",
 )
 @single("machine", "Machine type (default: the only one).")
-@single("system", "System (default: the last with scorer cosine).")
+@single("system", DEFAULT_SYSTEM)
 @click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
 @json_option
 def command(
@@ -43,20 +43,19 @@ def command(
     Example:
       asd explain --machine pump monday.wav --out monday.png
     """
-    project = Project.find()
-    chosen = one_machine(project, machine)
+    workspace = Workspace.find()
+    chosen = one_machine(workspace, machine)
     if not recording.exists():
         raise UsageError(absent(recording))
 
-    from asd.detection import Detector
+    from asd.detection.detector import Detector
     from asd.detection.explanation import explain
-    from asd.detection.layout import Layout
     from asd.detection.picture import write_picture
     from asd.detection.recording import read_recording
 
-    detector = Detector.load(project.root, chosen, system)
+    detector = Detector.load(workspace.root, chosen, system)
     sound = read_recording(recording, detector.signal, detector.limits)
-    found = explain(detector, Layout.find(project.root, chosen), sound, section)
+    found = explain(detector, workspace, sound, section)
     path = out or Path(f"{recording.name}.png")
     write_picture(path, found)
     one = found.prediction

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from asd.cli.output import counted, emit, feature_option, json_option, machine_option, say
-from asd.cli.project import Project
+from asd.cli.output import counted, feature_option, json_option, machine_option, tell
 from asd.errors import UsageError
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.extraction import Account
 
 
 @click.command()
@@ -34,73 +35,15 @@ def command(
       asd extract --workers 8
       asd extract --scheduler tcp://10.0.0.1:8786
     """
-    project = Project.find()
+    from asd.stages.extract import run
+
+    workspace = Workspace.find()
     if workers and scheduler:
         raise UsageError("--workers and --scheduler: give one of them")
-    count = project.params.extract.workers if workers is None else workers
-    chosen = project.feature_names(features)
-    accounts = []
-    with _cluster(count, scheduler) as client:
-        for machine in project.machines(machines):
-            for account in _extract(project, machine, chosen, client):
-                accounts.append(account)
-                say(_line(account), as_json)
-            _record_inputs(project, machine)
-    emit(accounts, as_json)
+    tell(run(workspace, machines, features, workers, scheduler), _line, as_json)
 
 
-def _cluster(workers: int, scheduler: str | None) -> Any:
-    if not workers and not scheduler:
-        return nullcontext()
-    from asd.extraction.cluster import connected
-
-    return connected(workers, scheduler)
-
-
-def _extract(
-    project: Project, machine: str, features: tuple[str, ...], client: Any
-) -> Iterator[Any]:
-    from asd.extraction import compute_here, extract, machine_signal
-    from asd.features import EXTRACTORS, build_extractor
-    from asd.store import FeatureStore
-
-    params = project.params
-    clips = project.clips(machine)
-    signal = machine_signal(clips, params.index.sample_rate, params.index.channel)
-    store = FeatureStore(project.features)
-    # All are built before any is computed: a mistake in one costs no time.
-    extractors = {
-        feature: build_extractor(EXTRACTORS, feature, project.feature(feature), signal)
-        for feature in features
-    }
-    for feature, extractor in extractors.items():
-        if client is None:
-            if extractor.checkpoint_digest is not None:  # a network, then
-                extractor.device = _device(params.extract.device)
-            compute = compute_here(project.raw, extractor)
-        else:
-            from asd.extraction.cluster import compute_on
-
-            device = params.extract.device if extractor.checkpoint_digest is not None else "cpu"
-            compute = compute_on(client, project.raw, extractor, project.feature(feature), device)
-        yield extract(clips, extractor, feature, store, compute)
-
-
-def _device(asked: str) -> str:
-    from asd.device import choose_compute
-
-    return choose_compute(asked, "float32", "extract").device.type
-
-
-def _record_inputs(project: Project, machine: str) -> None:
-    from asd.store import FeatureStore
-
-    store = FeatureStore(project.features)
-    for name, model in project.params.every_model.items():
-        store.write_inputs(machine, name, model.features)
-
-
-def _line(account: Any) -> str:
+def _line(account: Account) -> str:
     parts = [
         f"{account.machine} {account.feature}: computed {counted(account.computed, 'clip')}",
         f"reused {account.reused:,}",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from asd.cli.output import counted, emit, json_option, machine_option, say
-from asd.cli.project import Project
-from asd.clips.record import Clip, write_index
+from asd.cli.output import counted, json_option, machine_option, tell
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.stages.index import Indexed
 
 
 @click.command()
@@ -19,52 +21,26 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
 
     A recording that cannot be used is listed with the reason, and never stops the run.
     """
-    from asd.clips.index import index_machine
+    from asd.stages.index import run
 
-    project = Project.find()
-    summaries = []
-    for machine in project.machines(machines):
-        clips = index_machine(project.raw, machine, project.params.index)
-        path = project.index_path(machine)
-        write_index(path, clips)
-        summary = _summary(machine, clips)
-        summaries.append(summary)
-        say(_line(summary) + f" -> {path}", as_json)
-    emit(summaries, as_json)
-
-
-def _summary(machine: str, clips: Sequence[Clip]) -> dict[str, object]:
-    from asd.clips.index import summarize
-
-    usable = [clip for clip in clips if clip.usable]
-    return {
-        "machine": machine,
-        "clips": len(usable),
-        "recordings": len({clip.path for clip in usable}),
-        "train": sum(clip.split == "train" for clip in usable),
-        "test": sum(clip.split == "test" for clip in usable),
-        "sections": sorted({clip.section for clip in usable}),
-        "treated": sum(clip.treatment != "" for clip in usable),
-        "rejected": dict(summarize(clips).rejected),
-    }
-
-
-def _line(summary: dict[str, object]) -> str:
-    rejected: dict[str, int] = summary["rejected"]  # type: ignore[assignment]
-    sections: list[str] = summary["sections"]  # type: ignore[assignment]
-    line = (
-        f"{summary['machine']}: {counted(int(str(summary['clips'])), 'clip')}{_origin(summary)} in"
-        f" {counted(len(sections), 'section')} ({summary['train']} train, {summary['test']} test)"
+    workspace = Workspace.find()
+    tell(
+        run(workspace, machines),
+        lambda one: f"{_line(one)} -> {workspace.index_path(one.machine)}",
+        as_json,
     )
-    if summary["treated"]:
-        line += f", {summary['treated']} treated (see the index)"
-    if rejected:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in sorted(rejected.items()))
-        line += f", {sum(rejected.values())} rejected ({reasons})"
+
+
+def _line(one: Indexed) -> str:
+    # Where some of the clips are windows, it is said of how many recordings.
+    origin = f" of {counted(one.recordings, 'recording')}" if one.recordings < one.clips else ""
+    line = (
+        f"{one.machine}: {counted(one.clips, 'clip')}{origin} in"
+        f" {counted(len(one.sections), 'section')} ({one.train} train, {one.test} test)"
+    )
+    if one.treated:
+        line += f", {one.treated} treated (see the index)"
+    if one.rejected:
+        reasons = "; ".join(f"{count} x {why}" for why, count in sorted(one.rejected.items()))
+        line += f", {sum(one.rejected.values())} rejected ({reasons})"
     return line
-
-
-def _origin(summary: dict[str, object]) -> str:
-    """Say how many recordings the clips are from, where some of them are windows."""
-    clips, recordings = int(str(summary["clips"])), int(str(summary["recordings"]))
-    return f" of {counted(recordings, 'recording')}" if recordings < clips else ""

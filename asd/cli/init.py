@@ -14,8 +14,8 @@ from asd.cli.completion import profiles
 from asd.cli.output import counted, emit, json_option, say
 from asd.config import IndexConfig, settings
 from asd.errors import UsageError, unknown_name
-from asd.layout import PARAMS
 from asd.params import load_params
+from asd.workspace import PARAMS
 
 PROFILES = Path("pipeline") / "profiles"
 _COMMON = "common"

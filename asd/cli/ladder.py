@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from statistics import stdev
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from asd.cli.ablate import over_seeds
-from asd.cli.evaluate import index_truth
-from asd.cli.output import emit, json_option, machine_option, say
-from asd.cli.project import Project
+from asd.cli.ablate import run_seeds
+from asd.cli.output import emit, json_option, machine_option, say, seeds_option
 from asd.errors import UsageError
-from asd.layout import PARAMS
+from asd.workspace import PARAMS, Workspace
 
-
-@dataclass(frozen=True)
-class Rung:
-    """A row of the table; scores as fractions.
-
-    Attributes:
-        system, change: what is run, and what it changes from the row before.
-        score: the mean official score over seeds.
-        deviation: its standard deviation over seeds; NaN for one.
-        low, high: the 95 % interval of the score over resampled test clips.
-        gain: the score less that of the row before; NaN in the first row.
-        gain_low, gain_high: its paired 95 % interval.
-    """
-
-    system: str
-    change: str
-    score: float
-    deviation: float
-    low: float
-    high: float
-    gain: float = math.nan
-    gain_low: float = math.nan
-    gain_high: float = math.nan
+if TYPE_CHECKING:
+    from asd.stages.seeds import Rung
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many.")
+@seeds_option
 @machine_option
 @json_option
 def command(seeds: int, machines: tuple[str, ...], as_json: bool) -> None:
@@ -53,94 +30,52 @@ def command(seeds: int, machines: tuple[str, ...], as_json: bool) -> None:
     other test clips (95 %); the difference of two rows is a paired one. The table goes to
     data/reports/ladder.md.
     """
-    project = Project.find()
-    rows = project.params.ladder
+    from asd.atomic import replacing
+    from asd.stages.seeds import climb
+
+    workspace = Workspace.find()
+    rows = workspace.params.ladder
     if not rows:
         raise UsageError(
-            f"{project.root / PARAMS}: no section ladder; 'asd init ladder' writes one, a list of"
-            " systems with what each changes"
+            f"{workspace.root / PARAMS}: no section ladder: write one, a list of"
+            " {system: NAME, change: WHAT IT CHANGES}, and run this again"
         )
+    chosen = workspace.machines(machines)
     names = tuple(dict.fromkeys(row.system for row in rows))
-    over_seeds(project, names, project.machines(machines), seeds, as_json)
-    rungs = _rungs(project, seeds, project.machines(machines))
-    text = _markdown(project, rungs, seeds)
-    _write(project, text)
-    say(f"\n{text}\nwrote {project.reports / 'ladder.md'}", as_json)
+    run_seeds(workspace, names, chosen, seeds, as_json)
+    rungs = list(climb(workspace, seeds, chosen))
+    text = _markdown(workspace, rungs, seeds)
+    path = workspace.reports / "ladder.md"
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+    say(f"\n{text}\nwrote {path}", as_json)
     emit([{k: _finite(v) for k, v in asdict(rung).items()} for rung in rungs], as_json)
 
 
-def _rungs(project: Project, seeds: int, machines: Sequence[str]) -> list[Rung]:
-    from asd.metrics.bootstrap import over_seeds as with_interval
-    from asd.metrics.official import evaluate
-    from asd.metrics.results import read_systems
-    from asd.metrics.rules import RULES
-
-    params = project.params
-    rules = RULES[params.dataset.rules]
-    truth = {key: one for key, one in index_truth(project).items() if key[0] in machines}
-    first = params.train.seed
-    runs = {
-        row.system: [
-            read_systems(project.with_seed(seed).score_dir(""), truth, [row.system])[0].sections
-            for seed in range(first, first + seeds)
-        ]
-        for row in params.ladder
-    }
-    resamples, seed = max(params.evaluate.bootstrap, 1), params.evaluate.seed
-    rungs: list[Rung] = []
-    before = None
-    for row in params.ladder:
-        own = runs[row.system]
-        score = with_interval(own, rules, resamples, seed)
-        values = [evaluate(sections, rules).score for sections in own]
-        rung = Rung(
-            system=row.system,
-            change=row.change,
-            score=score.value,
-            deviation=stdev(values) if len(values) > 1 else math.nan,
-            low=score.interval.low,
-            high=score.interval.high,
-        )
-        if before is not None:
-            gain = with_interval(own, rules, resamples, seed, before)
-            low, high = gain.interval.low, gain.interval.high
-            rung = replace(rung, gain=gain.value, gain_low=low, gain_high=high)
-        rungs.append(rung)
-        before = own
-    return rungs
-
-
-def _markdown(project: Project, rungs: Sequence[Rung], seeds: int) -> str:
+def _markdown(workspace: Workspace, rungs: Sequence[Rung], seeds: int) -> str:
     from asd.metrics.tables import markdown
 
-    rows = [
-        [
-            f"{rung.system}: {rung.change}" if rung.change else rung.system,
-            f"{100 * rung.score:.2f}"
-            + ("" if math.isnan(rung.deviation) else f" ± {100 * rung.deviation:.2f}"),
-            f"{100 * rung.low:.1f} to {100 * rung.high:.1f}",
-            "" if math.isnan(rung.gain) else f"{100 * rung.gain:+.2f}",
-            ""
-            if math.isnan(rung.gain)
-            else f"{100 * rung.gain_low:+.1f} to {100 * rung.gain_high:+.1f}",
-        ]
-        for rung in rungs
-    ]
+    rows = []
+    for rung in rungs:
+        gained = not math.isnan(rung.gain)
+        several = not math.isnan(rung.deviation)
+        rows.append(
+            [
+                f"{rung.system}: {rung.change}" if rung.change else rung.system,
+                f"{100 * rung.score:.2f}" + (f" ± {100 * rung.deviation:.2f}" if several else ""),
+                f"{100 * rung.low:.1f} to {100 * rung.high:.1f}",
+                f"{100 * rung.gain:+.2f}" if gained else "",
+                f"{100 * rung.gain_low:+.1f} to {100 * rung.gain_high:+.1f}" if gained else "",
+            ]
+        )
     header = ["system and change", "score", "95 %", "gain", "95 %"]
     of_seeds = "1 seed" if seeds == 1 else f"mean and deviation of {seeds} seeds"
     return (
-        f"# {project.params.dataset.name}: one change a row\n\n{markdown(header, rows)}\n\n"
-        f"Official score in percent by the rules of {project.params.dataset.rules}, {of_seeds}."
+        f"# {workspace.params.dataset.name}: one change a row\n\n{markdown(header, rows)}\n\n"
+        f"Official score in percent by the rules of {workspace.params.dataset.rules}, {of_seeds}."
         " The gain is over the row before. Intervals are those of other test clips, for the same"
         " networks.\n"
     )
-
-
-def _write(project: Project, text: str) -> None:
-    from asd.atomic import replacing
-
-    with replacing(project.reports / "ladder.md") as beside:
-        beside.write_text(text, encoding="utf-8")
 
 
 def _finite(value: object) -> object:

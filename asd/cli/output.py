@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from asd.cli.completion import names
+from asd.errors import AsdError
 from asd.progress import QUIET, verbosity
 
+if TYPE_CHECKING:
+    from asd.training.loop import Training
+
+T = TypeVar("T")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+DEFAULT_SYSTEM = (
+    "System (default: the fusion `selected` where there is one, else the last with the scorer"
+    " cosine, else the only one)."
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -43,6 +53,11 @@ system_option = many("system", "System of params.yaml (repeatable; default: all)
 feature_option = many("feature", "Feature of params.yaml (repeatable; default: all).")
 
 
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many."
+)
+
+
 def say(line: str, as_json: bool) -> None:
     """Print a summary line on standard output, unless JSON is wanted there or `-q` is given."""
     if verbosity() > QUIET:
@@ -62,6 +77,43 @@ def emit(results: Sequence[Any], as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2, default=str))
 
 
+def tell(results: Iterable[T], line: Callable[[T], str], as_json: bool) -> None:
+    """Say what a stage did, item by item as it comes; as JSON when all is done, failed or not.
+
+    Raises:
+        AsdError: what the stage raises.
+    """
+    found: list[T] = []
+    try:
+        for one in results:
+            found.append(one)
+            say(line(one), as_json)
+    except AsdError:
+        if found:
+            emit(found, as_json)
+        raise
+    emit(found, as_json)
+
+
 def counted(number: int, noun: str) -> str:
     """Return ``"1 clip"`` or ``"2 clips"``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def trained_line(result: Training) -> str:
+    """Say what a training did."""
+    what = f"{result.machine} {result.model}"
+    if result.task == "nothing":
+        return f"{what}: nothing to train"
+    if not result.epochs and not result.resumed:
+        return f"{what}: reused"
+    task = f"classes: {result.classes} {result.task}" if result.classes else result.task
+    line = (
+        f"{what}: trained {counted(result.epochs, 'epoch')} on {counted(result.clips, 'clip')},"
+        f" {task}"
+    )
+    if result.attribute_classes:
+        line += f" and {result.attribute_classes} attributes"
+    if result.resumed:
+        line += f", after {result.resumed} of an interrupted run"
+    return line + f" ({result.seconds:.1f} s)"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from asd.cli.output import single
+from asd.cli.output import DEFAULT_SYSTEM, single
 from asd.cli.prediction_output import Style, printer
-from asd.cli.project import Project
 from asd.cli.sounds import Complaints, find_sounds, one_machine, read_sounds, sounds_argument
 from asd.errors import JobError, UsageError
 from asd.progress import QUIET, verbosity
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.detection import Detector
+    from asd.detection.detector import Detector
     from asd.detection.recording import Recording
 
 _ANOMALIES = 3
@@ -26,7 +26,7 @@ _CLIPS_AT_ONCE = 32
 @click.command()
 @sounds_argument
 @single("machine", "Machine type (default: the only one).")
-@single("system", "System (default: the last with scorer cosine).")
+@single("system", DEFAULT_SYSTEM)
 @click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
 @click.option(
     "--pooling",
@@ -82,8 +82,8 @@ def command(
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv: give one of them")
-    project = Project.find()
-    chosen = one_machine(project, machine)
+    workspace = Workspace.find()
+    chosen = one_machine(workspace, machine)
     complaints = Complaints()
     paths = find_sounds(sounds, complaints) if sounds or not watch else []
     if not paths and not watch:  # a slip of the keys should not wait for a model
@@ -91,14 +91,14 @@ def command(
             click.echo("[]")
         return complaints.exit_code
 
-    from asd.detection import Detector
+    from asd.detection.detector import Detector
 
-    detector = Detector.load(project.root, chosen, system)
+    detector = Detector.load(workspace.root, chosen, system)
     style: Style = "csv" if as_csv else "table"
     if as_json:
         style = "lines" if watch else "json"
     show = printer(style, [str(path) for path in paths], 1 if section else len(detector.sections))
-    draw = _drawer(project, chosen, detector, pictures, complaints)
+    draw = _drawer(workspace, detector, pictures, complaints)
     anomalous = 0
     try:
         for recordings in _groups(paths, watch, detector, complaints):
@@ -144,20 +144,17 @@ def _groups(
 
 
 def _drawer(
-    project: Project, machine: str, detector: Detector, folder: Path | None, complaints: Complaints
+    workspace: Workspace, detector: Detector, folder: Path | None, complaints: Complaints
 ) -> Callable[[Recording, str | None], None]:
     """Return what draws a recording into a folder; nothing where no folder is given."""
     if folder is None:
         return lambda recording, section: None
     from asd.detection.explanation import explain
-    from asd.detection.layout import Layout
     from asd.detection.picture import write_picture
-
-    layout = Layout.find(project.root, machine)
 
     def draw(recording: Recording, section: str | None) -> None:
         try:
-            found = explain(detector, layout, recording, section)
+            found = explain(detector, workspace, recording, section)
         except JobError as error:
             complaints.add(f"{recording.name}: {error}")
             return

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from asd.cli.output import counted, emit, json_option, say
-from asd.cli.project import Project
-from asd.errors import JobError
+from asd.workspace import Workspace
 
 
 @click.command()
@@ -30,33 +29,15 @@ def command(others: tuple[Path, ...], as_json: bool) -> None:
       asd report
       asd report --metrics seed1/metrics.json --metrics seed2/metrics.json
     """
-    from asd.atomic import replacing
-    from asd.cli.report_material import gather
-    from asd.report.gallery import draw_pictures
-    from asd.report.page import document
-    from asd.report.tables import results_csv, results_markdown
+    from asd.stages.report import run
 
-    project = Project.find()
-    material = gather(project, others)
-    texts = {
-        "results.md": results_markdown(material.results, material.dataset, material.with_paper),
-        "results.csv": results_csv(material.results, material.with_paper),
-        "report.html": document(material),
-    }
-    for name, text in texts.items():
-        with replacing(project.reports / name) as beside:
-            beside.write_text(text, encoding="utf-8", newline="")
-    folder = project.reports / "figures"
-    try:
-        pictures = draw_pictures(folder, material)
-    except OSError as error:
-        raise JobError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    size = len(texts["report.html"].encode()) / 1e6
+    written = run(Workspace.find(), others)
+    page = written.paths[0]
     say(
-        f"report: {counted(len(material.scores), 'system')} on"
-        f" {counted(len(material.machines), 'machine')}, {counted(len(pictures), 'picture')}"
-        f" -> {project.reports / 'report.html'} ({size:.1f} MB), results.md, results.csv, figures",
+        f"report: {counted(written.systems, 'system')} on"
+        f" {counted(written.machines, 'machine')}, {counted(written.pictures, 'picture')}"
+        f" -> {page} ({page.stat().st_size / 1e6:.1f} MB), results.md, results.csv, figures",
         as_json,
     )
-    paths = [*(project.reports / name for name in texts), *pictures]
-    emit([{"file": path.as_posix(), "bytes": path.stat().st_size} for path in paths], as_json)
+    rows = [{"file": path.as_posix(), "bytes": path.stat().st_size} for path in written.paths]
+    emit(rows, as_json)

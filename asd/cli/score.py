@@ -2,96 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from asd.cli.output import counted, emit, json_option, machine_option, say, system_option
-from asd.cli.project import Project
-from asd.errors import JobError
+from asd.errors import AsdError
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.scoring.system import Scored
+    from asd.stages.score import Scored
 
 
 @click.command()
 @machine_option
 @system_option
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the challenge's score and decision files to DIR/<system> too.",
+)
 @json_option
-def command(machines: tuple[str, ...], systems: tuple[str, ...], as_json: bool) -> None:
+def command(
+    machines: tuple[str, ...], systems: tuple[str, ...], export: Path | None, as_json: bool
+) -> None:
     """Score test clips: a higher score means a more anomalous sound.
 
-    Writes scores, decisions and thresholds of each system to data/scores/<system>. A section
-    without training clips is reported and left unscored. The false-alarm rate is that of
-    recordings: the more clips one is cut into, the higher the threshold of its highest score. A
-    fusion without members is made of what the section `select` finds best on the training clips;
-    see `asd select`.
+    Writes a table of scores and decisions of each system and machine to data/scores, and the
+    detector that `asd predict` uses. A section without training clips is reported and left
+    unscored. The false-alarm rate is that of recordings: the more clips one is cut into, the higher
+    the threshold of its highest score. A fusion without members is made of what the section
+    `select` finds best on the training clips; see `asd select`.
     """
-    project = Project.find()
-    results: list[Scored] = []
-    for system in project.systems(systems):
-        of_system = [
-            score_system(project, system, machine) for machine in project.machines(machines)
-        ]
-        results.extend(of_system)
-        for result in of_system:
-            for section, count in sorted(result.unscored.items()):
-                say(
-                    f"{system} {result.machine}: section {section} has no training clips;"
-                    f" {counted(count, 'test clip')} left unscored",
-                    as_json,
-                )
-        scored = sum(result.scored for result in of_system)
-        anomalous = sum(result.anomalous for result in of_system)
-        say(
-            f"{system}: scored {counted(scored, 'clip')} of {counted(len(of_system), 'machine')},"
-            f" {anomalous:,} decided to be anomalous -> {project.score_dir(system)}",
-            as_json,
-        )
-    emit(results, as_json)
+    from asd.stages.score import run
+
+    workspace = Workspace.find()
+    found: list[Scored] = []
+    told = 0
+    try:
+        for one in run(workspace, machines, systems):
+            if found and found[-1].system != one.system:
+                _tell(workspace, found[told:], as_json)
+                told = len(found)
+            found.append(one)
+    except AsdError:
+        _tell(workspace, found[told:], as_json)
+        if found:
+            emit(found, as_json)
+        raise
+    _tell(workspace, found[told:], as_json)
+    if export is not None:
+        _export(workspace, {(one.system, one.machine) for one in found}, export, as_json)
+    emit(found, as_json)
 
 
-def score_system(project: Project, system: str, machine: str) -> Scored:
-    """Score one machine's test clips with one system."""
-    from asd import __version__
-    from asd.scoring.bank import read_bank
-    from asd.scoring.calibration import calibrations
-    from asd.scoring.fusion import build_members, fit_system
-    from asd.scoring.recordings import by_recording
-    from asd.scoring.system import Scored, score_clips, unscored, write_system
-
-    params, rule = project.params, project.params.score
-    definition: dict[str, Any] = {"name": system}
-    members = params.members(system, machine)
-    if not members:
-        from asd.cli.select import select_members
-
-        members, choice = select_members(project, machine)
-        definition["selection"] = choice
-    models = dict.fromkeys(member.model for member in members)
-    trains = {model: read_bank(project.bank_dir(model, machine) / "train.h5") for model in models}
-    tests = {model: read_bank(project.bank_dir(model, machine) / "test.h5") for model in models}
-    for model, train in trains.items():
-        if train.provenance.get("model") != tests[model].provenance.get("model"):
-            raise JobError(
-                f"{project.bank_dir(model, machine)}: its banks are of different models;"
-                f" run 'asd embed --machine {machine} --model {model}'"
+def _tell(workspace: Workspace, of_system: Sequence[Scored], as_json: bool) -> None:
+    """Say what scoring with one system came to."""
+    if not of_system:
+        return
+    system = of_system[0].system
+    for one in of_system:
+        for section, count in sorted(one.unscored.items()):
+            say(
+                f"{system} {one.machine}: section {section} has no training clips;"
+                f" {counted(count, 'test clip')} left unscored",
+                as_json,
             )
-    fitted = fit_system(build_members(system, members), trains, params.join(system))
-    scores = by_recording(score_clips(system, fitted, tests), rule.windows)
-    deciding = calibrations(fitted, rule.threshold, rule.false_alarm_rate, rule.windows)
-    definition |= {
-        "members": [member.model_dump(mode="json") for member in members],
-        "join": params.join(system),
-    }
-    provenance = {
-        "system": definition,
-        "version": __version__,
-        "bank": {model: dict(bank.provenance) for model, bank in trains.items()},
-        "outputs": {model: dict(bank.provenance) for model, bank in tests.items()},
-    }
-    if (scores.windows > 1).any():
-        provenance["windows"] = rule.windows
-    anomalous = write_system(project.score_dir(system), machine, scores, deciding, provenance)
-    left_out = unscored(fitted.bank, tests[members[0].model])
-    return Scored(system, machine, len(scores.clips), left_out, anomalous)
+    say(
+        f"{system}: scored {counted(sum(one.scored for one in of_system), 'clip')} of"
+        f" {counted(len(of_system), 'machine')},"
+        f" {sum(one.anomalous for one in of_system):,} decided to be anomalous ->"
+        f" {workspace.score_record(system, '').parent}",
+        as_json,
+    )
+
+
+def _export(
+    workspace: Workspace, scored: set[tuple[str, str]], folder: Path, as_json: bool
+) -> None:
+    from asd.atomic import replacing
+    from asd.scoring.files import official_files
+    from asd.scoring.scored import read_scores_record, read_table
+
+    count = 0
+    for system, machine in sorted(scored):
+        table = read_table(read_scores_record(workspace.score_record(system, machine)))
+        for name, text in official_files(machine, table).items():
+            with replacing(folder / system / name) as beside:
+                beside.write_text(text, encoding="utf-8", newline="")
+            count += 1
+    say(f"wrote {counted(count, 'file')} in the challenge's form -> {folder}", as_json)

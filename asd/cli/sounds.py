@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asd.cli.project import Project
 from asd.errors import AsdError, UsageError
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.detection import Detector
+    from asd.detection.detector import Detector
     from asd.detection.recording import Recording
 
 sounds_argument = click.argument("sounds", nargs=-1, metavar="FILE|DIR|-...")
@@ -53,13 +53,13 @@ def absent(path: Path) -> str:
     return f"{path}: no such file or folder"
 
 
-def one_machine(project: Project, machine: str | None) -> str:
+def one_machine(workspace: Workspace, machine: str | None) -> str:
     """Return the machine that is meant: the given one, or the only one of the data set.
 
     Raises:
         UsageError: an unknown machine, or none is given and there are several.
     """
-    machines = project.machines((machine,) if machine else ())
+    machines = workspace.machines((machine,) if machine else ())
     if len(machines) > 1:
         raise UsageError(f"--machine: say which one; known: {', '.join(machines)}")
     return machines[0]

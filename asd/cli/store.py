@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asd.cli.output import counted, emit, feature_option, json_option, machine_option, say, show
-from asd.cli.project import Project
 from asd.errors import AsdError, UsageError
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.store import Shard
@@ -34,12 +34,12 @@ def ls(machines: tuple[str, ...], features: tuple[str, ...], as_json: bool) -> N
     Example:
       asd store ls --machine valve
     """
-    project = Project.find()
-    rows = list(_rows(project, project.machines(machines), features))
+    workspace = Workspace.find()
+    rows = list(_rows(workspace, workspace.machines(machines), features))
     for line in _table(rows):
         show(line, as_json)
     size = _size(sum(row["bytes"] for row in rows))
-    say(f"{counted(len(rows), 'shard')}, {size} in {project.features}", as_json)
+    say(f"{counted(len(rows), 'shard')}, {size} in {workspace.features}", as_json)
     emit(rows, as_json)
 
 
@@ -61,17 +61,17 @@ def info(
     from asd.store import Shard
 
     if path is None:
-        project = Project.find()
+        workspace = Workspace.find()
         if not machines or not features:
             raise UsageError("store info: give a shard's path, or --machine and --feature")
         paths = [
             found
-            for machine in project.machines(machines)
-            for found in _paths(project, machine, features)
+            for machine in workspace.machines(machines)
+            for found in _paths(workspace, machine, features)
         ]
         if not paths:
             raise UsageError(
-                f"{project.features}: no shard of {', '.join(features)} of {', '.join(machines)};"
+                f"{workspace.features}: no shard of {', '.join(features)} of {', '.join(machines)};"
                 " run 'asd extract'"
             )
     elif machines or features:
@@ -85,24 +85,24 @@ def info(
     emit(facts, as_json)
 
 
-def _paths(project: Project, machine: str, features: Sequence[str]) -> list[Path]:
+def _paths(workspace: Workspace, machine: str, features: Sequence[str]) -> list[Path]:
     """Return the shards of a machine: of some features, or of all that the store has."""
     from asd.store import FeatureStore
 
-    store = FeatureStore(project.features)
+    store = FeatureStore(workspace.features)
     there = sorted(path.name for path in (store.root / machine).glob("*") if path.is_dir())
-    chosen = project.feature_names(features) if features else there
+    chosen = workspace.feature_names(features) if features else there
     return [path for feature in chosen for path in store.paths(machine, feature)]
 
 
 def _rows(
-    project: Project, machines: Sequence[str], features: Sequence[str]
+    workspace: Workspace, machines: Sequence[str], features: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     from asd.store import Shard
 
     for machine in machines:
-        lacks = _lacks(project, machine)
-        for path in _paths(project, machine, features):
+        lacks = _lacks(workspace, machine)
+        for path in _paths(workspace, machine, features):
             section, split = path.stem.removeprefix("section_").rpartition("_")[::2]
             row: dict[str, Any] = {
                 "machine": machine,
@@ -124,37 +124,31 @@ def _rows(
                 "rows": len(shard),
                 "shape": " x ".join(map(str, shard.row_shape)),
                 "dtype": shard.dtype.name,
-                "state": _state(project, path, lacks),
+                "state": _state(workspace, path, lacks),
             }
 
 
-def _lacks(project: Project, machine: str) -> dict[Path, str] | None:
+def _lacks(workspace: Workspace, machine: str) -> dict[Path, str] | None:
     """Return what is wrong with each shard that there should be; None without an index."""
-    from asd.extraction import machine_signal
-    from asd.extraction.shards import wanted_shards
-    from asd.features import EXTRACTORS, build_extractor
+    from asd.stages.extract import wanted
+    from asd.stages.index import clips_of
     from asd.store import FeatureStore
 
-    index, store = project.params.index, FeatureStore(project.features)
     try:
-        clips = [clip for clip in project.clips(machine) if clip.usable]
-        signal = machine_signal(clips, index.sample_rate, index.channel)
+        clips = clips_of(workspace, machine)
     except AsdError:
         return None
-    lacks: dict[Path, str] = {}
-    for feature in project.feature_names():
+    store, lacks = FeatureStore(workspace.features), dict[Path, str]()
+    for feature in workspace.feature_names():
         try:
-            extractor = build_extractor(EXTRACTORS, feature, project.feature(feature), signal)
-            wanted = list(wanted_shards(clips, extractor, feature, store))
+            lacks |= {shard.path: shard.lack() for shard in wanted(workspace, feature, clips)}
         except AsdError as error:
             lacks |= dict.fromkeys(store.paths(machine, feature), str(error))
-            continue
-        lacks |= {shard.path: shard.lack() for shard in wanted}
     return lacks
 
 
-def _state(project: Project, path: Path, lacks: dict[Path, str] | None) -> str:
-    if path.parent.name not in project.params.features:
+def _state(workspace: Workspace, path: Path, lacks: dict[Path, str] | None) -> str:
+    if path.parent.name not in workspace.params.features:
         return "stale: no such feature in the params"
     if lacks is None:
         return "no index to compare it with"
@@ -190,7 +184,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _facts(shard: Shard) -> dict[str, Any]:
-    columns = {name: shard.column(name) for name in ("domain", "label", "attributes")}
+    clips = shard.clips
     return {
         "path": shard.path,
         "machine": shard.machine,
@@ -204,9 +198,9 @@ def _facts(shard: Shard) -> dict[str, Any]:
         "digest": shard.digest,
         "identity": shard.identity,
         "recipe": shard.config,
-        "domains": dict(sorted(Counter(columns["domain"]).items())),
-        "labels": dict(sorted(Counter(columns["label"]).items())),
-        "states": dict(sorted(Counter(columns["attributes"]).items())),
+        "domains": dict(sorted(Counter(clips.domain).items())),
+        "labels": dict(sorted(Counter(clips.label).items())),
+        "states": dict(sorted(Counter(clips.attributes).items())),
     }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from asd.cli.output import counted, emit, json_option, many, say
-from asd.cli.project import Project
-from asd.errors import UsageError, unknown_name
+from asd.workspace import Workspace
 
 
 @click.command()
@@ -16,28 +15,19 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
     """Synthesise the demo's machine sound into the raw folder.
 
     The same parameters give the same files. A folder that holds other recordings is left alone.
+    Nothing is done where the params name no machines to synthesise, as recordings are given.
     """
-    from asd.clips.synth.dataset import synthesise_machine
+    from asd.stages.synth import run
 
-    project = Project.find()
-    config = project.params.synth
-    if not config.machines:
-        raise UsageError(
-            "pipeline/params.yaml: synth.machines: none, as recordings are given;"
-            " run 'asd init demo' for synthesised ones"
+    workspace = Workspace.find()
+    found = list(run(workspace, machines))
+    if found:
+        names = ", ".join(one.machine for one in found)
+        say(
+            f"synthesised {counted(sum(one.clips for one in found), 'clip')} of"
+            f" {found[0].seconds:g} s ({names}) -> {workspace.raw}",
+            as_json,
         )
-    for name in machines:
-        if name not in config.machines:
-            raise unknown_name("machine of synth.machines", name, config.machines)
-    chosen = tuple(dict.fromkeys(machines)) or config.machines
-    written = {name: synthesise_machine(project.raw, name, config) for name in chosen}
-    say(
-        f"synthesised {counted(sum(written.values()), 'clip')} of {config.seconds:g} s"
-        f" ({', '.join(chosen)}) -> {project.raw}",
-        as_json,
-    )
-    rows = [
-        {"machine": name, "clips": clips, "seconds": config.seconds, "path": project.raw / name}
-        for name, clips in written.items()
-    ]
-    emit(rows, as_json)
+    else:
+        say("synth.machines is empty, as recordings are given: nothing to do", as_json)
+    emit(found, as_json)

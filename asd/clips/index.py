@@ -200,6 +200,7 @@ def _draft(
     return Clip(
         path=f"{machine}/{found.place}",
         name=found.name,
+        recording=found.name,
         machine=machine,
         section=known.section,
         domain=known.domain,

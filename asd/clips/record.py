@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from asd.atomic import replacing
+from asd.clip_table import content_digest
 from asd.errors import UsageError
-from asd.fragment import recording_of
 from asd.memory import uncollected
 
 OK = "ok"
@@ -26,7 +24,8 @@ class Clip:
         path: path below the raw folder, with forward slashes.
         name: the clip's name in score files, unique among the clips of one machine and split: the
             file's base name, or in a plain folder where two files share it, the path below the
-            machine's folder; of a window followed by where it begins (:mod:`asd.fragment`).
+            machine's folder; of a window followed by where it begins (:mod:`asd.clip_table`).
+        recording: the name without the place of a window: that of the recording in score files.
         machine: machine type, the name of its folder.
         section: section of the challenge, two digits as in file names (``"00"``); of a rejected
             recording of unknown place ``""``, as its split and label.
@@ -48,6 +47,7 @@ class Clip:
 
     path: str
     name: str
+    recording: str
     machine: str
     section: str
     domain: str
@@ -69,49 +69,27 @@ class Clip:
         return self.status == OK
 
     @property
-    def recording(self) -> str:
-        """The name without the place of a window: that of the recording in score files."""
-        return recording_of(self.name)
-
-    @property
     def content(self) -> str:
-        """What tells the rows of the store apart; see :func:`content_digest`."""
+        """What tells the rows of the store apart; see :func:`asd.clip_table.content_digest`."""
         return content_digest(self.digest, self.start, self.length)
 
 
-def content_digest(digest: str, start: int, length: int) -> str:
-    """Return what identifies a clip of a recording: SHA-256, hexadecimal.
-
-    That of the file, for a clip that begins where its recording begins; of a later window that of
-    the file's digest, the start and the length.
-    """
-    if not start:
-        return digest
-    return hashlib.sha256(f"{digest} {start} {length}".encode()).hexdigest()
-
-
 COLUMNS = tuple(field.name for field in fields(Clip))
-_WITHOUT_WINDOWS = COLUMNS[:-1]  # as written before recordings were cut
 _INTEGERS = frozenset({"sample_rate", "channels", "samples", "length", "start"})
 
 
-def write_index(path: Path, clips: Iterable[Clip]) -> None:
-    """Write an index as CSV (UTF-8, LF), whole or not at all.
-
-    Raises:
-        JobError: the disk is full or the folder cannot be written.
-    """
+def index_text(clips: Iterable[Clip]) -> str:
+    """Return an index as CSV with LF."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([getattr(clip, column) for column in COLUMNS] for clip in clips)
-    with replacing(path) as beside:
-        beside.write_text(text.getvalue(), encoding="utf-8", newline="")
+    return text.getvalue()
 
 
 @uncollected()
 def read_index(path: Path) -> list[Clip]:
-    """Read an index written by :func:`write_index`.
+    """Read an index that was written as :func:`index_text`.
 
     Raises:
         UsageError: the file is missing or is not an index.
@@ -129,7 +107,7 @@ def read_index(path: Path) -> list[Clip]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: not an index ({error}); run 'asd index' again") from None
     columns = tuple(rows[0]) if rows else ()
-    if columns not in (COLUMNS, _WITHOUT_WINDOWS):
+    if columns != COLUMNS:
         raise UsageError(f"{path}: not an index of this version; run 'asd index' again")
     try:
         return _clips(columns, rows[1:])

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from asd.clip_table import window_name
 from asd.clips.record import Clip
-from asd.fragment import window_name
 
 LONG = 30.0
 """Seconds from which a recording is one of many clips, where the length of clips is not given."""
@@ -53,7 +53,7 @@ def windows_of(clip: Clip, samples: int, sample_rate: int) -> Iterator[Clip]:
         cut = f"window at {start / sample_rate:.2f} s of {samples / sample_rate:.2f} s"
         yield replace(
             clip,
-            name=window_name(clip.name, start / sample_rate),
+            name=window_name(clip.recording, start / sample_rate),
             treatment="; ".join([*steps, cut]),
             start=start,
         )

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from asd.clips.audio import Limits
-from asd.config import ScoreConfig
-from asd.detection.embedder import LEAST_BATCH
-from asd.detection.ensemble import Ensemble, Outputs, load_pair, rows_of
-from asd.detection.layout import Layout, choose_system
+from asd.detection.embedder import LEAST_BATCH, Ensemble, Outputs, load_ensemble, rows_of
+from asd.detection.enroll import current_detector
 from asd.detection.recording import Recording, expand, recordings_of, window_starts
 from asd.errors import unknown_name
-from asd.scoring.calibration import Pooling, calibrations
 from asd.scoring.distances import Distance, Space
-from asd.scoring.fusion import FittedSystem, Member, build_members, fit_system
+from asd.scoring.scored import FittedDetector
+from asd.scoring.system import Member, Pooling
 from asd.scoring.thresholds import Threshold
+from asd.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -91,22 +90,12 @@ class Detector:
         (np.float64(0.1), '00_01.wav')
     """
 
-    def __init__(
-        self,
-        machine: str,
-        system: str,
-        embedder: Ensemble,
-        fitted: FittedSystem,
-        score: ScoreConfig,
-        limits: Limits,
-    ) -> None:
-        self.machine, self.system = machine, system
-        self.embedder, self.bank, self.fitted = embedder, fitted.bank, fitted
+    def __init__(self, fitted: FittedDetector, embedder: Ensemble, limits: Limits) -> None:
+        self.machine, self.system = fitted.machine, fitted.system
+        self.embedder, self.bank, self.fitted = embedder, fitted.fitted.bank, fitted.fitted
         self.signal, self.limits = embedder.signal, limits
-        self.pooling: Pooling = score.windows
-        self._calibrations = calibrations(
-            fitted, score.threshold, score.false_alarm_rate, score.windows
-        )
+        self.pooling: Pooling = fitted.rule.windows
+        self._calibrations = fitted.deciding
         self.thresholds: dict[str, Threshold] = {
             section: one.threshold() for section, one in self._calibrations.items()
         }
@@ -115,28 +104,26 @@ class Detector:
     def load(
         cls, folder: str | os.PathLike[str], machine: str, system: str | None = None
     ) -> Detector:
-        """Load a system of a project: its params, the model and the bank; no store is needed.
+        """Load a system of a workspace as it was scored, with what was enrolled since.
+
+        Its params, the models and the detector are read; neither banks nor the store.
 
         Args:
-            folder: the project, in which ``pipeline/params.yaml`` and ``data`` lie.
+            folder: the workspace, in which ``pipeline/params.yaml`` and ``data`` lie.
             machine: the machine type.
             system: a system of the params; by default ``selected`` where there is one, else the
                 last one with the scorer ``cosine``, or else the only one.
 
         Raises:
-            UsageError: no such project, machine or system, or a stage has not been run.
-            JobError: an artifact is damaged, or the bank was made by another model.
+            UsageError: no such workspace, machine or system, or a stage has not been run.
+            JobError: an artifact is damaged, or was made by another model.
         """
-        layout = Layout.find(folder, machine)
-        params = layout.params
-        system = choose_system(params, system)
-        members = layout.members(system)
-        pairs = {member.model: load_pair(layout, member.model) for member in members}
-        banks = {model: bank for model, (bank, _) in pairs.items()}
-        fitted = fit_system(build_members(system, members), banks, params.join(system))
-        embedder = Ensemble({model: embedder for model, (_, embedder) in pairs.items()})
-        limits = Limits(params.index.max_seconds, params.index.max_channels)
-        return cls(machine, system, embedder, fitted, params.score, limits)
+        workspace = Workspace.at(folder)
+        workspace.machines([machine])
+        fitted = current_detector(workspace, machine, workspace.params.default_system(system))
+        index = workspace.params.index
+        limits = Limits(index.max_seconds, index.max_channels)
+        return cls(fitted, load_ensemble(workspace, fitted), limits)
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -285,7 +272,7 @@ class Detector:
             threshold=threshold,
             p_value=calibration.p_value(score, len(starts)),
             anomalous=score > threshold,
-            nearest=self.bank.name[near[0]] if len(near) else "",
+            nearest=self.bank.clips.name[near[0]] if len(near) else "",
             windows=len(starts),
             start=starts[loudest] / self.signal.sample_rate,
         )

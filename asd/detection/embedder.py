@@ -1,4 +1,4 @@
-"""A trained model with the extractors of its features: from clips to outputs, without the store."""
+"""Trained models with the extractors of their features: from clips to outputs, with no store."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ import torch
 from asd.clips.audio import Signal
 from asd.config import EmbedConfig
 from asd.device import choose_compute
+from asd.digest import canonical_json, sha256_json
 from asd.errors import JobError
 from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.features.placement import placement
-from asd.store.digest import canonical_json, sha256_json
+from asd.scoring.scored import FittedDetector
 from asd.training.artifact import Trained, load_model
 from asd.training.embedding import outputs_of
+from asd.workspace import Workspace
+
+Outputs = Mapping[str, Mapping[str, np.ndarray]]
+"""By model, what it gives for clips: (n, ...) by name."""
 
 # One clip alone is multiplied by other kernels than a batch, and gets other last bits than the
 # pipeline gave it; from four on they are the same ones (measured on CPUs with and without AMX).
@@ -49,7 +54,7 @@ class Embedder:
     @classmethod
     def load(
         cls,
-        folder: Path,
+        record: Path,
         config: EmbedConfig,
         features: Mapping[str, Mapping[str, Any]],
         root: Path,
@@ -57,7 +62,7 @@ class Embedder:
         """Load a model and rebuild its extractors from the recipes that it was trained on.
 
         Args:
-            folder: of the model.
+            record: of the model.
             config: batch size, device and precision.
             features: the section ``features`` of the params; only what no recipe tells is read,
                 the place of a checkpoint.
@@ -67,24 +72,12 @@ class Embedder:
             UsageError: no such model, or a checkpoint is missing.
             JobError: the model is damaged, or an extractor no longer does what it did.
         """
-        trained = load_model(folder)
-        recipes = trained.record["request"].get("recipes")
-        if recipes is None:
-            raise JobError(
-                f"{folder}: the model does not say how to compute its features; delete it and run"
-                " 'asd train'"
-            )
+        trained = load_model(record)
         extractors = {
             feature: _rebuild(feature, recipe, features.get(feature, {}), root)
-            for feature, recipe in recipes.items()
+            for feature, recipe in trained.request.recipes.items()
         }
         return cls(trained, extractors, config)
-
-    @property
-    def request(self) -> dict[str, Any]:
-        """What the model was trained on."""
-        request: dict[str, Any] = self.trained.record["request"]
-        return request
 
     def features(
         self, clips: np.ndarray, known: dict[str, np.ndarray] | None = None
@@ -116,6 +109,64 @@ class Embedder:
         return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
+class Ensemble:
+    """One model or more that hear the same clips.
+
+    Args:
+        embedders: by model.
+
+    Attributes:
+        signal: the form of the clips.
+        extractors: of all features that the models read, by name.
+
+    Raises:
+        JobError: the models were trained on clips of another form, or on other features of one
+            name.
+    """
+
+    def __init__(self, embedders: Mapping[str, Embedder]) -> None:
+        self.embedders = dict(embedders)
+        first, one = next(iter(self.embedders.items()))
+        self.signal: Signal = one.signal
+        self.extractors: dict[str, Extractor] = {}
+        for model, embedder in self.embedders.items():
+            if embedder.signal != self.signal:
+                raise JobError(
+                    f"models {first} and {model} were trained on clips of another length or rate;"
+                    " run 'asd train' and 'asd embed' again"
+                )
+            for name, extractor in embedder.extractors.items():
+                known = self.extractors.setdefault(name, extractor)
+                if known.recipe != extractor.recipe:
+                    raise JobError(
+                        f"models {first} and {model} were trained on other kinds of {name};"
+                        " run 'asd train' and 'asd embed' again"
+                    )
+
+    def features(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        """Compute the features (n, ...) of canonical clips (n, L) int16, by name."""
+        known: dict[str, np.ndarray] = {}
+        found: dict[str, np.ndarray] = {}
+        for embedder in self.embedders.values():
+            found |= embedder.features(clips, known)
+        return found
+
+    def outputs(self, features: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+        """Run every model over features (n, ...) by name."""
+        return {
+            model: embedder.outputs({name: features[name] for name in embedder.extractors})
+            for model, embedder in self.embedders.items()
+        }
+
+
+def rows_of(outputs: Outputs, rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Return some of the clips of outputs."""
+    return {
+        model: {name: values[rows] for name, values in arrays.items()}
+        for model, arrays in outputs.items()
+    }
+
+
 def _rebuild(
     feature: str, recipe: Mapping[str, Any], values: Mapping[str, Any], root: Path
 ) -> Extractor:
@@ -145,3 +196,24 @@ def _in_batches(extractor: Extractor, clips: np.ndarray) -> np.ndarray:
         extractor(clips[rows])[:kept] for rows, kept in _blocks(len(clips), extractor.batch_size)
     ]
     return np.concatenate(parts)
+
+
+def load_ensemble(workspace: Workspace, detector: FittedDetector) -> Ensemble:
+    """Load the models that a detector compares the outputs of.
+
+    Raises:
+        UsageError: a model or a checkpoint is missing.
+        JobError: a model is damaged, or is not the one that the detector was made with.
+    """
+    features = workspace.params.features
+    embedders = {}
+    for model, made_by in detector.models.items():
+        path = workspace.model_record(model, detector.machine)
+        embedder = Embedder.load(path, made_by.embed, features, workspace.root)
+        if embedder.trained.digest != made_by.digest:
+            raise JobError(
+                f"{path.parent}: another model than the one whose clips were scored;"
+                " run 'asd embed' and 'asd score' again"
+            )
+        embedders[model] = embedder
+    return Ensemble(embedders)

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asd.clips.audio import fit
+from asd.clips.audio import fit, read_windows
+from asd.clips.record import read_index
 from asd.detection.detector import Detector, Prediction
-from asd.detection.layout import Layout
 from asd.detection.occlusion import SHOWN, Grid, occluded
 from asd.detection.recording import Recording
-from asd.detection.sources import training_features
-from asd.errors import JobError, UsageError
+from asd.digest import sha256_json
+from asd.errors import AsdError, JobError, UsageError
 from asd.features import EXTRACTORS, Extractor, build_extractor
+from asd.store import FeatureStore, Shard
+from asd.workspace import Workspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class Explanation:
 
 def explain(
     detector: Detector,
-    layout: Layout,
+    workspace: Workspace,
     recording: Recording,
     section: str | None = None,
 ) -> Explanation:
@@ -75,11 +77,11 @@ def explain(
             f"system {detector.system}: its model gives no embedding, so there is no nearest clip;"
             " choose a system with the scorer cosine"
         )
-    passed_over, row, other, normal = _nearest_kept(detector, layout, view, order)
+    passed_over, row, other, normal = _nearest_kept(detector, workspace, view, order)
     grid = Grid.over(view)
     return Explanation(
         prediction=prediction,
-        nearest=detector.bank.name[row],
+        nearest=detector.bank.clips.name[row],
         nearest_score=_score(detector, other, prediction.section)[0],
         clip=view(wave)[0].astype(np.float32),
         normal=normal.astype(np.float32),
@@ -104,7 +106,7 @@ def _view(detector: Detector) -> Extractor:
 
 
 def _nearest_kept(
-    detector: Detector, layout: Layout, view: Extractor, order: np.ndarray
+    detector: Detector, workspace: Workspace, view: Extractor, order: np.ndarray
 ) -> tuple[int, int, dict[str, np.ndarray], np.ndarray]:
     """Return the nearest clip that is kept somewhere: how many are passed over, its row and sound.
 
@@ -112,13 +114,13 @@ def _nearest_kept(
         order: the bank's rows, the nearest first.
     """
     for passed_over, row in enumerate(map(int, order)):
-        found = training_features(layout, detector.embedder, view, detector.bank, row)
+        found = _training_features(workspace, detector, view, row)
         if found is not None:
             return passed_over, row, *found
-    section = detector.bank.section[int(order[0])]
+    section = detector.bank.clips.section[int(order[0])]
     raise JobError(
-        f"{layout.raw}: no recording of a training clip of section {section} is there, and"
-        f" {layout.features} does not have them either; restore one of them"
+        f"{workspace.raw}: no recording of a training clip of section {section} is there, and"
+        f" {workspace.features} does not have them either; restore one of them"
     )
 
 
@@ -141,3 +143,64 @@ def _drops(
 
 def _score(detector: Detector, features: dict[str, np.ndarray], section: str) -> np.ndarray:
     return detector.scores_of(detector.embedder.outputs(features), section)
+
+
+def _training_features(
+    workspace: Workspace, detector: Detector, view: Extractor, row: int
+) -> tuple[dict[str, np.ndarray], np.ndarray] | None:
+    """Return what the models read of a training clip, and the log-mel to show.
+
+    Args:
+        workspace: where its recording, or its rows in the store, may be.
+        detector: the detector.
+        view: the extractor of the log-mel to show.
+        row: of the clip in the bank.
+
+    Returns:
+        Features (1, ...) by name and the log-mel (F, T) float16; None where neither the recording
+        nor the store has them.
+    """
+    embedder = detector.embedder
+    wave = _wave(workspace, detector, detector.bank.clips.content[row])
+    if wave is not None:
+        return embedder.features(wave), view(wave)[0]
+    stored = {
+        name: _stored(workspace, detector, name, extractor, row)
+        for name, extractor in embedder.extractors.items()
+    }
+    if any(values is None for values in stored.values()):
+        return None
+    features = {name: values for name, values in stored.items() if values is not None}
+    for name, extractor in embedder.extractors.items():
+        if extractor.name == "wave":
+            return features, view(features[name])[0]
+        if extractor.recipe == view.recipe:
+            return features, features[name][0]
+    return None
+
+
+def _wave(workspace: Workspace, detector: Detector, content: str) -> np.ndarray | None:
+    """Read the clip (1, L) of the digest ``content``, if the index finds it."""
+    try:
+        clips = read_index(workspace.index_path(detector.machine))
+        clip = next(clip for clip in clips if clip.usable and clip.content == content)
+        path = workspace.raw / clip.path
+        return read_windows(path, detector.signal, (clip.start,), clip.digest)
+    except (AsdError, StopIteration):
+        return None
+
+
+def _stored(
+    workspace: Workspace, detector: Detector, feature: str, extractor: Extractor, row: int
+) -> np.ndarray | None:
+    """Read the row (1, ...) of a training clip from the store, if it is there."""
+    clips = detector.bank.clips
+    store = FeatureStore(workspace.features)
+    try:
+        shard = Shard.open(store.path(detector.machine, feature, clips.section[row], "train"))
+        found = shard.clips.content.index(clips.content[row])
+    except (AsdError, ValueError):
+        return None
+    if shard.digest != sha256_json(extractor.recipe):
+        return None
+    return np.array(shard.features[found : found + 1])

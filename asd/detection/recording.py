@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from asd.clips.audio import Limits, Signal, fit, probe, read_clip, resampled_length, to_int16
-from asd.clips.record import content_digest
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
 from asd.errors import JobError, UsageError
-from asd.fragment import window_name
 
 # What to do about a recording that cannot be used, by how the reason begins.
 _WAYS_OUT = {
@@ -78,24 +76,6 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
         if isinstance(wave, str | os.PathLike)
         else Recording(str(number), _samples(wave, number))
         for number, wave in enumerate(waves)
-    ]
-
-
-def clips_of(recording: Recording, signal: Signal) -> list[Recording]:
-    """Return the windows of a long recording as recordings by themselves, as the index has them.
-
-    A short one is returned as it is.
-    """
-    starts = window_starts(len(recording.samples), signal.length)
-    if len(starts) == 1:
-        return [recording]
-    return [
-        Recording(
-            window_name(recording.name, start / signal.sample_rate),
-            recording.samples[start : start + signal.length],
-            content_digest(recording.digest, start, signal.length) if recording.digest else "",
-        )
-        for start in starts
     ]
 
 

@@ -23,12 +23,12 @@ from asd.clips.audio import Signal, read_windows
 from asd.clips.record import Clip
 from asd.clips.windows import runs
 from asd.device import choose_compute
+from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
 from asd.extraction.local import batches, stacked
 from asd.extraction.shards import Compute
 from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.memory import kept
-from asd.store.digest import canonical_json
 
 _TASKS_PER_WORKER = 3
 

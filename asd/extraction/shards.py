@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from asd.artifact import difference
+from asd.clip_table import ClipTable
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
 from asd.errors import JobError
-from asd.extraction.differences import differences
 from asd.features import Extractor
 from asd.progress import VERBOSE, Advance, detail, progress, verbosity
 from asd.store import FeatureStore, Shard, ShardSpec, ShardWriter
-from asd.store.writer import clips_table, is_current
+from asd.store.writer import is_current
 
 # From the clips of a shard and the rows that are missing, to batches of rows with their values, in
 # any order. What computes them (this process, a cluster) is not the shard's affair.
@@ -135,13 +136,13 @@ class Wanted:
         path: where it lies, or will.
         spec: what it holds.
         clips: (N,) the clip of each row.
-        table: its clips table, without the digests of the rows.
+        table: the same as a table.
     """
 
     path: Path
     spec: ShardSpec
     clips: Sequence[Clip]
-    table: np.ndarray
+    table: ClipTable
 
     @property
     def is_current(self) -> bool:
@@ -158,7 +159,7 @@ class Wanted:
             found = Shard.open(self.path)
         except JobError:
             return "damaged"
-        changed = differences(found.spec.recipe, self.spec.recipe)
+        changed = difference(found.spec.recipe, self.spec.recipe)
         return f"other settings ({changed})" if changed else "other clips"
 
 
@@ -172,8 +173,8 @@ def wanted_shards(
         spec = ShardSpec(
             machine, feature, section, split, recipe, extractor.row_shape, extractor.dtype.name
         )
-        table = clips_table([(c.name, c.domain, c.label, c.attributes, c.content) for c in rows])
-        yield Wanted(store.path(machine, feature, section, split), spec, rows, table)
+        place = store.path(machine, feature, section, split)
+        yield Wanted(place, spec, rows, ClipTable.of(rows))
 
 
 def _shards(clips: Iterable[Clip]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from asd.artifact import RECORD, tell_drift_of
 from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import JobError, UsageError
@@ -25,7 +26,6 @@ from asd.features.wav2vec2 import (
     load_model,
     read_weights,
 )
-from asd.versions import tell_drift_of
 
 if TYPE_CHECKING:
     from asd.features.ptm_network import PtmNetwork
@@ -75,7 +75,7 @@ class Ptm(Extractor):
         folder = Path(config.checkpoint)
         self._compared = False
         self._checkpoint = describe(folder)
-        tell_drift_of("checkpoint", folder / "finetune.json")
+        tell_drift_of(folder / RECORD)
         if not (folder / WEIGHTS).is_file():
             raise UsageError(f"{folder / WEIGHTS}: no such file; 'asd finetune' writes it")
         self._checkpoint.check_signal(signal.sample_rate, signal.length)

@@ -1,67 +1,57 @@
 """The folder that fine-tuning writes: a Hugging Face checkpoint with the projection beside it.
 
-``finetune.json`` says what made it. It holds three digests: ``digest`` of the files that a feature
-is computed with, ``history`` of the table of losses, and ``record`` of everything else in it. Of
-schema 1, which had the first alone, only that is checked.
+Its record (:mod:`asd.artifact`) says what made it, and vouches for every file.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from asd.artifact import RECORD, Record, Request, read_record, write_record
 from asd.atomic import refusals, replace_folder, restore, sync
-from asd.errors import AsdError, JobError, UsageError
 from asd.features.projection import HEAD, Head
-from asd.features.wav2vec2 import CONFIG, PREPROCESSOR, WEIGHTS, Checkpoint, files_digest
+from asd.features.wav2vec2 import CONFIG, PREPROCESSOR, WEIGHTS, Checkpoint
 
-RECORD = "finetune.json"
 HISTORY = "history.csv"
-SCHEMA = 2
-MEANINGFUL = (CONFIG, PREPROCESSOR, WEIGHTS, HEAD)
+_LIBRARIES = ("numpy", "safetensors", "torch", "transformers")
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Read ``finetune.json`` and check that it and the files beside it are what was written.
+class CheckpointRequest(Request):
+    """Everything that decides a fine-tuned checkpoint.
+
+    Attributes:
+        version: of the fine-tuning; raised whenever the same request would give other weights.
+        base: ``name`` of what it begins with, and ``digest`` of its weights.
+        params: the parameters that decide something (:func:`asd.finetuning.plan.meant`).
+        inputs: the digest of the training clips' content and labels.
+        sample_rate, channel: how clips are read.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    verb: ClassVar[str] = "finetune"
+
+    version: int
+    base: dict[str, str]
+    params: dict[str, Any]
+    inputs: str
+    sample_rate: int
+    channel: int
+
+
+def read_checkpoint_record(folder: Path) -> Record:
+    """Read the record of a checkpoint; its files are not looked at.
 
     Raises:
         UsageError: there is none.
-        JobError: something is damaged or of another schema.
+        JobError: it is damaged or of another schema.
     """
     restore(folder)
-    path = folder / RECORD
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record["schema"] not in (1, SCHEMA):
-            raise ValueError(f"schema {record['schema']}, this version reads {SCHEMA}")
-        if record["digest"] != files_digest(folder, MEANINGFUL):
-            raise ValueError("its files are not what was written")
-        if record["schema"] == SCHEMA or {"history", "record"} & record.keys():
-            if record["record"] != _digest_of(record):
-                raise ValueError("its contents do not have the digest that was recorded")
-            if record["history"] != _sha256(folder / HISTORY):
-                raise ValueError(f"{HISTORY} is not what was written")
-    except FileNotFoundError as error:
-        raise UsageError(f"{error.filename}: no such file; run 'asd finetune' first") from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise JobError(
-            f"{path}: not a readable checkpoint ({reason}); delete it and run 'asd finetune'"
-        ) from None
-    return record
-
-
-def is_current(folder: Path, identity: str) -> bool:
-    """Return whether ``folder`` holds, unharmed, what the run ``identity`` gives."""
-    try:
-        return bool(read_record(folder).get("identity") == identity)
-    except AsdError:
-        return False
+    return read_record(folder / RECORD, CheckpointRequest)
 
 
 def write_checkpoint(
@@ -70,7 +60,8 @@ def write_checkpoint(
     checkpoint: Checkpoint,
     model: Any,
     head: Head,
-    record: dict[str, Any],
+    request: CheckpointRequest,
+    facts: dict[str, Any],
     history: Sequence[dict[str, Any]],
 ) -> None:
     """Write a checkpoint folder whole, in the place of an older one.
@@ -81,7 +72,8 @@ def write_checkpoint(
         checkpoint: what the run began with.
         model: the whole body.
         head: its projection.
-        record: what made it, for finetune.json.
+        request: what made it.
+        facts: what came of it, for the record.
         history: one row an update.
 
     Raises:
@@ -109,25 +101,11 @@ def write_checkpoint(
         save_file(weights, beside / WEIGHTS, metadata={"format": "pt"})
         head.write(beside / HEAD)
         _write_history(beside / HISTORY, history)
-        files = {
-            "schema": SCHEMA,
-            "digest": files_digest(beside, MEANINGFUL),
-            "history": _sha256(beside / HISTORY),
-        }
-        _write_json(beside / RECORD, record | files | {"record": _digest_of(record | files)})
-        for path in sorted(beside.iterdir()):
-            sync(path)
+        names = [CONFIG, PREPROCESSOR, WEIGHTS, HEAD, HISTORY]
+        for name in names:
+            sync(beside / name)
+        write_record(beside / RECORD, request, names, facts, *_LIBRARIES)
         replace_folder(folder, beside)
-
-
-def _digest_of(record: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a record but for this digest itself, hexadecimal."""
-    rest = {key: value for key, value in record.items() if key != "record"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,11 @@ from typing import Any
 
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
+from asd.digest import sha256_json
 from asd.errors import JobError, UsageError
 from asd.features.wav2vec2 import Checkpoint
-from asd.finetuning.base import base_digest, find_base
+from asd.finetuning.artifact import CheckpointRequest
+from asd.finetuning.base import BUILTIN, base_digest, find_base
 from asd.finetuning.batches import Recordings
 from asd.finetuning.labels import label_clips
 
@@ -33,9 +33,7 @@ class Plan:
         checkpoint: what the base says of itself.
         layer: the layer that is projected; None for a learned mix.
         cut: samples of a cut of a clip.
-        base_digest: digest of the base.
-        inputs_digest: digest of the training clips' content and labels.
-        identity: digest of all that decides the result.
+        request: all that decides the result.
     """
 
     config: FinetuneConfig
@@ -43,9 +41,7 @@ class Plan:
     checkpoint: Checkpoint
     layer: int | None
     cut: int
-    base_digest: str
-    inputs_digest: str
-    identity: str
+    request: CheckpointRequest
 
 
 def make_plan(
@@ -67,25 +63,45 @@ def make_plan(
     checkpoint.check_signal(sample_rate, cut)
     layer = _chosen_layer(checkpoint, config)
     _check_objectives(checkpoint, training, cut, config)
-    base = base_digest(config.base, checkpoint, config.seed)
-    inputs = inputs_digest(training)
-    params = {k: v for k, v in meant(config).items() if k not in _NOT_MEANT}
+    digest = base_digest(config.base, checkpoint, config.seed)
     return Plan(
         config=config,
         recordings=Recordings(raw, training, sample_rate, channel),
         checkpoint=checkpoint,
         layer=layer,
         cut=cut,
-        base_digest=base,
-        inputs_digest=inputs,
-        identity=_digest([VERSION, params, base, inputs, sample_rate, channel]),
+        request=request_of(training, sample_rate, channel, config, digest),
+    )
+
+
+def request_of(
+    training: Sequence[Clip], sample_rate: int, channel: int, config: FinetuneConfig, digest: str
+) -> CheckpointRequest:
+    """Return the request of a fine-tuning, the digest of its base being known.
+
+    Args:
+        training: from :func:`training_clips`.
+        sample_rate, channel: how they are read.
+        config: the parameters.
+        digest: of the base.
+    """
+    name = config.base
+    if name not in BUILTIN and Path(name).is_dir():
+        name = Path(name).resolve().name  # no path of this machine
+    return CheckpointRequest(
+        version=VERSION,
+        base={"name": name, "digest": digest},
+        params=meant(config),
+        inputs=inputs_digest(training),
+        sample_rate=sample_rate,
+        channel=channel,
     )
 
 
 def meant(config: FinetuneConfig) -> dict[str, Any]:
-    """Return the parameters that say something: those of adapters only where there are any."""
-    params = config.model_dump(mode="json")
-    return params if config.method == "lora" else {k: params[k] for k in params if k not in _LORA}
+    """Return the parameters that decide something: those of adapters only where there are any."""
+    without = _NOT_MEANT if config.method == "lora" else _NOT_MEANT | _LORA
+    return config.model_dump(mode="json", exclude=without)
 
 
 def training_clips(clips: Sequence[Clip]) -> list[Clip]:
@@ -142,13 +158,8 @@ def _check_objectives(
 
 def inputs_digest(training: Sequence[Clip]) -> str:
     """Return the digest of the content and labels of training clips, in their order."""
-    return _digest([_meaning(clip) for clip in training])
+    return sha256_json([_meaning(clip) for clip in training])
 
 
 def _meaning(clip: Clip) -> list[Any]:
     return [clip.machine, clip.section, clip.attributes, clip.length, clip.content]
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 
+from asd.artifact import RECORD, is_current
+from asd.atomic import restore
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.device import choose_compute
 from asd.features.frames import LayerFrames
 from asd.features.projection import Head, Projection
-from asd.finetuning.artifact import is_current, write_checkpoint
+from asd.finetuning.artifact import write_checkpoint
 from asd.finetuning.base import load_base
 from asd.finetuning.components import fit_components
 from asd.finetuning.labels import label_clips
@@ -31,7 +33,6 @@ from asd.finetuning.objectives import (
     masker,
 )
 from asd.finetuning.plan import Plan, make_plan
-from asd.finetuning.record import make_record
 from asd.finetuning.state import load_state, read_progress, save_state
 
 _LEAST_HIDDEN = 256  # casts to bfloat16 cost a CPU more than they save on narrower models
@@ -97,7 +98,8 @@ def finetune(
         return Account(count, machines, config.objectives, updates, resumed, reused, seconds)
 
     beside = work / "checkpoint"
-    if is_current(folder, plan.identity):
+    restore(folder)
+    if is_current(folder / RECORD, plan.request):
         shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed at its very end
         return account(0, 0, reused=True)
     run = _Run(plan, work / "state.safetensors")
@@ -108,8 +110,10 @@ def finetune(
         assert plan.layer is not None  # a mix is learned, and so is its projection
         tuned = Projection(weights[plan.layer], biases[plan.layer], plan.layer)
     head = Head(tuned, pca_weight=weights, pca_bias=biases, extra=run.extra)
-    record = make_record(plan, run.compute, head, run.progress.history, run.quantizer)
-    write_checkpoint(folder, beside, plan.checkpoint, run.model, head, record, run.progress.history)
+    history = run.progress.history
+    write_checkpoint(
+        folder, beside, plan.checkpoint, run.model, head, plan.request, run.facts(head), history
+    )
     shutil.rmtree(work, ignore_errors=True)
     return account(len(run.progress.history) - resumed, resumed, reused=False)
 
@@ -148,7 +152,7 @@ class _Run:
             for name, weight in self.model.named_parameters()
             if weight.requires_grad
         }
-        self.progress = read_progress(state, plan.identity)
+        self.progress = read_progress(state, plan.request.digest)
         contrastive = "contrastive" in config.objectives
         origin = "continued" if has_quantizer(self._head) else "new"
         self.quantizer = origin if contrastive else None
@@ -169,6 +173,21 @@ class _Run:
         if self.plan.config.method == "lora":
             merge_adapters(self.model)
         return trained
+
+    def facts(self, head: Head) -> dict[str, Any]:
+        """Return what came of the run, for the record of its checkpoint."""
+        config, clips = self.plan.config, self.plan.recordings.clips
+        classifying = "classify" in config.objectives
+        return {
+            "clips": len(clips),
+            "machines": sorted({clip.machine for clip in clips}),
+            "classes": label_clips(clips).classes if classifying else {},
+            "layer": "mix" if head.tuned.layer is None else head.tuned.layer,
+            "projection": "trained" if classifying else "principal components",
+            "quantizer": self.quantizer,
+            "computed": self.compute.describe(),
+            "last": self.progress.history[-1] if self.progress.history else {},
+        }
 
     def components(self) -> tuple[Any, Any]:
         """Return the principal components of all layers."""
@@ -217,7 +236,7 @@ class _Run:
             self.progress.objective, self.progress.step = number, 0
 
         def save() -> None:
-            save_state(self._state, plan.identity, self.progress, parameters, optimizer)
+            save_state(self._state, plan.request.digest, self.progress, parameters, optimizer)
 
         setting = Setting(
             plan.config, plan.recordings, plan.cut, plan.checkpoint.normalize, self.compute

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asd.errors import UsageError
-from asd.fragment import recording_of
 from asd.metrics.files import (
     Entry,
     FileName,
@@ -171,7 +170,7 @@ def _from_index(folder: Path, problems: Problems) -> dict[Key, Truth]:
             if clip["status"] != "ok":
                 unusable[key] = unusable.get(key, 0) + 1
                 continue
-            others = of_section.setdefault(recording_of(clip["name"]), {})
+            others = of_section.setdefault(_recording(clip), {})
             fault = _fault(clip, others)
             if fault:
                 problems.add(f"{row}: {fault}")
@@ -188,10 +187,15 @@ def _from_index(folder: Path, problems: Problems) -> dict[Key, Truth]:
     }
 
 
+def _recording(clip: Mapping[str, str]) -> str:
+    """Return the name of a row's recording; an index of before there were windows has none."""
+    return clip.get("recording") or clip["name"]
+
+
 def _fault(clip: Mapping[str, str], others: Mapping[str, tuple[bool | None, str]]) -> str:
     """Say what is wrong with a row of an index, given the rows of the same recording."""
     name, label, domain = clip["name"], clip["label"], clip["domain"]
-    recording = recording_of(name)
+    recording = _recording(clip)
     if label not in LABELS:
         return f"label '{label}' is neither normal nor anomaly"
     if domain not in ("", *DOMAINS):

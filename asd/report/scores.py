@@ -1,37 +1,29 @@
-"""The score files of every system, with what is known of each clip."""
+"""The scores of every system, with what is known of each recording."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asd.errors import JobError, UsageError
-from asd.metrics.files import Entry, Problems, merged, parse_flag, parse_score, read_values
-from asd.metrics.results import DECISIONS, SCORES, SystemFiles, find_systems
+from asd.errors import JobError
 from asd.metrics.section import DOMAINS, Section
 from asd.report.results import Key
-from asd.scoring.thresholds import Threshold, read_recording_thresholds, read_thresholds
+from asd.scoring.scored import ScoreTable
+from asd.scoring.thresholds import Threshold
 
-T = TypeVar("T")
 NORMAL, ANOMALY = "normal", "anomaly"
 
 
 class ClipFacts(Protocol):
-    """What a report needs to know of a test clip; a record of the index has it."""
+    """What a report needs to know of a test recording; a row of the index has it."""
 
-    @property
-    def machine(self) -> str: ...
-    @property
-    def section(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def domain(self) -> str: ...
     @property
@@ -123,36 +115,50 @@ class ScoredSection:
 Scores = Mapping[str, Mapping[Key, ScoredSection]]  # by system
 
 
-def read_scores(folder: Path, systems: Iterable[str], clips: Iterable[ClipFacts]) -> Scores:
-    """Read the score and decision files of ``systems`` below ``folder``.
+def scored_sections(
+    machine: str,
+    table: ScoreTable,
+    thresholds: Mapping[str, Mapping[int, Threshold]],
+    facts: Mapping[Key, Mapping[str, ClipFacts]],
+) -> dict[Key, ScoredSection]:
+    """Join a machine's scores to what is known of its test recordings, section by section.
 
     Args:
-        folder: one folder a system.
-        systems: the systems that are wanted.
-        clips: the usable test clips.
+        machine: the machine type.
+        table: its scores by one system.
+        thresholds: what decided, by section and by windows.
+        facts: of the usable test recordings, by section and name.
 
     Raises:
-        UsageError: there is no such folder, or no score file in it.
-        JobError: a file is at fault, or holds a clip that is not among ``clips``.
+        JobError: a score is of no recording of the index.
     """
-    problems = Problems()
-    try:
-        found = find_systems(folder, problems)
-    except UsageError:
-        raise UsageError(f"{folder}: no scores yet; run 'asd score' first") from None
-    facts: dict[Key, dict[str, ClipFacts]] = {}
-    for clip in clips:
-        facts.setdefault((clip.machine, clip.section), {})[clip.name] = clip
-    read = {
-        name: {
-            key: _section(found[name], key, facts[key], problems)
-            for key in sorted(found[name].sections(SCORES) & facts.keys())
-        }
-        for name in systems
-        if name in found
-    }
-    problems.check()
-    return read
+    rows: dict[str, dict[str, int]] = {}
+    for row in table.rows():
+        rows.setdefault(table.section[row], {})[table.name[row]] = row
+    found = {}
+    for section, of_section in rows.items():
+        known = facts.get((machine, section), {})
+        foreign = of_section.keys() - known.keys()
+        if foreign:
+            raise JobError(
+                f"scores of {machine} section {section}: clip '{min(foreign)}' is not in the index;"
+                " run 'asd score' again"
+            )
+        names = sorted(of_section)
+        order = [of_section[name] for name in names]
+        decided = thresholds.get(section, {})
+        found[machine, section] = ScoredSection(
+            machine,
+            section,
+            names=tuple(names),
+            labels=np.array([known[name].label for name in names], dtype=np.str_),
+            domains=np.array([known[name].domain for name in names], dtype=np.str_),
+            scores=table.score[order],
+            decisions=table.anomalous[order],
+            threshold=decided.get(1),
+            longer=dict(decided) if (table.windows[order] > 1).any() else {},
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,38 +186,3 @@ def read_curves(path: Path) -> dict[Key, Curve]:
     except (KeyError, ValueError, TypeError, csv.Error):
         raise JobError(f"{path}: not ROC curves; run 'asd evaluate' again") from None
     return {key: Curve(*zip(*of_key, strict=True)) for key, of_key in points.items()}
-
-
-def _section(
-    files: SystemFiles, key: Key, facts: Mapping[str, ClipFacts], problems: Problems
-) -> ScoredSection:
-    scores = _values(files, SCORES, key, parse_score, problems)
-    decisions = _values(files, DECISIONS, key, parse_flag, problems)
-    for name in sorted(scores.keys() - facts.keys()):
-        problems.add(f"{scores[name]}: clip '{name}' is not in the index; run 'asd score' again")
-    if decisions and decisions.keys() != scores.keys():
-        problems.add(
-            f"{files.folder}: {key[0]} section {key[1]} has not the same clips in its scores and"
-            " decisions; run 'asd score' again"
-        )
-    names = sorted(scores.keys() & facts.keys() & (decisions.keys() or scores.keys()))
-    path = files.folder / f"threshold_{key[0]}.json"
-    thresholds = read_thresholds(path) if path.is_file() else {}
-    longer = read_recording_thresholds(path) if path.is_file() else {}
-    return ScoredSection(
-        *key,
-        names=tuple(names),
-        labels=np.array([facts[name].label for name in names], dtype=np.str_),
-        domains=np.array([facts[name].domain for name in names], dtype=np.str_),
-        scores=np.array([scores[name].value for name in names], dtype=np.float64),
-        decisions=np.array([decisions[n].value for n in names], np.bool_) if decisions else None,
-        threshold=thresholds.get(key[1]),
-        longer=longer.get(key[1], {}),
-    )
-
-
-def _values(
-    files: SystemFiles, kind: str, key: Key, parse: Callable[[str], T], problems: Problems
-) -> Mapping[str, Entry[T]]:
-    paths = files.files.get((kind, *key), [])
-    return merged([read_values(path, parse, problems) for path in paths], problems)

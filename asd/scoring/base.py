@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from asd.config import Settings
 from asd.errors import JobError, UsageError
-from asd.fragment import recording_of
 from asd.scoring.bank import Bank
 from asd.scoring.repeatable import one_thread
 
@@ -58,11 +57,14 @@ class Scorer(ABC):
         needs: the arrays that it reads from a bank and from the outputs of test clips, with the
             ranks that each may have.
         compares: whether a score depends on which clips are in the bank.
+        Fitted: the type of a fitted section, a frozen dataclass (see :mod:`asd.scoring.state`),
+            which a detector keeps; None where it is to be fitted anew whenever one is loaded.
     """
 
     Config: ClassVar[type[Settings]]
     needs: ClassVar[Mapping[str, tuple[int, ...]]]
     compares: ClassVar[bool] = True
+    Fitted: ClassVar[type[Any] | None] = None
 
     @abstractmethod
     def __init__(self, config: Settings) -> None: ...
@@ -80,10 +82,19 @@ class Scorer(ABC):
         """
         if not len(bank):
             raise UsageError("the bank has no training clips: nothing to score against")
+        return self.fitted(bank, {})
+
+    def fitted(self, bank: Bank, models: Mapping[str, SectionModel]) -> FittedScorer:
+        """Return the scorer with the fitted models of sections; those that are missing are fitted.
+
+        Raises:
+            UsageError: the bank lacks an array that this scorer reads.
+            JobError: an array holds a value that is not finite.
+        """
         arrays = _needed(self, bank.arrays, len(bank), "bank")
-        names, numbers = _numbered(bank.domain)
+        names, numbers = _numbered(bank.clips.domain)
         domains = np.array(names)[numbers]
-        rows = dict(_by_section(bank.section))
+        rows = dict(_by_section(bank.clips.section))
         training = {
             section: Training(
                 section,
@@ -94,9 +105,12 @@ class Scorer(ABC):
             for section, index in rows.items()
         }
         with one_thread():
-            models = {section: self.fit_section(one) for section, one in training.items()}
+            models = {
+                section: models[section] if section in models else self.fit_section(one)
+                for section, one in training.items()
+            }
         shapes = {name: values.shape[1:] for name, values in arrays.items()}
-        return FittedScorer(self, models, rows, shapes, training, bank.name)
+        return FittedScorer(self, models, rows, shapes, training, bank.clips.recording)
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ class FittedScorer:
         rows: the bank's rows of each section.
         shapes: the shape of one row of each array that the scorer reads.
         training: the training clips of each section.
-        names: (N,) of the bank's clips; those of windows tell the recording.
+        recordings: (N,) the recording that each of the bank's clips is of.
     """
 
     scorer: Scorer
@@ -117,7 +131,7 @@ class FittedScorer:
     rows: Mapping[str, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
     training: Mapping[str, Training]
-    names: Sequence[str]
+    recordings: Sequence[str]
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -187,7 +201,7 @@ class FittedScorer:
 
     def _folds(self, section: str) -> Iterator[np.ndarray]:
         """Yield masks (n,) of a section's windows that are left out together, by recordings."""
-        recordings = np.array([recording_of(self.names[row]) for row in self.rows[section]])
+        recordings = np.array([self.recordings[row] for row in self.rows[section]])
         whose, windows = np.unique(recordings, return_counts=True)
         several = whose[windows > 1]
         if not self.scorer.compares or len(whose) < 2:

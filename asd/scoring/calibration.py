@@ -6,7 +6,7 @@ r of windows is above (Sidak). Windows of one recording are alike, and then the 
 are rarer: the rate that is asked for is an upper bound.
 
 A level that few windows of a hundred are above lies beyond most training scores, or all of them.
-From there on an exponential tail (:class:`asd.scoring.tail.Tail`) tells. In simulations (gamma and
+From there on an exponential tail (:class:`Tail`) tells. In simulations (gamma and
 log-normal scores; 50 to 1000 training clips; recordings of 60 windows, independent or half of the
 variance in common; 10 % asked for) recordings gave 2 to 17 % false alarms with it. The gamma's
 percentile alone gave up to 26 %, the highest training score up to 43 %. The highest scores of whole
@@ -19,16 +19,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
-from asd.fragment import recording_of
-from asd.scoring.fusion import FittedSystem
-from asd.scoring.tail import Tail, any_above, of_recording, of_window
+from asd.scoring.system import FittedSystem, Pooling
 from asd.scoring.thresholds import Threshold, conformal_p_values, decide, find_threshold
-
-Pooling = Literal["max", "mean"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +35,16 @@ class Calibration:
         method: a key of :data:`asd.scoring.thresholds.THRESHOLDS`.
         rate: the share of normal recordings that may be called anomalous, in (0, 1).
         pooling: what the score of a recording of several windows is: their maximum or mean.
-        names: (m,) those of the clips; ``()`` where it is not known which are of one recording.
+        recordings: (m,) of which recording each is; ``()`` where that is not known.
     """
 
     scores: np.ndarray
     method: str
     rate: float
     pooling: Pooling = "max"
-    names: Sequence[str] = ()
+    recordings: Sequence[str] = ()
     # By the windows whose maximum is decided: it is shared by what differs in pooling alone.
-    _found: dict[int, Threshold] = field(default_factory=dict, repr=False)
+    known: dict[int, Threshold] = field(default_factory=dict, repr=False)
 
     def pooled(self, pooling: Pooling) -> Calibration:
         """Return the same for recordings that have the maximum, or the mean, of their windows."""
@@ -79,11 +74,11 @@ class Calibration:
             JobError: a score is not finite.
         """
         effective = self._effective(windows)
-        if effective not in self._found:
+        if effective not in self.known:
             single = find_threshold(self.method, self.scores, self.rate)
             several = effective > 1 and np.isfinite(single.value)
-            self._found[effective] = self._of_several(single, effective) if several else single
-        return self._found[effective]
+            self.known[effective] = self._of_several(single, effective) if several else single
+        return self.known[effective]
 
     def decide(self, scores: np.ndarray, windows: np.ndarray) -> np.ndarray:
         """Return the decisions (N,) int64, 1 for an anomaly and 0 for normal.
@@ -161,8 +156,8 @@ class Calibration:
 
     def _few_recordings(self) -> str:
         """Say so where the clips are windows of fewer recordings than tell of the rate."""
-        recordings = len({recording_of(name) for name in self.names})
-        if recordings == len(self.names) or recordings + 1 >= 1 / self.rate:
+        recordings = len(set(self.recordings))
+        if recordings == len(self.recordings) or recordings + 1 >= 1 / self.rate:
             return ""
         return f"windows of {recordings} training recordings only: others may differ more"
 
@@ -181,10 +176,96 @@ def calibrations(
         rate: the share of normal recordings that may be called anomalous, in (0, 1).
         pooling: what the score of a recording of several windows is.
     """
-    names = fitted.bank.name
+    recordings = fitted.bank.clips.recording
     return {
         section: Calibration(
-            scores, method, rate, pooling, [names[row] for row in fitted.calibrating_rows(section)]
+            scores,
+            method,
+            rate,
+            pooling,
+            [recordings[row] for row in fitted.calibrating_rows(section)],
         )
         for section, scores in fitted.calibration().items()
     }
+
+
+# The highest fifth, or ten scores where these are more, but never more than half of them.
+_SHARE, _LEAST = 0.2, 10
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The highest scores of normal clips as an exponential tail, which also tells of higher ones.
+
+    Their mean excess is known from ``count`` scores alone. What is used is therefore the
+    distribution of the next score given these, a Lomax distribution: by the exponential itself,
+    fitted to few training clips, there would be more alarms than asked for.
+
+    Attributes:
+        start: the score above which the tail lies.
+        excess: by how much its scores are above that on average.
+        count: how many they are.
+        share: of all scores, in (0, 1).
+    """
+
+    start: float
+    excess: float
+    count: int
+    share: float
+
+    @classmethod
+    def of(cls, scores: np.ndarray) -> Tail:
+        """Return the tail of scores (m,), two or more."""
+        total = len(scores)
+        count = max(min(_LEAST, total // 2), int(_SHARE * total))
+        ordered = np.sort(scores.astype(np.float64))
+        start = float(ordered[-count - 1])
+        return cls(start, float((ordered[-count:] - start).mean()), count, count / total)
+
+    def level(self, rate: float) -> float:
+        """Return the level that a share ``rate`` of windows is above; -inf if that is no tail."""
+        if rate >= self.share:
+            return -np.inf
+        times = float((self.share / rate) ** (1 / self.count) - 1)
+        return self.start + self.count * self.excess * times
+
+    def rate(self, level: float) -> float:
+        """Return the share of windows that are above a level in the tail."""
+        above = max(level - self.start, 0.0)
+        if not self.excess:
+            return 0.0 if above else self.share
+        return float(self.share * (1 + above / (self.count * self.excess)) ** -self.count)
+
+
+def of_window(rate: float, windows: int) -> float:
+    """Return how often one of independent windows may alarm for a rate of the recording (Sidak).
+
+    Example:
+        >>> round(of_window(0.1, 60), 6), of_window(0.1, 1)
+        (0.001754, 0.1)
+    """
+    return rate if windows == 1 else float(-np.expm1(np.log1p(-rate) / windows))
+
+
+def of_recording(rate: float, windows: int) -> float:
+    """Return how often one or more of independent windows alarm; inverts :func:`of_window`."""
+    return rate if windows == 1 else float(-np.expm1(windows * np.log1p(-rate)))
+
+
+def any_above(count: int, windows: int) -> np.ndarray:
+    """Return how likely it is that a window is above the k-th highest training score, k = 0, 1, ...
+
+    Exact for exchangeable scores, ``count`` of training clips and ``windows`` of a recording: no
+    window is above if the k highest of all are of training clips, which has a probability of
+    C(count, k) / C(count + windows, k).
+
+    Returns:
+        (count + 1,), rising from 0; of one window k / (count + 1), the conformal p-values.
+
+    Example:
+        >>> any_above(3, 1).tolist(), any_above(2, 2).round(3).tolist()
+        ([0.0, 0.25, 0.5, 0.75], [0.0, 0.5, 0.833])
+    """
+    left = np.arange(count, 0, -1.0)
+    rising: np.ndarray = 1 - np.concatenate([[1.0], np.cumprod(left / (left + windows))])
+    return rising

@@ -32,11 +32,11 @@ class Error(Scorer):
 
     def fit_section(self, training: Training) -> SectionModel:
         """Keep the errors of the section's training clips."""
-        return _Errors(training.arrays["error"])
+        return Errors(training.arrays["error"])
 
 
 @dataclass(frozen=True)
-class _Errors:
+class Errors:
     training: np.ndarray
 
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -44,3 +44,6 @@ class _Errors:
 
     def training_scores(self) -> np.ndarray:
         return self.training.astype(np.float64)
+
+
+Error.Fitted = Errors

@@ -54,11 +54,11 @@ class Gmm(Scorer):
             for weights in memberships(rows, self.config)
             if weights.sum() > 0
         ]
-        return _Mixture(embedding, tuple(gaussians))
+        return Mixture(embedding, tuple(gaussians))
 
 
 @dataclass(frozen=True)
-class _Mixture:
+class Mixture:
     training: np.ndarray
     gaussians: tuple[Gaussian, ...]
 
@@ -97,3 +97,6 @@ def memberships(rows: Rows, config: GmmSettings) -> np.ndarray:
 def _surprise(squared: np.ndarray, logdet: np.ndarray, clips: np.ndarray) -> np.ndarray:
     """Return - log N (n,)."""
     return 0.5 * (squared + logdet + clips.shape[1] * np.log(2.0 * np.pi))
+
+
+Gmm.Fitted = Mixture

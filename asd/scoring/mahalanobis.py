@@ -36,11 +36,11 @@ class Mahalanobis(Scorer):
         """Fit one Gaussian to each reference set of the section."""
         embedding = training.arrays["embedding"].astype(np.float64)
         sets = reference_rows(embedding, training.domains, Space("euclidean"), self.config)
-        return _Ellipsoids(embedding, tuple(_shrunk(rows) for rows in sets))
+        return Ellipsoids(embedding, tuple(_shrunk(rows) for rows in sets))
 
 
 @dataclass(frozen=True)
-class _Ellipsoids:
+class Ellipsoids:
     training: np.ndarray
     gaussians: tuple[Gaussian, ...]
 
@@ -72,3 +72,6 @@ def _shrunk(rows: Rows) -> Gaussian:
     # Where nothing is shrunk a dimension without variance would make the covariance singular.
     ridge = max(share, 1e-9) * variance
     return Gaussian.fit(rows, np.ones(count), scale=1.0 - share, ridge=ridge)
+
+
+Mahalanobis.Fitted = Ellipsoids

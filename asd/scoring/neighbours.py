@@ -165,3 +165,6 @@ class NeighbourModel:
         if self.config.density == "ldn":
             return np.stack([mean_of_smallest(apart / density, k), nothing])
         return np.stack(nearest_with_density(apart, density, k))
+
+
+Neighbours.Fitted = NeighbourModel

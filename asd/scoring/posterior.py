@@ -58,11 +58,11 @@ class Posterior(Scorer):
                 f"section {training.section}: its training clips have classes"
                 f" {classes.tolist()}, the model has {count} logits; run 'asd embed' again"
             )
-        return _Doubt(classes, logits)
+        return Doubt(classes, logits)
 
 
 @dataclass(frozen=True)
-class _Doubt:
+class Doubt:
     classes: np.ndarray
     training: np.ndarray
 
@@ -104,3 +104,6 @@ def log_odds_against(logits: np.ndarray) -> np.ndarray:
     np.put_along_axis(others, largest, summed, axis=-1)
     odds: np.ndarray = others - values
     return odds
+
+
+Posterior.Fitted = Doubt

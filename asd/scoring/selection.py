@@ -17,7 +17,7 @@ import numpy as np
 from asd.registry import Registry
 from asd.scoring.bank import Bank
 from asd.scoring.base import FittedScorer
-from asd.scoring.fusion import Member
+from asd.scoring.system import Member
 
 MOST_STRANGERS = 200
 """Strangers a section that are scored; enough to tell candidates apart."""
@@ -202,7 +202,7 @@ def _strangers(bank: Bank, foreign: Sequence[Bank]) -> dict[str, np.ndarray]:
     much that nearly any candidate tells them.
     """
     own = bank.arrays["embedding"]
-    of = np.array(bank.section, dtype=str)
+    of = np.array(bank.clips.section, dtype=str)
     far = [other.arrays["embedding"] for other in foreign]
     far = [values for values in far if values.shape[1:] == own.shape[1:]]
     found = {}

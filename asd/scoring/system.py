@@ -1,139 +1,341 @@
-"""One system on one machine: from its banks to scores, decisions and the thresholds behind them."""
+"""A system fitted to banks: one scorer, or several whose standardised scores are joined.
+
+From the banks of a machine to one score a recording; nothing here is written (see
+:mod:`asd.scoring.scored`).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from asd.atomic import remove
-from asd.errors import JobError
+from asd.clip_table import ClipTable, by_recording
+from asd.config import SystemConfig
+from asd.errors import JobError, UsageError
+from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.scoring.calibration import Calibration
-from asd.scoring.files import write_decisions, write_scores
-from asd.scoring.fusion import FittedSystem, SystemScores
-from asd.scoring.thresholds import Threshold, write_thresholds
-from asd.store.digest import sha256_bytes
+from asd.scoring.base import FittedScorer, Scorer, SectionModel
+
+Join = Literal["mean", "max"]
+Pooling = Literal["max", "mean"]
+
+
+@dataclass(frozen=True, eq=False)
+class SystemScores:
+    """What a system says of a machine's test recordings.
+
+    Attributes:
+        clips: (N,) the recordings; the clip that a row of the table is of is its first.
+        scores: (N,) float64, their anomaly scores.
+        windows: (N,) int64, of how many windows each score is made; 1 of a clip's own.
+    """
+
+    clips: ClipTable
+    scores: np.ndarray
+    windows: np.ndarray
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What scoring a machine's test clips came to.
+class Member:
+    """A scorer over one embedding of one model.
 
     Attributes:
-        system, machine: what was scored.
-        scored: test clips scored.
-        unscored: test clips by section whose section has no training clips.
-        anomalous: scored clips decided to be anomalous.
+        model: whose bank is read.
+        embedding: the array of the bank that stands for the embedding.
+        scorer: not yet fitted.
     """
 
-    system: str
-    machine: str
-    scored: int
-    unscored: dict[str, int]
-    anomalous: int
+    model: str
+    embedding: str
+    scorer: Scorer
+
+    def view(self, arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+        """Return the arrays as the scorer reads them, with the chosen one as ``embedding``.
+
+        Raises:
+            UsageError: ``where`` has no such array.
+        """
+        if self.embedding == "embedding":
+            return dict(arrays)
+        if self.embedding not in arrays:
+            known = ", ".join(sorted(arrays)) or "none"
+            raise UsageError(
+                f"model {self.model} gives no embedding '{self.embedding}' in the {where};"
+                f" arrays there: {known}"
+            )
+        return {**arrays, "embedding": arrays[self.embedding]}
 
 
-def score_clips(system: str, fitted: FittedSystem, tests: Mapping[str, Bank]) -> SystemScores:
-    """Score the test clips of the sections that have training clips; others stay unscored.
+@dataclass(frozen=True)
+class Scale:
+    """Where a member's scores of one section lie when the sound is normal.
 
-    Args:
-        system: the system's name.
-        fitted: the system, fitted to the banks of training clips.
-        tests: by model, the outputs for test clips, without truth.
+    Attributes:
+        mean, deviation: of its leave-one-out training scores; a deviation of 1 where they are all
+            the same, so that scores are only centred.
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, training_scores: np.ndarray) -> Scale:
+        """Return the scale of leave-one-out scores (N,)."""
+        mean, deviation = float(training_scores.mean()), float(training_scores.std())
+        alike = deviation <= 1e-12 * np.abs(training_scores).max()
+        return cls(mean, 1.0 if alike else deviation)
+
+    def standardise(self, scores: np.ndarray) -> np.ndarray:
+        """Return scores (n,) in deviations from the mean."""
+        standardised: np.ndarray = (scores - self.mean) / self.deviation
+        return standardised
+
+
+@dataclass(frozen=True)
+class FittedSystem:
+    """One member or more, fitted to the banks of a machine; see :func:`fit_system`.
+
+    The scores of one member are taken as they are. Those of several are standardised by the mean
+    and deviation of each member's own leave-one-out training scores of the section, and joined; no
+    statistic of test clips is used. Training scores are joined in the same way.
+
+    Attributes:
+        members: what is joined.
+        fitted: the fitted scorer of each.
+        views: what each reads of its bank, (N, ...) by name.
+        own: the leave-one-out scores (N,) of each, as it gives them.
+        banks: by model, what it was fitted to; all hold the same clips.
+        join: the mean or the maximum over members.
+        scales: of each member, by section; none where there is one member.
+        calibrating: (N,) which of the bank's clips thresholds and scales are found from: those
+            that no model has learned from, all where it is not known of any.
+    """
+
+    members: tuple[Member, ...]
+    fitted: tuple[FittedScorer, ...]
+    views: tuple[Mapping[str, np.ndarray], ...]
+    own: tuple[np.ndarray, ...]
+    banks: Mapping[str, Bank]
+    join: Join
+    scales: tuple[Mapping[str, Scale], ...]
+    calibrating: np.ndarray
+
+    @property
+    def bank(self) -> Bank:
+        """The bank of the first member."""
+        return self.banks[self.members[0].model]
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that can be scored, sorted."""
+        return self.fitted[0].sections
+
+    @property
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """The bank's rows of each section."""
+        return self.fitted[0].rows
+
+    def score(
+        self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
+    ) -> np.ndarray:
+        """Return the anomaly scores (N,) float64 of test clips.
+
+        Args:
+            outputs: by model, what it gave for each test clip, (N, ...) by name.
+            sections: (N,) the section of each test clip.
+
+        Raises:
+            UsageError: a section has no training clips, or an array is missing.
+            JobError: an array holds a value that is not finite.
+        """
+        found = [
+            fitted.score(member.view(outputs[member.model], "outputs"), sections)
+            for member, fitted in zip(self.members, self.fitted, strict=True)
+        ]
+        return self._joined(found, np.array(sections, dtype=str))
+
+    def training_scores(self) -> np.ndarray:
+        """Return the leave-one-out scores (N,) float64 of the bank's clips, in its order."""
+        return self._joined(self.own, np.array(self.bank.clips.section, dtype=str))
+
+    def calibration(self) -> dict[str, np.ndarray]:
+        """Return the training scores (n,) that thresholds are found from, by section."""
+        scores = self.training_scores()
+        return {section: scores[self.calibrating_rows(section)] for section in self.rows}
+
+    def calibrating_rows(self, section: str) -> np.ndarray:
+        """Return the bank's rows (n,) that a section's thresholds are found from."""
+        rows = self.rows[section]
+        found: np.ndarray = rows[self.calibrating[rows]]
+        return found
+
+    def _joined(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
+        if len(self.members) == 1:
+            return scores[0]
+        standardised = np.empty((len(scores), len(sections)))
+        for place, (values, scales) in enumerate(zip(scores, self.scales, strict=True)):
+            for section in np.unique(sections):
+                rows = sections == section
+                standardised[place, rows] = scales[str(section)].standardise(values[rows])
+        over = np.mean if self.join == "mean" else np.max
+        return np.asarray(over(standardised, axis=0))
+
+
+def build_members(system: str, definitions: Sequence[SystemConfig]) -> tuple[Member, ...]:
+    """Build the members of a system from their definitions.
 
     Raises:
-        JobError: these are not of the same clips.
+        UsageError: an unknown scorer, or impossible settings; the message names the system.
     """
-    test = tests[fitted.members[0].model]
+    return tuple(
+        Member(one.model, one.embedding, build(one.scorer, one.settings, f"system {system}"))
+        for one in definitions
+    )
+
+
+def fit_system(
+    members: Sequence[Member], banks: Mapping[str, Bank], join: Join = "mean"
+) -> FittedSystem:
+    """Fit the members of a system to the banks of their models.
+
+    Args:
+        members: one or more.
+        banks: by model, the bank of training clips.
+        join: how several are joined.
+
+    Raises:
+        UsageError: no member, or a bank lacks an array that a scorer reads.
+        JobError: the banks hold different clips.
+    """
+    if not members:
+        raise UsageError("a system needs one member or more")
+    first = members[0].model
+    for member in members[1:]:
+        if banks[member.model].clips != banks[first].clips:
+            raise JobError(
+                f"the banks of models {first} and {member.model} hold different clips;"
+                " run 'asd embed' again"
+            )
+    return assemble(members, banks, join, None)
+
+
+def assemble(
+    members: Sequence[Member],
+    banks: Mapping[str, Bank],
+    join: Join,
+    kept: Kept | None,
+) -> FittedSystem:
+    """Put a system together: fitted now, or of what was kept of a fit before.
+
+    Args:
+        members, banks, join: as of :func:`fit_system`.
+        kept: what need not be fitted; None to fit all of it.
+    """
+    views = [member.view(banks[member.model].arrays, "bank") for member in members]
+    fitted = [
+        member.scorer.fitted(
+            banks[member.model].with_arrays(view), kept.models[place] if kept else {}
+        )
+        for place, (member, view) in enumerate(zip(members, views, strict=True))
+    ]
+    own = kept.own if kept else tuple(one.training_scores() for one in fitted)
+    calibrating = _calibrating([banks[member.model] for member in members])
+    several = zip(fitted, own, strict=True) if len(members) > 1 else ()
+    scales = (
+        kept.scales
+        if kept
+        else tuple(_scales(one.rows, scores, calibrating) for one, scores in several)
+    )
+    return FittedSystem(
+        members=tuple(members),
+        fitted=tuple(fitted),
+        views=tuple(views),
+        own=own,
+        banks=dict(banks),
+        join=join,
+        scales=scales,
+        calibrating=calibrating,
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a fit came to, member by member.
+
+    Attributes:
+        models: of each member, the fitted models by section.
+        own: of each, the leave-one-out scores (N,).
+        scales: of each, by section; none where there is one member.
+    """
+
+    models: tuple[Mapping[str, SectionModel], ...]
+    own: tuple[np.ndarray, ...]
+    scales: tuple[Mapping[str, Scale], ...]
+
+
+def score_recordings(
+    fitted: FittedSystem, tests: Mapping[str, Bank], pooling: Pooling = "max"
+) -> SystemScores:
+    """Score the test recordings of the sections that have training clips; others stay unscored.
+
+    The scores of the windows of a recording are joined into one. Clips that are recordings by
+    themselves keep their scores, bit for bit. The windows are counted: a maximum of many is higher
+    than one, and is decided by another threshold
+    (:meth:`asd.scoring.calibration.Calibration.threshold`).
+
+    Args:
+        fitted: the system, fitted to the banks of training clips.
+        tests: by model, the outputs for test clips, without truth.
+        pooling: the most anomalous window decides, or all alike.
+
+    Raises:
+        JobError: the models were not run over the same clips.
+    """
+    first = fitted.members[0].model
+    test = tests[first]
     for model, other in tests.items():
-        if (other.section, other.name) != (test.section, test.name):
-            first = fitted.members[0].model
+        if other.clips != test.clips:
             raise JobError(
                 f"models {first} and {model} were run over different test clips;"
                 " run 'asd embed' again"
             )
-    rows = np.flatnonzero(np.isin(np.array(test.section, dtype=str), fitted.sections))
-    sections = [test.section[row] for row in rows]
+    rows = np.flatnonzero(np.isin(np.array(test.clips.section, dtype=str), fitted.sections))
+    clips = test.clips.only(rows)
     outputs = {
         model: {name: values[rows] for name, values in bank.arrays.items()}
         for model, bank in tests.items()
     }
+    scores = fitted.score(outputs, clips.section)
+    groups = by_recording(clips)
+    join = np.max if pooling == "max" else np.mean
     return SystemScores(
-        system,
-        tuple((test.section[row], test.name[row]) for row in rows),
-        fitted.score(outputs, sections),
-        np.ones(len(rows), np.int64),
+        clips.only(np.array([group[0] for group in groups], dtype=int)),
+        np.array([join(scores[group]) for group in groups], dtype=np.float64),
+        np.array([len(group) for group in groups], dtype=np.int64),
     )
 
 
 def unscored(train: Bank, test: Bank) -> dict[str, int]:
     """Return how many test clips each section has that has no training clips."""
-    return dict(Counter(section for section in test.section if section not in train.sections))
+    return dict(Counter(section for section in test.clips.section if section not in train.sections))
 
 
-def write_system(
-    folder: Path,
-    machine: str,
-    scores: SystemScores,
-    calibrations: Mapping[str, Calibration],
-    provenance: Mapping[str, Any],
-) -> int:
-    """Write a machine's score and decision files and its thresholds; remove what is out of date.
-
-    Args:
-        folder: the system's folder.
-        machine: the machine type.
-        scores: what the system says of its test clips, or recordings.
-        calibrations: by section, what decides.
-        provenance: what made the scores.
-
-    Returns:
-        How many of them are decided to be anomalous.
-    """
-    record = folder / f"threshold_{machine}.json"
-    # It vouches for the other files, and comes last: half-replaced ones must not look whole.
-    remove(record)
-    anomalous = 0
-    digests: dict[str, str] = {}
-    of_clip = np.array([section for section, _ in scores.clips], dtype=str)
-    for section in sorted(set(of_clip)):
-        rows = np.flatnonzero(of_clip == section)
-        names = [scores.clips[row][1] for row in rows]
-        values = scores.scores[rows]
-        decisions = calibrations[section].decide(values, scores.windows[rows])
-        anomalous += int(decisions.sum())
-        for path in (
-            write_scores(folder, machine, section, names, values),
-            write_decisions(folder, machine, section, names, decisions),
-        ):
-            digests[path.name] = sha256_bytes(path.read_bytes())
-    for kind in ("anomaly_score", "decision_result"):
-        for path in folder.glob(f"{kind}_{machine}_section_*_test.csv"):
-            if path.name not in digests:
-                remove(path)
-    thresholds = {section: one.threshold() for section, one in calibrations.items()}
-    write_thresholds(
-        record,
-        thresholds,
-        {**provenance, "files": digests},
-        _of_recordings(scores, of_clip, calibrations),
-    )
-    return anomalous
+def _calibrating(banks: Sequence[Bank]) -> np.ndarray:
+    """Return which clips (N,) no model has learned from; all of a section that has none."""
+    kept: np.ndarray = np.logical_and.reduce([bank.unlearned for bank in banks])
+    sections = np.array(banks[0].clips.section, dtype=str)
+    for section in np.unique(sections):
+        rows = sections == section
+        if not kept[rows].any():
+            kept[rows] = True
+    return kept
 
 
-def _of_recordings(
-    scores: SystemScores, sections: np.ndarray, calibrations: Mapping[str, Calibration]
-) -> dict[str, dict[int, Threshold]]:
-    """Return the thresholds of the sections (N,) that have recordings of several windows."""
-    return {
-        str(section): {
-            count: calibrations[section].threshold(count)
-            for count in np.unique(scores.windows[sections == section]).tolist()
-        }
-        for section in np.unique(sections[scores.windows > 1])
-    }
+def _scales(
+    rows: Mapping[str, np.ndarray], scores: np.ndarray, calibrating: np.ndarray
+) -> dict[str, Scale]:
+    return {section: Scale.of(scores[of[calibrating[of]]]) for section, of in rows.items()}

@@ -7,21 +7,15 @@ with themselves all clips look normal.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from asd.atomic import replacing
 from asd.config import Settings
 from asd.errors import JobError, UsageError
 from asd.registry import Registry
-from asd.store.digest import canonical_json, sha256_json
-
-SCHEMA = 1
 
 
 class Threshold(Settings):
@@ -162,108 +156,15 @@ def conformal_p_values(calibration: np.ndarray, scores: np.ndarray) -> np.ndarra
     return (1 + len(calibration) - below) / (len(calibration) + 1)
 
 
-def write_thresholds(
-    path: Path,
-    thresholds: Mapping[str, Threshold],
-    provenance: Mapping[str, Any],
-    of_recordings: Mapping[str, Mapping[int, Threshold]] | None = None,
-) -> None:
-    """Write the thresholds of a machine's sections as JSON, whole or not at all.
-
-    Args:
-        thresholds: by section. An infinite value is written as ``null``.
-        provenance: what made the scores.
-        of_recordings: by section, and by how many windows they are cut into, those of long
-            recordings. Without any the file is the same as if there were no such thing.
-
-    The file holds the digest of its own contents: a threshold with a changed digit is still a
-    number, and nothing else would tell.
-    """
-    artifact = {
-        "schema": SCHEMA,
-        "provenance": dict(provenance),
-        "sections": {section: _dumped(one) for section, one in thresholds.items()},
-    }
-    if of_recordings:
-        artifact["recordings"] = {
-            section: {str(windows): _dumped(one) for windows, one in by_windows.items()}
-            for section, by_windows in of_recordings.items()
-        }
-    text = canonical_json({**artifact, "digest": sha256_json(artifact)}) + "\n"
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
-
-
-def read_thresholds(path: Path) -> dict[str, Threshold]:
-    """Read the thresholds of a machine's sections.
-
-    Raises:
-        UsageError: there is no such file.
-        JobError: the file does not hold thresholds of this schema, or is damaged.
-    """
-    return _read(path)[0]
-
-
-def read_recording_thresholds(path: Path) -> dict[str, dict[int, Threshold]]:
-    """Read the thresholds of sections with long recordings, by their windows, ascending.
-
-    Raises:
-        UsageError: there is no such file.
-        JobError: the file does not hold thresholds of this schema, or is damaged.
-    """
-    return _read(path)[2]
-
-
-def read_provenance(path: Path) -> dict[str, Any]:
-    """Read what made a machine's scores; ``files`` in it has the digest of each score file.
-
-    Raises:
-        UsageError: there is no such file.
-        JobError: the file does not hold thresholds of this schema, or is damaged.
-    """
-    return _read(path)[1]
-
-
-def _read(
-    path: Path,
-) -> tuple[dict[str, Threshold], dict[str, Any], dict[str, dict[int, Threshold]]]:
-    """Read the thresholds by section, the provenance, and the thresholds of long recordings."""
-    try:
-        artifact = json.loads(path.read_text(encoding="utf-8"))
-        if artifact["schema"] != SCHEMA:
-            raise ValueError(f"schema {artifact['schema']}, this version reads {SCHEMA}")
-        digest = artifact.pop("digest")
-        if sha256_json(artifact) != digest:
-            raise ValueError("its contents do not have the digest that was recorded")
-        thresholds = {section: _loaded(one) for section, one in artifact["sections"].items()}
-        of_recordings = {
-            section: {
-                int(windows): _loaded(by_windows[windows])
-                for windows in sorted(by_windows, key=int)
-            }
-            for section, by_windows in artifact.get("recordings", {}).items()
-        }
-        return thresholds, dict(artifact["provenance"]), of_recordings
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such thresholds; run 'asd score' first") from None
-    except ValidationError as error:
-        raise _unreadable(path, error.errors()[0]["msg"]) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _unreadable(path, str(error)) from None
-
-
-def _dumped(one: Threshold) -> dict[str, Any]:
+def dumped(one: Threshold) -> dict[str, Any]:
+    """Return a threshold as JSON, an infinite value as ``null``."""
     return {**one.model_dump(), "value": one.value if np.isfinite(one.value) else None}
 
 
-def _loaded(values: dict[str, Any]) -> Threshold:
+def loaded(values: Mapping[str, Any]) -> Threshold:
+    """Return the threshold that :func:`dumped` was given."""
     value = values["value"]
     return Threshold.model_validate({**values, "value": np.inf if value is None else value})
-
-
-def _unreadable(path: Path, why: str) -> JobError:
-    reason = " ".join(why.split())
-    return JobError(f"{path}: not readable thresholds ({reason}); delete it and run 'asd score'")
 
 
 def _threshold(

@@ -1,20 +1,16 @@
-"""The folder of a feature store: which shard lies where, and which model reads which shards."""
+"""The folder of a feature store: which shard lies where."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from asd.atomic import replacing
 from asd.errors import JobError, UsageError
-from asd.store.digest import canonical_json
-from asd.store.shard import Shard, stated_identity
+from asd.store.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class FeatureStore:
         >>> store.path("pump", "logmel", "00", "train").as_posix()
         'data/features/pump/logmel/section_00_train.h5'
         >>> shard = store.open("pump", "logmel", "00", "train")
-        >>> shard.features.shape, shard.dtype.name, shard.column("name")[0]
+        >>> shard.features.shape, shard.dtype.name, shard.clips.name[0]
         ((9, 16, 33), 'float16', '00_00.wav')
     """
 
@@ -90,56 +86,6 @@ class FeatureStore:
                 f" 'asd extract --machine {machine} --feature {feature}'"
             )
         return da.concatenate([_lazy(shard, rows) for shard in shards])
-
-    def inputs_path(self, machine: str, model: str) -> Path:
-        """Return where the record of a model's inputs lies (see :meth:`write_inputs`)."""
-        return self.root / machine / f"inputs_{model}.json"
-
-    def write_inputs(self, machine: str, model: str, features: Iterable[str]) -> None:
-        """Record the identity of every shard that ``model`` reads.
-
-        The record's bytes change exactly when that data changes, so a pipeline that depends on it
-        trains a model again when one of its own features changed, and not when another did.
-        """
-        record = {
-            feature: {path.stem: _identity(path) for path in self.paths(machine, feature)}
-            for feature in features
-        }
-        path = self.inputs_path(machine, model)
-        data = (canonical_json(record) + "\n").encode()
-        if not path.exists() or path.read_bytes() != data:
-            with replacing(path) as beside:
-                beside.write_bytes(data)
-
-    def read_inputs(self, path: Path) -> dict[str, dict[str, str]]:
-        """Read a record of :meth:`write_inputs`: feature -> name of the shard -> its identity.
-
-        Raises:
-            JobError: the file does not hold such a record.
-        """
-        try:
-            text = path.read_text(encoding="utf-8")
-            record: dict[str, dict[str, str]] = json.loads(text)
-            kinds = {type(identity) for of in record.values() for identity in of.values()}
-            if kinds - {str} or canonical_json(record) + "\n" != text:
-                raise ValueError("other contents")
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
-            reason = " ".join(str(error).split())
-            raise JobError(
-                f"{path}: not a record of a model's inputs ({reason}); run 'asd extract'"
-            ) from None
-        return record
-
-
-def _identity(path: Path) -> str:
-    """Return the identity of a shard; one that many models read is opened once."""
-    found = path.stat()
-    return _identity_of(path, found.st_ino, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _identity_of(path: Path, *version: int) -> str:
-    return stated_identity(path)
 
 
 def _lazy(shard: Shard, rows: int) -> Any:

@@ -3,11 +3,12 @@
 A shard is an HDF5 file with exactly two contiguous datasets:
 
 - ``features`` (N, ...): one row a clip, int16, float16 or float32;
-- ``clips`` (N,): the table that says which clip each row is (see :data:`COLUMNS`);
+- ``clips`` (N,): the clip table (:mod:`asd.clip_table`) with the digest of each row as ``row``;
 
-and attributes that say what it is: machine, feature, section, split, the recipe of the feature as
-canonical JSON with its digest, the schema version, the shard's identity (a digest of all of this
-and of the table, which holds a digest of every row), and ``complete``, set last.
+and the fields of a record (:mod:`asd.artifact`) as attributes: ``kind``, ``schema``, ``request`` as
+canonical JSON (machine, feature, section, split, and the recipe of the feature), ``digest`` of the
+recipe, and the shard's ``identity`` (a digest of all of this and of the table, which holds a digest
+of every row); and ``complete``, set last.
 
 Rows are read through ``numpy.memmap``: no HDF5 handle stays open, so a :class:`Shard` can be sent
 to any worker and read there by any number of processes.
@@ -28,23 +29,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from asd.clip_table import COLUMNS as CLIP_COLUMNS
+from asd.clip_table import ClipTable
+from asd.digest import canonical_json, sha256_json
 from asd.errors import JobError, UsageError
-from asd.store.digest import canonical_json, sha256_json
+from asd.hdf5 import UNREADABLE, checked_dataset
 
-SCHEMA = 1
+KIND, SCHEMA = "shard", 2
 DTYPES = ("int16", "float16", "float32")
-COLUMNS = ("name", "domain", "label", "attributes", "content", "row")
-UNREADABLE = (
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-    ArithmeticError,
-    MemoryError,
-)
-"""What reading a damaged HDF5 file may raise."""
-_MAX_RANK = 4
+COLUMNS = (*CLIP_COLUMNS, "row")
 
 
 @dataclass(frozen=True)
@@ -73,6 +66,17 @@ class ShardSpec:
         return sha256_json(self.recipe)
 
     @property
+    def request(self) -> dict[str, Any]:
+        """What the shard's file says that was asked for."""
+        return {
+            "machine": self.machine,
+            "feature": self.feature,
+            "section": self.section,
+            "split": self.split,
+            "recipe": self.recipe,
+        }
+
+    @property
     def row_bytes(self) -> int:
         """The size of one row in bytes."""
         return prod(self.row_shape) * np.dtype(self.dtype).itemsize
@@ -87,7 +91,7 @@ class Shard:
         spec: what it holds.
         digest: the feature digest.
         identity: what data this is: the digest of the spec and of the table, row digests included.
-        table: the ``clips`` table, a structured array (N,) of bytes.
+        table: the ``clips`` table, a structured array (N,).
         offset: where the rows begin in the file, in bytes.
     """
 
@@ -152,9 +156,10 @@ class Shard:
         """The type of the values."""
         return np.dtype(self.spec.dtype)
 
-    def column(self, name: str) -> list[str]:
-        """Return one column of the clips table (see :data:`COLUMNS`), a string a row."""
-        return np.char.decode(self.table[name], "utf-8").tolist()
+    @cached_property
+    def clips(self) -> ClipTable:
+        """The clip of each row."""
+        return ClipTable(self.table)
 
     @cached_property
     def features(self) -> np.memmap:
@@ -186,7 +191,7 @@ class Shard:
 
     def __getstate__(self) -> dict[str, Any]:
         # A memmap would be pickled as a copy of all rows.
-        return {k: v for k, v in self.__dict__.items() if k != "features"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("features", "clips")}
 
 
 def identity_of(spec: ShardSpec, table: np.ndarray) -> str:
@@ -195,21 +200,6 @@ def identity_of(spec: ShardSpec, table: np.ndarray) -> str:
     columns = [[column, table.dtype[column].str] for column in COLUMNS]
     header = canonical_json([SCHEMA, asdict(spec), columns])
     return hashlib.sha256(header.encode() + table.tobytes()).hexdigest()
-
-
-def stated_identity(path: Path) -> str:
-    """Return the identity that a shard states, without comparing it with what the shard holds.
-
-    Whoever opens the shard compares it; to read the statement alone takes a fifth of the time.
-
-    Raises:
-        JobError: there is none, or it cannot be read.
-    """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            return bytes(file.attrs["identity"]).decode()
-    except UNREADABLE as error:
-        raise damaged(path, str(error)) from None
 
 
 def damaged(path: Path, why: str) -> JobError:
@@ -226,15 +216,12 @@ def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray,
     if int(attributes["complete"]) != 1:
         raise ValueError("unfinished")
     features, clips = datasets(path, file)
-    texts = {
-        key: bytes(attributes[key]).decode()
-        for key in ("machine", "feature", "section", "split", "recipe", "digest", "identity")
-    }
-    recipe = json.loads(texts.pop("recipe"))
-    digest, identity = texts.pop("digest"), texts.pop("identity")
-    spec = ShardSpec(
-        **texts, recipe=recipe, row_shape=features.shape[1:], dtype=features.dtype.name
+    request, digest, identity = (
+        bytes(attributes[key]).decode() for key in ("request", "digest", "identity")
     )
+    spec = ShardSpec(**json.loads(request), row_shape=features.shape[1:], dtype=features.dtype.name)
+    if not all(isinstance(getattr(spec, key), str) for key in ("machine", "feature", "section")):
+        raise ValueError("its request is of another form")
     if spec.digest != digest:
         raise ValueError("its digest is not that of its recipe")
     table = clips[...]
@@ -249,25 +236,14 @@ def datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
     if names != ["clips", "features"]:
         raise ValueError(f"holds {names}, not clips and features")
     size = path.stat().st_size
-    clips, features = (_dataset(file, name, size) for name in names)
+    clips, features = (checked_dataset(file, name, size) for name in names)
     rows, columns = features.dtype, clips.dtype
-    if rows.name not in DTYPES or not 1 <= features.ndim <= _MAX_RANK:
+    if rows.name not in DTYPES:
         raise ValueError(f"features are {rows} of rank {features.ndim}")
-    if columns.names != COLUMNS or any(columns[c].kind != "S" for c in COLUMNS):
+    if columns.names != COLUMNS or any(
+        columns[c].kind != ("i" if c == "start" else "S") for c in COLUMNS
+    ):
         raise ValueError("the clips table has other columns")
     if clips.shape != features.shape[:1]:
         raise ValueError(f"clips are {clips.shape}, rows are {features.shape}")
     return features, clips
-
-
-def _dataset(file: h5py.File, name: str, size: int) -> h5py.Dataset:
-    """Return a dataset of a file of ``size`` bytes, after checking that all of it lies there."""
-    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-        raise ValueError(f"{name} is a link to another place")
-    data = file[name]
-    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.chunks:
-        raise ValueError(f"{name} is not a contiguous dataset of this file")
-    start = data.id.get_offset()
-    if start is None or start + data.size * data.dtype.itemsize > size:
-        raise ValueError(f"{name} reaches beyond the end of the file")
-    return data

@@ -93,42 +93,6 @@ def verify_rows(
     return damaged
 
 
-def verify_inputs(
-    store: FeatureStore, path: Path, shards: Mapping[Path, Shard]
-) -> tuple[list[Damage], bool]:
-    """Check a record of what a model reads (:meth:`FeatureStore.write_inputs`).
-
-    Args:
-        store: the store.
-        path: the record.
-        shards: the readable shards of the store, by path.
-
-    Returns:
-        What is damaged (the record, or shards that it names and that are not there), and whether
-        the record is as new as the shards: an extraction that was killed may not have come to it.
-    """
-    try:
-        record = store.read_inputs(path)
-    except AsdError as error:
-        return [Damage.of(path, error)], True
-    named = {
-        path.parent / feature / f"{name}.h5": identity
-        for feature, of_feature in record.items()
-        for name, identity in of_feature.items()
-    }
-    lost = [
-        Damage(file, f"lost: {path.name} names it; run 'asd extract'")
-        for file in named
-        if not file.exists()
-    ]
-    fresh = all(
-        named.get(file) == shard.identity
-        for file, shard in shards.items()
-        if file.parent.parent == path.parent and file.parent.name in record
-    )
-    return lost, fresh
-
-
 def verify_files(
     digests: Mapping[Path, str], advance: Callable[[int], object] = lambda files: None
 ) -> Iterator[Damage]:

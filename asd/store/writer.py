@@ -8,21 +8,28 @@ place of the shard in one rename. A finished shard is never opened for writing.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import h5py
 import numpy as np
 
 from asd.atomic import sync
+from asd.clip_table import COLUMNS as CLIP_COLUMNS
+from asd.clip_table import ClipTable
+from asd.digest import canonical_json
 from asd.errors import JobError
-from asd.store import part
-from asd.store.shard import COLUMNS, Shard, ShardSpec
+from asd.hdf5 import UNREADABLE, HollowFile
+from asd.store.shard import KIND, SCHEMA, Shard, ShardSpec, datasets, identity_of
 
 _COPIED_AT_ONCE = 64
 _RECORD = np.dtype([("row", "<u4"), ("digest", "S64")])
@@ -36,7 +43,7 @@ class ShardWriter:
     Args:
         path: where the shard will be.
         spec: what it holds.
-        table: its clips table (see :func:`clips_table`), the ``row`` column still empty.
+        clips: the clip of each row.
 
     Attributes:
         pending: indices of the rows that have to be computed, ascending.
@@ -46,13 +53,13 @@ class ShardWriter:
         JobError: the disk is full or the folder cannot be written.
     """
 
-    def __init__(self, path: Path, spec: ShardSpec, table: np.ndarray) -> None:
-        self.path, self.spec, self.table = path, spec, table
+    def __init__(self, path: Path, spec: ShardSpec, clips: ClipTable) -> None:
+        self.path, self.spec, self.table = path, spec, _table(clips)
         self._part = path.with_name(f".{path.name}.part")
         self._journal = path.with_name(f".{path.name}.journal")
         self._copied = path.with_name(f".{path.name}.new.journal")
-        self._digests = np.zeros(len(table), "S64")
-        self._frame = part.frame(spec, table, complete=False)
+        self._digests = np.zeros(len(clips), "S64")
+        self._casing = _casing(spec, self.table, complete=False)
         self._handle = -1
         try:
             with _explained(path):
@@ -77,8 +84,8 @@ class ShardWriter:
             records = np.empty(len(rows), _RECORD)
             for i, (row, value) in enumerate(zip(rows, values, strict=True)):
                 data = memoryview(np.ascontiguousarray(value)).cast("B")
-                offset = len(self._frame.head) + int(row) * self.spec.row_bytes
-                part.write_at(self._handle, data, offset)
+                offset = len(self._casing.head) + int(row) * self.spec.row_bytes
+                _write_at(self._handle, data, offset)
                 records[i] = (row, hashlib.sha256(data).hexdigest().encode())
             # Nothing waits for the disk here: a row that a power cut takes does not have the
             # digest that the journal tells of, and is computed again.
@@ -97,7 +104,7 @@ class ShardWriter:
         with _explained(self.path):
             table = self.table.copy()
             table["row"] = self._digests
-            part.frame(self.spec, table, complete=True).write(self._handle)
+            _casing(self.spec, table, complete=True).write(self._handle)
             os.fsync(self._handle)
             # Before the rename: afterwards nobody would look for it. The part has all digests.
             for journal in (self._journal, self._copied):
@@ -137,14 +144,14 @@ class ShardWriter:
 
     def _prepare(self) -> None:
         """Fill the part with what is valid already."""
-        if self._frame.is_around(self._part):
+        if self._casing.is_around(self._part):
             self._resume()
         else:
             self._begin()
 
     def _resume(self) -> None:
         """Keep the journalled rows of a part that was made for the same rows."""
-        offset = len(self._frame.head)
+        offset = len(self._casing.head)
         kept = Shard(self._part, self.spec, self.spec.digest, "", self.table, offset)
         digests = dict(_read_journal(self._journal, len(kept)))
         for row in kept.intact_rows(digests.items()):
@@ -157,8 +164,8 @@ class ShardWriter:
         journal, self._journal = self._journal, self._copied
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
-            part.take_space(self._handle, self._frame.size)
-            self._frame.write(self._handle)
+            _take_space(self._handle, self._casing.size)
+            self._casing.write(self._handle)
             self._journal.write_bytes(b"")
             self._copy(self._finished())
             self._copy(self._stale(journal))
@@ -177,14 +184,14 @@ class ShardWriter:
         A damaged table is no reason to drop all rows: an entry that still names the digest of its
         row and the content of a clip of ours was not hit.
         """
-        found = part.open_unchecked(self.path, self.spec)
+        found = _open_unchecked(self.path, self.spec)
         if found is None:
             return None
         return found, _by_content(found, enumerate(found.table["row"]))
 
     def _stale(self, journal: Path) -> tuple[Shard, dict[bytes, int]] | None:
         """Return a part that was made for other clips, and its valid rows by clip content."""
-        stale = part.open_unchecked(self._part, self.spec)
+        stale = _open_unchecked(self._part, self.spec)
         if stale is None:
             return None
         # A part that was only to be renamed has no journal any more, but a whole table.
@@ -202,7 +209,7 @@ class ShardWriter:
             self.write(block, np.stack([shard.features[row] for row in theirs]))
 
 
-def is_current(path: Path, spec: ShardSpec, table: np.ndarray) -> bool:
+def is_current(path: Path, spec: ShardSpec, clips: ClipTable) -> bool:
     """Return whether the shard at ``path`` holds exactly these rows of this recipe."""
     if not path.exists():
         return False
@@ -210,27 +217,17 @@ def is_current(path: Path, spec: ShardSpec, table: np.ndarray) -> bool:
         found = Shard.open(path)
     except JobError:
         return False
-    if found.spec != spec or len(found) != len(table):
-        return False
-    columns = [column for column in COLUMNS if column != "row"]
-    return all(np.array_equal(found.table[column], table[column]) for column in columns)
+    return found.spec == spec and found.clips == clips
 
 
-def clips_table(rows: Sequence[tuple[str, str, str, str, str]]) -> np.ndarray:
-    """Return the clips table of rows (name, domain, label, attributes, content digest)."""
-    columns = [_encoded(texts) for texts in zip(*rows, strict=True)] or [_encoded(())] * 5
-    table = np.zeros(len(rows), part.table_type(*(column.itemsize for column in columns[:4])))
-    for name, column in zip(COLUMNS, columns, strict=False):  # the digests of the rows come last
-        table[name] = column
+def _table(clips: ClipTable) -> np.ndarray:
+    """Return the table of a shard's file (N,), the digests of the rows still empty."""
+    rows = clips.rows
+    layout = [(column, rows.dtype[column].str) for column in CLIP_COLUMNS]
+    table = np.zeros(len(rows), np.dtype([*layout, ("row", "S64")]))
+    for column in CLIP_COLUMNS:
+        table[column] = rows[column]
     return table
-
-
-def _encoded(texts: Sequence[str]) -> np.ndarray:
-    """Return texts as UTF-8 bytes (N,)."""
-    try:
-        return np.array(texts, "S")  # many times faster, and knows ASCII alone
-    except UnicodeEncodeError:
-        return np.array([text.encode() for text in texts], "S")
 
 
 def _by_content(shard: Shard, digests: Iterable[tuple[int, bytes]]) -> dict[bytes, int]:
@@ -256,6 +253,124 @@ def _same_file(handle: int, path: Path) -> bool:
         return False
     here = os.fstat(handle)
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+@dataclass(frozen=True)
+class _Casing:
+    """All of a shard's file but the bytes of its rows.
+
+    The same spec, table and state give the same casing.
+
+    Attributes:
+        head: what comes before the rows.
+        rows: how many bytes the rows take.
+        tail: what comes after them.
+    """
+
+    head: bytes
+    rows: int
+    tail: bytes
+
+    @property
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return len(self.head) + self.rows + len(self.tail)
+
+    def write(self, handle: int) -> None:
+        """Write the casing around rows that may be there already."""
+        _write_at(handle, self.head, 0)
+        _write_at(handle, self.tail, len(self.head) + self.rows)
+
+    def is_around(self, path: Path) -> bool:
+        """Return whether a file consists of this casing and any rows."""
+        if path.stat().st_size != self.size:
+            return False
+        with path.open("rb") as file:
+            if file.read(len(self.head)) != self.head:
+                return False
+            file.seek(self.rows, os.SEEK_CUR)
+            return file.read() == self.tail
+
+
+def _casing(spec: ShardSpec, table: np.ndarray, complete: bool) -> _Casing:
+    """Lay out a shard.
+
+    Args:
+        spec: what it holds.
+        table: its clips table, with the digests of the rows if it is complete.
+        complete: whether all rows are there.
+    """
+    file = HollowFile()
+    identity = identity_of(spec, table) if complete else "0" * 64
+    with h5py.File(file, "w") as hdf5:
+        for key, value in _attributes(spec, identity, complete).items():
+            hdf5.attrs[key] = value
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_layout(h5py.h5d.CONTIGUOUS)
+        # Otherwise the rows get their place with the first write, and HDF5 writes none.
+        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        plist.set_obj_track_times(False)
+        for name, shape, dtype in (
+            ("clips", (len(table),), table.dtype),
+            ("features", (len(table), *spec.row_shape), np.dtype(spec.dtype)),
+        ):
+            space = h5py.h5s.create_simple(shape)
+            h5py.h5d.create(hdf5.id, name.encode(), h5py.h5t.py_create(dtype), space, plist)
+        hdf5["clips"][...] = table
+        offset = int(hdf5["features"].id.get_offset())
+    rows = len(table) * spec.row_bytes
+    return _Casing(file.span(0, offset), rows, file.span(offset + rows, file.size))
+
+
+def _take_space(handle: int, size: int) -> None:
+    """Make a file ``size`` bytes long, and have the disk give all of them.
+
+    So a full disk is met before anything is computed, and not in the middle of a row.
+    """
+    os.ftruncate(handle, size)
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems without it
+            raise
+
+
+def _write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of ``data`` at an offset of a file."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(handle, data[written:], offset + written)
+
+
+def _open_unchecked(path: Path, spec: ShardSpec) -> Shard | None:
+    """Open a shard of the same recipe that may be unfinished or have a damaged table, or None."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            if bytes(file.attrs["digest"]).decode() != spec.digest:
+                return None
+            features, clips = datasets(path, file)
+            if features.shape[1:] != spec.row_shape or features.dtype != spec.dtype:
+                return None
+            offset = int(features.id.get_offset())
+            return Shard(path, spec, spec.digest, "", clips[...], offset)
+    except UNREADABLE:
+        return None
+
+
+def _attributes(spec: ShardSpec, identity: str, complete: bool) -> dict[str, Any]:
+    texts = {
+        "kind": KIND,
+        "request": canonical_json(spec.request),
+        "digest": spec.digest,
+        "identity": identity,
+    }
+    return {
+        "schema": np.uint32(SCHEMA),
+        **{key: np.bytes_(text.encode()) for key, text in texts.items()},
+        "complete": np.uint8(complete),
+    }
 
 
 @contextmanager

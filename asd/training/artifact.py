@@ -1,34 +1,83 @@
-"""A trained model on disk: weights, what it is and what made it, and the history of its training.
+"""A trained model on disk: weights, what made it, and the history of its training.
 
-``weights.safetensors`` holds the tensors, ``model.json`` everything else: the request (all that
-decides the result), the digests of the weights and of the history (which models of before it was
-recorded do not name), the versions it was made with, and the digest of all of this.
+``weights.safetensors`` holds the tensors, ``history.csv`` a row an epoch; the record beside them
+(:mod:`asd.artifact`) has the request, which is all that decides the weights.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from asd.atomic import remove, replacing
+from asd.artifact import Record, Request, making, read_record, tell_drift
 from asd.config import settings
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
-from asd.store.digest import canonical_json, sha256_bytes, sha256_json
-from asd.versions import tell_drift, versions
 
 if TYPE_CHECKING:
     from torch import nn
 
-SCHEMA = 1
-WEIGHTS, RECORD, HISTORY = "weights.safetensors", "model.json", "history.csv"
+WEIGHTS, HISTORY = "weights.safetensors", "history.csv"
 _NO_HISTORY = ("epoch", "loss")
 _LIBRARIES = ("numpy", "safetensors", "torch")
+
+
+class ModelRequest(Request):
+    """Everything that decides a model.
+
+    Attributes:
+        version: of the training; raised whenever the same request would give other weights.
+        machine: the machine type, ``"all"`` for a joint model.
+        machines: those of a joint model, in their order; ``()`` otherwise.
+        model: features, network, head, losses and classes, as in the params.
+        train: the settings of training that the objective reads, with device and precision; ``{}``
+            where nothing is learned.
+        inputs: by feature and section, the identities of the shards.
+        shapes: the shape of one row of each feature.
+        recipes: of each feature; with these a clip can be scored where there is no store.
+        task: what the primary classes are.
+        classes, attribute_classes: their names.
+        attribute_head: whether there is one.
+    """
+
+    kind: ClassVar[str] = "model"
+    verb: ClassVar[str] = "train"
+
+    version: int
+    machine: str
+    machines: tuple[str, ...]
+    model: dict[str, Any]
+    train: dict[str, Any]
+    inputs: dict[str, dict[str, str]]
+    shapes: dict[str, tuple[int, ...]]
+    recipes: dict[str, dict[str, Any]]
+    task: str
+    classes: tuple[str, ...]
+    attribute_classes: tuple[str, ...]
+    attribute_head: bool
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features that are read, in the order that decides what each weight is for."""
+        return tuple(self.model["features"])
+
+    def inputs_of(self, machine: str) -> dict[str, dict[str, str]]:
+        """Return the identities of a machine's shards, by feature and section."""
+        if not self.machines:
+            return self.inputs
+        prefix = f"{machine}/"
+        return {
+            feature: {
+                section.removeprefix(prefix): identity
+                for section, identity in of.items()
+                if section.startswith(prefix)
+            }
+            for feature, of in self.inputs.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -37,146 +86,90 @@ class Trained:
 
     Attributes:
         network: the network with its weights, in evaluation mode.
-        record: the content of ``model.json``.
+        request: what made it.
+        record: the record that vouches for it.
     """
 
     network: nn.Module
-    record: dict[str, Any]
+    request: ModelRequest
+    record: Record
 
     @property
     def digest(self) -> str:
-        """The digest that a bank made with this model names."""
-        return str(self.record["digest"])
+        """What is made with this model names it by this."""
+        return self.record.digest
 
 
-def build_network(request: Mapping[str, Any]) -> nn.Module:
+def build_network(request: ModelRequest) -> nn.Module:
     """Build the network that a request describes, with fresh weights.
 
     Raises:
         UsageError: its settings or its head are impossible, or it has no head to choose.
     """
-    kind = NETWORKS[request["model"]["network"]]
-    head = request["model"].get("head", {})
+    name = request.model["network"]
+    kind = NETWORKS[name]
+    head = request.model["head"]
     only: dict[str, Any] = {}
     if kind.kind == "classifier":
-        recipes = request.get("recipes", {}).items()
-        origins = {name: recipe["extractor"] for name, recipe in recipes if "extractor" in recipe}
+        origins = {
+            feature: recipe["extractor"]
+            for feature, recipe in request.recipes.items()
+            if "extractor" in recipe
+        }
         only = {"head": head, "extractors": origins}
     elif head:
-        raise UsageError(
-            f"models: head: the network '{request['model']['network']}' has no head to choose;"
-            " leave it out"
-        )
-    # The order decides what each weight is for; a record that was read back has its keys sorted.
-    order = request["model"].get("features", request["shapes"])
+        raise UsageError(f"models: head: the network '{name}' has no head to choose; leave it out")
     network: nn.Module = kind(
-        shapes={name: tuple(request["shapes"][name]) for name in order},
-        classes=len(request["classes"]),
-        attributes=len(request["attribute_classes"]) if request["attribute_head"] else 0,
-        settings=settings(kind.Settings, request["model"]["settings"], "models: settings"),
+        shapes={feature: request.shapes[feature] for feature in request.features},
+        classes=len(request.classes),
+        attributes=len(request.attribute_classes) if request.attribute_head else 0,
+        settings=settings(kind.Settings, request.model["settings"], "models: settings"),
         **only,
     )
     return network
 
 
 def write_model(
-    folder: Path,
-    network: nn.Module,
-    request: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
+    path: Path, network: nn.Module, request: ModelRequest, history: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write a trained model; ``model.json`` comes last and vouches for the rest."""
+    """Write a trained model and its record at ``path``, which comes last and vouches for it."""
     from safetensors.torch import save_file
 
-    # A half-replaced model must not look whole.
-    remove(folder / RECORD)
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    with replacing(folder / WEIGHTS) as beside:
-        save_file(tensors, beside)
-    with replacing(folder / HISTORY) as beside:
-        beside.write_text(_table(history), encoding="utf-8")
-    record: dict[str, Any] = {
-        "schema": SCHEMA,
-        "request": dict(request),
-        "weights": sha256_bytes((folder / WEIGHTS).read_bytes()),
-        "history": sha256_bytes((folder / HISTORY).read_bytes()),
-        "last": dict(history[-1]) if history else {},
-        "versions": versions(*_LIBRARIES),
-    }
-    record["digest"] = sha256_json(record)
-    with replacing(folder / RECORD) as beside:
-        beside.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with making(path, request, *_LIBRARIES) as made:
+        with made.file(WEIGHTS) as beside:
+            save_file(tensors, beside)
+        made.text(HISTORY, _table(history))
+        made.facts["last"] = dict(history[-1]) if history else {}
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Read ``model.json`` and check that it and the weights are what was written.
-
-    The history is not looked at (see :func:`is_history_whole`): nothing is computed from it.
-
-    Raises:
-        UsageError: there is no model.
-        JobError: the model is damaged or of another schema.
-    """
-    path = folder / RECORD
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record["schema"] != SCHEMA:
-            raise ValueError(f"schema {record['schema']}, this version reads {SCHEMA}")
-        rest = {key: value for key, value in record.items() if key != "digest"}
-        if sha256_json(rest) != record["digest"]:
-            raise ValueError("its contents do not have the digest that was recorded")
-        if sha256_bytes((folder / WEIGHTS).read_bytes()) != record["weights"]:
-            raise ValueError(f"{WEIGHTS} are not the ones that were written")
-    except FileNotFoundError as error:
-        raise UsageError(f"{error.filename}: no such model; run 'asd train' first") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise JobError(
-            f"{path}: not a readable model ({reason}); delete it and run 'asd train'"
-        ) from None
-    return record
-
-
-def load_model(folder: Path) -> Trained:
-    """Read a trained model; see :func:`read_record` for the errors.
+def load_model(path: Path) -> Trained:
+    """Read a trained model by its record.
 
     Versions that differ from those that it was trained with are said on standard error.
 
+    Raises:
+        UsageError: there is no model.
+        JobError: it is damaged or of another schema.
+
     Example:
-        >>> trained = load_model(Path("data/models/both/pump"))
-        >>> trained.record["request"]["classes"], trained.network.training
-        (['00', '02'], False)
+        >>> trained = load_model(Path("data/models/both/pump/record.json"))
+        >>> trained.request.classes, trained.network.training
+        (('00', '02'), False)
     """
     from safetensors.torch import load_file
 
-    record = read_record(folder)
-    tell_drift("model", record.get("versions"))
-    network = build_network(record["request"])
+    record = read_record(path, ModelRequest)
+    request = record.asked(ModelRequest)
+    weights = record.file(WEIGHTS)
+    tell_drift("model", record.versions)
+    network = build_network(request)
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+        network.load_state_dict(load_file(weights), strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise JobError(f"{folder / WEIGHTS}: does not fit its network ({reason})") from None
-    return Trained(network.eval(), record)
-
-
-def is_history_whole(folder: Path, record: Mapping[str, Any]) -> bool:
-    """Return whether the history is there, and what was written with the record of its model."""
-    try:
-        data = (folder / HISTORY).read_bytes()
-    except FileNotFoundError:
-        return False
-    return "history" not in record or sha256_bytes(data) == record["history"]
-
-
-def is_current(folder: Path, request: Mapping[str, Any]) -> bool:
-    """Return whether the folder holds the whole model of exactly this request."""
-    try:
-        record = read_record(folder)
-    except (UsageError, JobError):
-        return False
-    whole = is_history_whole(folder, record)
-    return whole and canonical_json(record["request"]) == canonical_json(request)
+        raise JobError(f"{weights}: does not fit its network ({reason})") from None
+    return Trained(network.eval(), request, record)
 
 
 def _table(history: Sequence[Mapping[str, Any]]) -> str:

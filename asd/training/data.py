@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from asd.clip_table import ClipTable
 from asd.config import ALL
 from asd.errors import JobError, UsageError
 from asd.memory import kept
@@ -37,7 +38,8 @@ class StoredClips:
     Attributes:
         machine: the machine type; ``"all"`` where several were asked for.
         joint: whether several were asked for.
-        machines, sections: (N,) of each clip.
+        machines: (N,) of each clip.
+        table: the clips.
 
     Raises:
         UsageError: a feature has no shard of this split, or the machines' clips differ in length
@@ -65,7 +67,7 @@ class StoredClips:
         self._starts = np.cumsum([0, *(len(shard) for shard in reference)])
         self._chosen = np.arange(self._starts[-1])
         self.machines = [s.machine for s in reference for _ in range(len(s))]
-        self.sections = [s.section for s in reference for _ in range(len(s))]
+        self.table = ClipTable.joined([shard.clips for shard in reference])
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -75,7 +77,7 @@ class StoredClips:
         some = copy(self)
         some._chosen = self._chosen[rows]
         some.machines = [self.machines[row] for row in rows]
-        some.sections = [self.sections[row] for row in rows]
+        some.table = self.table.only(rows)
         return some
 
     @property
@@ -115,12 +117,6 @@ class StoredClips:
     def decibels(self) -> dict[str, float | None]:
         """How much one decibel of level adds to a value of each feature, None if not known."""
         return {name: decibel(shards[0].config) for name, shards in self._shards.items()}
-
-    def column(self, name: str) -> list[str]:
-        """Return one column of the clips table, (N,)."""
-        reference = next(iter(self._shards.values()))
-        whole = [value for shard in reference for value in shard.column(name)]
-        return [whole[row] for row in self._chosen]
 
     def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """Return the features (n, ...) of the clips at ``rows`` (n,), float32, by name."""
@@ -173,9 +169,9 @@ def unlearned(clips: StoredClips, classes: np.ndarray, share: float) -> np.ndarr
     """
     if not share:
         return np.zeros(len(clips), dtype=bool)
-    parts = zip(clips.machines, clips.sections, clips.column("domain"), strict=True)
+    parts = zip(clips.machines, clips.table.section, clips.table.domain, strict=True)
     groups = [" ".join(one) for one in parts]
-    return held_out(groups, classes, clips.column("name"), clips.column("content"), share)
+    return held_out(groups, classes, clips.table, share)
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
@@ -196,9 +192,9 @@ def _shards_of(
 ) -> dict[str, list[Shard]]:
     """Open the shards of one machine, by feature, and check that they hold the same clips."""
     found = {name: store.shards(machine, name, split) for name in features}
-    reference = [_clips(shard) for shard in found[features[0]]]
+    reference = [shard.clips for shard in found[features[0]]]
     for name, shards in found.items():
-        if [_clips(shard) for shard in shards] != reference:
+        if [shard.clips for shard in shards] != reference:
             raise JobError(
                 f"{store.root / machine}: {name} and {features[0]} hold different {split}"
                 f" clips; run 'asd extract --machine {machine}'"
@@ -227,7 +223,3 @@ def _check_alike(shards: Sequence[Shard]) -> None:
 def _form(signal: Mapping[str, Any]) -> str:
     length, rate = signal.get("length", 0), signal.get("sample_rate", 1)
     return f"{length / rate:g} s at {rate} Hz"
-
-
-def _clips(shard: Shard) -> tuple[str, list[str], list[str]]:
-    return shard.section, shard.column("name"), shard.column("content")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from asd.config import CLASS_PARTS, EmbedConfig
+from asd.clip_table import ClipTable
+from asd.config import EmbedConfig
 from asd.device import Compute, choose_compute
 from asd.errors import JobError
 from asd.progress import progress
 from asd.store import FeatureStore
-from asd.training.artifact import Trained
+from asd.training.artifact import ModelRequest, Trained
 from asd.training.data import StoredClips, ahead, unlearned
 from asd.training.labels import joint_names, label, numbered
 
@@ -24,7 +24,7 @@ class Outputs:
     """The outputs for the N clips of one split, by section and then by name.
 
     Attributes:
-        columns: ``name section domain label attributes content``, (N,) each.
+        clips: which they are.
         classes: (N,) int32 the primary class of each training clip, -1 for test clips and where
             the model has no classes.
         arrays: what the network names, float32: ``embedding`` (N, D) and ``logits`` (N, C) or
@@ -33,7 +33,7 @@ class Outputs:
         inputs: identities of the shards that were read, by feature and section.
     """
 
-    columns: Mapping[str, list[str]]
+    clips: ClipTable
     classes: np.ndarray
     arrays: Mapping[str, np.ndarray]
     inputs: Mapping[str, Mapping[str, str]]
@@ -52,22 +52,19 @@ def embed(
         JobError: the training clips are not the ones that the model was trained on.
     """
     compute = choose_compute(config.device, config.precision, "embed")
-    request = model.record["request"]
-    clips = StoredClips(store, machine, request["model"]["features"], split)
-    if split == "train" and clips.identities != _inputs(request, machine):
+    request = model.request
+    clips = StoredClips(store, machine, request.features, split)
+    if split == "train" and clips.identities != request.inputs_of(machine):
         raise JobError(f"{machine}: the store changed since training; run 'asd train' again")
-    if split == "train" and request["classes"]:
+    if split == "train" and request.classes:
         classes = _classes(clips, request)
     else:
         classes = np.full(len(clips), -1, np.int32)
-    columns = {
-        name: clips.column(name) for name in ("name", "domain", "label", "attributes", "content")
-    }
     arrays = _forward(model, clips, compute, config.batch_size)
-    share = request["train"].get("held_out", 0.0)
+    share = request.train.get("held_out", 0.0)
     if split == "train" and share:
         arrays["held_out"] = unlearned(clips, classes, share).astype(np.float32)
-    return Outputs({**columns, "section": clips.sections}, classes, arrays, clips.identities)
+    return Outputs(clips.table, classes, arrays, clips.identities)
 
 
 def outputs_of(
@@ -83,27 +80,12 @@ def outputs_of(
     }
 
 
-def _inputs(request: Mapping[str, Any], machine: str) -> dict[str, dict[str, str]]:
-    """Return the identities of the shards of a machine that a model was trained on."""
-    if "machines" not in request:
-        return dict(request["inputs"])
-    prefix = f"{machine}/"
-    return {
-        feature: {
-            section.removeprefix(prefix): identity
-            for section, identity in of.items()
-            if section.startswith(prefix)
-        }
-        for feature, of in request["inputs"].items()
-    }
-
-
-def _classes(clips: StoredClips, request: Mapping[str, Any]) -> np.ndarray:
+def _classes(clips: StoredClips, request: ModelRequest) -> np.ndarray:
     """Return the primary class (N,) of each training clip of a machine."""
-    columns = clips.sections, clips.column("domain"), clips.column("attributes")
-    if request["task"] == "joint":
-        parts = request["model"].get("classes", CLASS_PARTS)
-        return numbered(joint_names(clips.machines, *columns, parts), request["classes"])
+    columns = clips.table.section, clips.table.domain, clips.table.attributes
+    if request.task == "joint":
+        parts = request.model["classes"]
+        return numbered(joint_names(clips.machines, *columns, parts), request.classes)
     return label(*columns).primary
 
 

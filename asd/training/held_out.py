@@ -7,18 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asd.fragment import recording_of, start_of
+from asd.clip_table import ClipTable
 
 # Fewer clips of a class cannot be told from others.
 _LEAST = 2
 
 
 def held_out(
-    groups: Sequence[str],
-    classes: np.ndarray,
-    names: Sequence[str],
-    content: Sequence[str],
-    share: float,
+    groups: Sequence[str], classes: np.ndarray, clips: ClipTable, share: float
 ) -> np.ndarray:
     """Return which of the training clips (N,) are held out of training.
 
@@ -34,25 +30,26 @@ def held_out(
         groups: (N,) what each clip is of, such as its section and domain; each group gives its
             share, rounded.
         classes: (N,) the class of each; two clips of every class are always left.
-        names: (N,) their names; those of windows say which recording they are of, and where.
-        content: (N,) the content digest of each.
+        clips: the clips; of windows it tells which recording they are of, and where.
         share: of each group, in [0, 1).
 
     Example:
-        >>> names = ["1.wav", "2.wav", "3.wav", "4.wav"]
-        >>> held_out(["00"] * 4, np.zeros(4, int), names, ["c", "a", "d", "b"], 0.25).tolist()
+        >>> recordings = ["1.wav", "2.wav", "3.wav", "4.wav"]
+        >>> clips = ClipTable.of_columns({"recording": recordings, "content": list("cadb")})
+        >>> held_out(["00"] * 4, np.zeros(4, int), clips, 0.25).tolist()
         [False, True, False, False]
     """
     chosen = np.zeros(len(groups), dtype=bool)
     wanted = {group: int(share * count + 0.5) for group, count in Counter(groups).items()}
     left = Counter(classes.tolist())
-    of_recording: dict[str, str] = {}
-    for name, digest in zip(names, content, strict=True):
-        recording = recording_of(name)
-        of_recording[recording] = min(digest, of_recording.get(recording, digest))
+    least: dict[str, str] = {}
+    for recording, digest in zip(clips.recording, clips.content, strict=True):
+        least[recording] = min(digest, least.get(recording, digest))
     order = [
-        (of_recording[recording_of(name)], start_of(name), digest, row)
-        for row, (name, digest) in enumerate(zip(names, content, strict=True))
+        (least[recording], start, digest, row)
+        for row, (recording, start, digest) in enumerate(
+            zip(clips.recording, clips.start.tolist(), clips.content, strict=True)
+        )
     ]
     for *_, row in sorted(order):
         group, of_class = groups[row], int(classes[row])

@@ -14,15 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from asd.config import CLASS_PARTS, ModelConfig, TrainConfig, settings
+from asd.artifact import is_current
+from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
-from asd.models.heads import is_linear
 from asd.progress import progress
 from asd.store import FeatureStore
-from asd.store.digest import sha256_json
-from asd.training.artifact import build_network, is_current, write_model
+from asd.training.artifact import ModelRequest, build_network, write_model
 from asd.training.data import StoredClips, ahead, statistics, unlearned
 from asd.training.labels import label
 from asd.training.objectives import OBJECTIVES
@@ -58,19 +57,31 @@ class Training:
     seconds: float
 
 
-def train(
+@dataclass(frozen=True)
+class Plan:
+    """A training that can be done.
+
+    Attributes:
+        objective: what is minimised, over the clips that are learned from.
+        request: everything that decides the weights.
+        compute: where it is computed.
+        clips: how many training clips there are, those that are held out among them.
+    """
+
+    objective: Objective
+    request: ModelRequest
+    compute: Compute
+    clips: int
+
+
+def make_plan(
     store: FeatureStore,
     machine: str | Sequence[str],
     name: str,
     model: ModelConfig,
     config: TrainConfig,
-    folder: Path,
-    state: Path,
-) -> Training:
-    """Train a model from cached features of training clips; test clips are never opened.
-
-    A model that is there already for the same request is kept. An interrupted training goes on
-    from its last state and ends in the same bytes.
+) -> Plan:
+    """Say what a training would do; nothing but the tables of the store is read.
 
     Args:
         store: the feature store.
@@ -78,79 +89,87 @@ def train(
         name: the model's name.
         model: its features, network and losses, and the settings of its training that differ.
         config: the settings of training that all models share.
-        folder: where the model goes.
-        state: where the state of an unfinished training is kept.
 
     Raises:
-        UsageError: a feature is not in the store, or not what the network reads; or there is
-            nothing to train on.
-        JobError: training diverged, or the store is damaged.
+        UsageError: a feature is not in the store, or not what the network reads.
+        JobError: the store is damaged.
     """
-    started = time.monotonic()
     config = settings(TrainConfig, config.model_dump() | model.train, f"models.{name}.train")
     compute = choose_compute(config.device, config.precision, "train")
     clips = StoredClips(store, machine, model.features, "train")
     machines = clips.machines if clips.joint else None
-    columns = clips.sections, clips.column("domain"), clips.column("attributes")
+    columns = clips.table.section, clips.table.domain, clips.table.attributes
     labels = label(*columns, machines, model.classes)
     kind = NETWORKS[model.network].kind
     learned = np.flatnonzero(~unlearned(clips, labels.primary, config.held_out))
     objective = OBJECTIVES[kind](clips.only(learned), labels.of(learned), model, config)
-    request = _request(objective, compute)
+    return Plan(objective, _request(objective, compute), compute, len(clips))
+
+
+def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
+    """Train a model from cached features of training clips; test clips are never opened.
+
+    A model that is there already for the same request is kept. An interrupted training goes on
+    from its last state and ends in the same bytes.
+
+    Args:
+        plan: what is to be done.
+        name: the model's name.
+        path: the record of the model, beside which its files go.
+        state: where the state of an unfinished training is kept.
+
+    Raises:
+        UsageError: there is nothing to train on.
+        JobError: training diverged, or the model cannot be written.
+    """
+    started = time.monotonic()
+    objective, request = plan.objective, plan.request
     epochs = resumed = 0
-    if not is_current(folder, request):
-        if len(learned) < 2:
-            raise UsageError(f"{clips.machine}: {len(clips)} training clip, too few to train on")
+    if not is_current(path, request):
+        if len(objective.clips) < 2:
+            count = f"{plan.clips} training clip" + ("" if plan.clips == 1 else "s")
+            raise UsageError(f"{request.machine}: {count}, too few to train on")
         if objective.learns:
             with _deterministic():
-                resumed, history, network = _run(objective, request, compute, state)
-            epochs = config.epochs - resumed
+                resumed, history, network = _run(objective, request, plan.compute, state)
+            epochs = objective.config.epochs - resumed
         else:
             history, network = [], build_network(request)
-        write_model(folder, network, request, history)
+        write_model(path, network, request, history)
         state.unlink(missing_ok=True)
     return Training(
-        machine=clips.machine,
+        machine=request.machine,
         model=name,
-        task=request["task"],
-        classes=len(request["classes"]),
-        attribute_classes=len(request["attribute_classes"]) if request["attribute_head"] else 0,
-        clips=len(learned),
+        task=request.task,
+        classes=len(request.classes),
+        attribute_classes=len(request.attribute_classes) if request.attribute_head else 0,
+        clips=len(objective.clips),
         epochs=epochs,
         resumed=resumed,
         seconds=time.monotonic() - started,
     )
 
 
-def _request(objective: Objective, compute: Compute) -> dict[str, Any]:
+def _request(objective: Objective, compute: Compute) -> ModelRequest:
     """Return everything that decides the weights."""
     clips, model, config = objective.clips, objective.model, objective.config
-    common = ("epochs", "learning_rate", "seed", "held_out")
-    decisive = config.model_dump(mode="json", include={*common, *objective.reads})
-    # What came later is named only where it is used: models from before are still the same.
-    for key in ("held_out", "mixup"):
-        if not decisive.get(key):
-            decisive.pop(key, None)
-    later = {"head"} if is_linear(model.head) else set()
-    if model.classes == CLASS_PARTS:
-        later.add("classes")
-    decisive = decisive | compute.describe() if objective.learns else {}
-    return {
-        "version": VERSION,
-        "machine": clips.machine,
-        **({"machines": list(dict.fromkeys(clips.machines))} if clips.joint else {}),
-        "model": model.model_dump(mode="json", exclude={"train", *later}),
-        "train": decisive,
-        "inputs": clips.identities,
-        "shapes": {name: list(shape) for name, shape in clips.shapes.items()},
-        # With these a clip can be scored where there is no store.
-        "recipes": clips.recipes,
+    read = {"epochs", "learning_rate", "seed", "held_out", *objective.reads}
+    decisive = config.model_dump(mode="json", include=read) | compute.describe()
+    return ModelRequest(
+        version=VERSION,
+        machine=clips.machine,
+        machines=tuple(dict.fromkeys(clips.machines)) if clips.joint else (),
+        model=model.model_dump(mode="json", exclude={"train"}),
+        train=decisive if objective.learns else {},
+        inputs=clips.identities,
+        shapes=clips.shapes,
+        recipes=clips.recipes,
         **objective.facts,
-    }
+    )
 
 
 def _run(
-    objective: Objective, request: dict[str, Any], compute: Compute, state: Path
+    objective: Objective, request: ModelRequest, compute: Compute, state: Path
 ) -> tuple[int, list[dict[str, Any]], nn.Module]:
     """Train, and return the epochs that were there already, the history and the network."""
     clips, config = objective.clips, objective.config
@@ -160,7 +179,7 @@ def _run(
         network.standardise(name, mean, deviation)  # type: ignore[operator]
     network.to(compute.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    identity = sha256_json(request)
+    identity = request.digest
     history = load_state(state, identity, network, optimizer)
     resumed = len(history)
     saved = time.monotonic()

@@ -20,7 +20,7 @@ from asd.errors import JobError, UsageError
 from asd.features.logmel import LogMel
 from asd.params import load_params
 from asd.scoring.bank import read_bank, write_bank
-from asd.store.digest import sha256_json
+from asd.digest import sha256_json
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import soundfile
 
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
-from asd.store.digest import sha256_bytes
+from asd.digest import sha256_bytes
 
 RATE, LENGTH = 16000, 4000
 

@@ -22,7 +22,7 @@ from asd.extraction import cluster, compute_here, extract
 from asd.extraction.cluster import compute_on, connected
 from asd.features import EXTRACTORS, build_extractor
 from asd.store import FeatureStore
-from asd.store.digest import sha256_bytes
+from asd.digest import sha256_bytes
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from asd.extraction import compute_here, extract, machine_signal
 from asd.features import EXTRACTORS, build_extractor
 from asd.features.wave import Wave, WaveConfig
 from asd.store import FeatureStore, Shard
-from asd.store.digest import sha256_bytes
+from asd.digest import sha256_bytes
 
 RATE, LENGTH = 16000, 4000
 SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)

@@ -7,7 +7,7 @@ import pytest
 from asd.clips.audio import Signal
 from asd.errors import UsageError
 from asd.features import EXTRACTORS, build_extractor
-from asd.store.digest import canonical_json
+from asd.digest import canonical_json
 
 SIGNAL = Signal(sample_rate=16000, length=16000, channel=0)
 

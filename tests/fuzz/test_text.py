@@ -26,7 +26,7 @@ from asd.params import load_params
 from asd.scoring.files import read_values
 from asd.scoring.thresholds import find_threshold, read_thresholds, write_thresholds
 from asd.store import FeatureStore
-from asd.store.digest import canonical_json
+from asd.digest import canonical_json
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 fuzzed = settings(

@@ -17,7 +17,7 @@ from asd.scoring.files import read_values
 from asd.scoring.fusion import FittedSystem, Member, SystemScores, fit_system
 from asd.scoring.system import score_clips, unscored, write_system
 from asd.scoring.thresholds import read_recording_thresholds, read_thresholds
-from asd.store.digest import sha256_bytes
+from asd.digest import sha256_bytes
 
 
 def _bank(sections: list[str], split: str, seed: int) -> Bank:

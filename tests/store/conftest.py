@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asd.store import Shard, ShardSpec, ShardWriter
-from asd.store.digest import sha256_json
+from asd.digest import sha256_json
 from asd.store.writer import clips_table
 
 Rows = Callable[..., np.ndarray]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asd.store.digest import canonical_json, sha256_bytes, sha256_json
+from asd.digest import canonical_json, sha256_bytes, sha256_json
 
 JSON = st.recursive(
     st.none()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asd.store import FeatureStore, Shard, ShardSpec
-from asd.store.digest import sha256_bytes
+from asd.digest import sha256_bytes
 from asd.store.verification import (
     Damage,
     leftovers,

@@ -13,7 +13,7 @@ import pytest
 
 from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.store import FeatureStore, ShardSpec, ShardWriter
-from asd.store.digest import sha256_json
+from asd.digest import sha256_json
 from asd.store.writer import clips_table
 from asd.training import loop
 

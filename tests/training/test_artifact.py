@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from asd.errors import JobError
 from asd.models import NETWORKS
-from asd.store.digest import sha256_json
+from asd.digest import sha256_json
 from asd.training.artifact import (
     HISTORY,
     RECORD,

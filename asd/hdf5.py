@@ -1,15 +1,75 @@
-"""A file in memory that keeps only what was written to it.
+"""HDF5 without surprises: files laid out in memory, named arrays in one file, links refused.
 
-HDF5 lays its files out here and never writes to a disk: when a disk is full, HDF5 2.0 leaves
-objects behind that it cannot close, and the process dies of a segmentation fault.
+HDF5 lays its files out in a :class:`HollowFile` and never writes to a disk: when a disk is full,
+HDF5 2.0 leaves objects behind that it cannot close, and the process dies of a segmentation fault.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
 
 _PAGE = 1 << 16
+MAX_RANK = 4
+UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What reading a damaged HDF5 file may raise."""
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as contiguous datasets of one file; the same arrays give the same bytes.
+
+    Args:
+        path: the file, which is not replaced at one moment: give a path beside.
+        arrays: by name, of rank 1 to 4, numbers or structured rows of bytes and numbers.
+    """
+    laid_out = HollowFile()
+    with h5py.File(laid_out, "w") as file:
+        for name in sorted(arrays):
+            file.create_dataset(name, data=arrays[name])
+    path.write_bytes(laid_out.span(0, laid_out.size))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what :func:`write_arrays` wrote; nothing in the file may lead to another place.
+
+    Raises:
+        OSError, LookupError, ValueError, ...: one of :data:`UNREADABLE`; it is no such file.
+    """
+    with h5py.File(path, "r", locking=False) as file:
+        size = path.stat().st_size
+        return {name: checked_dataset(file, name, size)[...] for name in file}
+
+
+def checked_dataset(file: h5py.File, name: str, size: int) -> h5py.Dataset:
+    """Return a dataset of a file of ``size`` bytes, after checking that all of it lies there.
+
+    Raises:
+        ValueError: it is a link, is stored in chunks or elsewhere, or reaches beyond the end.
+    """
+    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        raise ValueError(f"{name} is a link to another place")
+    data: Any = file[name]
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.chunks:
+        raise ValueError(f"{name} is not a contiguous dataset of this file")
+    if data.dtype.hasobject or not 1 <= data.ndim <= MAX_RANK:
+        raise ValueError(f"{name} is {data.dtype} of rank {data.ndim}")
+    start = data.id.get_offset()
+    if data.size and (start is None or start + data.size * data.dtype.itemsize > size):
+        raise ValueError(f"{name} reaches beyond the end of the file")
+    return data
 
 
 class HollowFile(io.RawIOBase):

@@ -1,9 +1,10 @@
-"""Digests: SHA-256 of bytes and of canonical JSON."""
+"""Digests: SHA-256 of bytes, of files and of canonical JSON; there is one canonical JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 
@@ -27,3 +28,13 @@ def sha256_json(value: Any) -> str:
 def sha256_bytes(data: Any) -> str:
     """Return the SHA-256 of a buffer, hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal; the file is read in blocks.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,432 @@
+"""The record of an artifact: what made it, which files it is, and whether it is the one asked for.
+
+Every artifact (an index, a checkpoint, a model, banks, scores with their detector, figures, a
+report, an enrolment) is a few files vouched for by one record, a JSON file beside them that is
+written last and at one moment::
+
+    {"kind", "schema", "request", "files": {name: sha256}, "facts", "versions", "digest"}
+
+``request`` is a frozen pydantic model, one a kind: everything that decides the content and nothing
+else (no time, no path, no host). *Reuse*, ``asd status`` and ``asd verify`` ask this module alone:
+an artifact is current when the record's request equals the one that the params and the inputs ask
+for now, and whole when its files have the digests that the record names. A shard of the feature
+store has the same fields as HDF5 attributes.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import ValidationError
+
+from asd import __version__
+from asd.atomic import remove, replacing
+from asd.config import Settings
+from asd.digest import canonical_json, sha256_file, sha256_json
+from asd.errors import AsdError, JobError, UsageError
+from asd.progress import note
+
+RECORD = "record.json"
+"""The name of the record of an artifact that is a folder of its own."""
+
+# What the last bits of an artifact depend on.
+_DECISIVE = ("asd", "torch", "transformers", "numpy")
+_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+class Request(Settings):
+    """Base of the requests: all that decides an artifact of one kind.
+
+    Attributes:
+        kind: what the artifact is, such as ``"model"``.
+        verb: the verb that makes it.
+        schema_version: of its files; raised when they are laid out otherwise.
+    """
+
+    kind: ClassVar[str]
+    verb: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as the record holds it."""
+        return self.model_dump(mode="json")
+
+    @property
+    def canonical(self) -> str:
+        """The one JSON text of the request, which requests are compared by."""
+        return canonical_json(self.to_json())
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the request: a run that was interrupted is told by it."""
+        return sha256_json(self.to_json())
+
+
+R = TypeVar("R", bound=Request)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record read back; its own digest has been checked, its files have not.
+
+    Attributes:
+        path: the JSON file.
+        kind: what the artifact is.
+        verb: the verb that makes it.
+        request: what was asked for.
+        files: SHA-256 of each file beside the record, by name.
+        facts: what came of it and decides nothing, such as the last losses.
+        versions: of the package, of Python and of the libraries that made it.
+        digest: SHA-256 of all of this; what is made from the artifact names it.
+    """
+
+    path: Path
+    kind: str
+    verb: str
+    request: Mapping[str, Any]
+    files: Mapping[str, str]
+    facts: Mapping[str, Any]
+    versions: Mapping[str, str]
+    digest: str
+
+    def file(self, name: str) -> Path:
+        """Return one of the files, after checking that it is what was written.
+
+        Raises:
+            JobError: it is missing, cannot be read or is another.
+        """
+        path = self.path.parent / name
+        if name not in self.files:
+            raise JobError(f"{self.path}: does not name {name}; delete it and run {self._remedy}")
+        try:
+            whole = sha256_file(path) == self.files[name]
+        except FileNotFoundError:
+            raise JobError(f"{path}: lost: {self.path.name} names it; run {self._remedy}") from None
+        except OSError as error:
+            raise JobError(f"{path}: cannot be read: {error.strerror or error}") from None
+        if not whole:
+            raise JobError(
+                f"{path}: is not what was written: its contents do not have the digest that was"
+                f" recorded; delete it and run {self._remedy}"
+            )
+        return path
+
+    def check(self) -> Self:
+        """Check every file; see :meth:`file` for the errors."""
+        for name in self.files:
+            self.file(name)
+        return self
+
+    def asked(self, kind: type[R]) -> R:
+        """Return the request as its own type.
+
+        Raises:
+            JobError: it is not one, so another version made it.
+        """
+        try:
+            return kind.model_validate(self.request)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise JobError(
+                f"{self.path}: made by another version ({where}: {first['msg']});"
+                f" run {self._remedy}"
+            ) from None
+
+    @property
+    def _remedy(self) -> str:
+        return f"'asd {self.verb}'"
+
+
+@dataclass
+class Making:
+    """An artifact that is being written; see :func:`making`.
+
+    Attributes:
+        folder: where its files go.
+        facts: what is to be written down beside the request.
+        names: the files that were written, in their order.
+    """
+
+    folder: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[Path]:
+        """Yield a path to write a file to, which takes its place when the block ends well."""
+        with replacing(self.folder / name) as beside:
+            yield beside
+        self.names.append(name)
+
+    def text(self, name: str, content: str) -> None:
+        """Write a file of text in UTF-8, line ends as they are."""
+        with self.file(name) as beside:
+            beside.write_text(content, encoding="utf-8", newline="")
+
+
+@contextmanager
+def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
+    """Write an artifact: its files in the block, its record when the block ends well.
+
+    The record of before is removed first, for half-replaced files must not look whole; files that
+    it named and that are not written again are removed last.
+
+    Args:
+        path: the record.
+        request: what decides the content.
+        libraries: whose versions the last bits depend on, by the names of their packages.
+
+    Raises:
+        JobError: the disk is full or the folder cannot be written.
+    """
+    before = _files_of(path)
+    remove(path)
+    made = Making(path.parent)
+    yield made
+    write_record(path, request, made.names, made.facts, *libraries)
+    for name in before - set(made.names):
+        remove(path.parent / name)
+
+
+def write_record(
+    path: Path,
+    request: Request,
+    names: list[str],
+    facts: Mapping[str, Any],
+    *libraries: str,
+) -> Record:
+    """Write the record of files that lie beside it already, whole or not at all."""
+    content: dict[str, Any] = {
+        "kind": request.kind,
+        "schema": request.schema_version,
+        "request": request.to_json(),
+        "files": {name: sha256_file(path.parent / name) for name in sorted(names)},
+        "facts": dict(facts),
+        "versions": versions(*libraries),
+    }
+    content["digest"] = sha256_json(content)
+    with replacing(path) as beside:
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        beside.write_text(text, encoding="utf-8")
+    return _parse(path, content, type(request))
+
+
+def read_record(path: Path, kind: type[Request]) -> Record:
+    """Read a record and check that it is what was written; the files beside it are not looked at.
+
+    Raises:
+        UsageError: there is none.
+        JobError: it is damaged, of another kind or of another schema.
+    """
+    return _parse(path, _load(path, kind), kind)
+
+
+def is_current(path: Path, request: Request) -> bool:
+    """Return whether the artifact of exactly this request is there and whole."""
+    return not lack(path, request, whole=True)
+
+
+def lack(path: Path, request: Request | None, whole: bool = False) -> str:
+    """Say why what is there is not what is asked for; ``""`` where it is.
+
+    Args:
+        path: the record.
+        request: what is asked for now; None where only the files are judged.
+        whole: read the files too and compare their digests; else they need only be there.
+    """
+    if not path.exists():
+        return "missing"
+    kind = type(request) if request is not None else Request
+    try:
+        record = read_record(path, kind) if request is not None else read_any(path)
+        if request is not None and canonical_json(record.request) != request.canonical:
+            changed = difference(record.request, request.to_json())
+            return f"other settings ({changed or 'in another form'})"
+        for name in record.files:
+            if not (path.parent / name).is_file():
+                return f"{name} is gone"
+        if whole:
+            record.check()
+    except AsdError:
+        return "damaged"
+    return ""
+
+
+def read_any(path: Path) -> Record:
+    """Read a record of any kind, as :func:`read_record` does."""
+    return _parse(path, _load(path, None), None)
+
+
+def difference(was: Any, now: Any, shown: int = 3) -> str:
+    """Say how two nested mappings differ, such as ``"config.hop 512 -> 256"``; ``""`` if not.
+
+    Digests are named and not shown. A key that one of them has not counts as null.
+    """
+    before, after = _flat(was), _flat(now)
+    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    said = [
+        f"another {key}"
+        if any(_is_digest(values.get(key)) for values in (before, after))
+        else f"{key} {_short(before.get(key))} -> {_short(after.get(key))}"
+        for key in changed[:shown]
+    ]
+    more = [f"{len(changed) - shown} more"] if len(changed) > shown else []
+    return ", ".join([*said, *more])
+
+
+def versions(*libraries: str) -> dict[str, str]:
+    """Return the versions of this package, of Python and of libraries.
+
+    Example:
+        >>> sorted(versions("numpy"))
+        ['asd', 'numpy', 'python']
+    """
+    return {
+        "asd": __version__,
+        "python": platform.python_version(),
+        **{library: version(library) for library in libraries},
+    }
+
+
+def drift(recorded: Mapping[str, Any]) -> list[str]:
+    """Return which of the recorded versions are not those of here, by major and minor number.
+
+    Example:
+        >>> drift({**versions("numpy"), "python": "2.7"})
+        []
+    """
+    found = []
+    for name in _DECISIVE:
+        try:
+            here = __version__ if name == "asd" else version(name)
+        except PackageNotFoundError:
+            continue
+        made = " ".join(str(recorded.get(name, here)).split())
+        if made.split(".")[:2] != here.split(".")[:2]:
+            found.append(f"{name} {made} (here {here})")
+    return found
+
+
+def tell_drift(kind: str, recorded: Any) -> None:
+    """Say once on standard error if an artifact was made with other versions; never fails."""
+    changed = drift(recorded) if isinstance(recorded, Mapping) else []
+    if changed:
+        note(f"a {kind} was made with {', '.join(changed)}; last digits may differ")
+
+
+def tell_drift_of(path: Path) -> None:
+    """Do so with the versions that a record names; it may be missing or damaged."""
+    try:
+        record = read_any(path)
+    except AsdError:
+        return
+    tell_drift(record.kind, record.versions)
+
+
+def prune(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """Remove what lies in a folder and is not wanted, but for hidden files; return what it was."""
+    import shutil
+
+    if not folder.is_dir():
+        return []
+    gone = [path for path in sorted(folder.iterdir()) if path.name[0] != "." and not wanted(path)]
+    for path in gone:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            remove(path)
+    return gone
+
+
+def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
+    what = kind.kind if kind is not None else "artifact"
+    verb = kind.verb if kind is not None else ""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        rest = {key: value for key, value in content.items() if key != "digest"}
+        if kind is not None and (content["kind"], content["schema"]) != (
+            kind.kind,
+            kind.schema_version,
+        ):
+            raise ValueError(
+                f"{content['kind']} of schema {content['schema']}, this version reads"
+                f" {kind.kind} of schema {kind.schema_version}"
+            )
+        if sha256_json(rest) != content["digest"]:
+            raise ValueError("its contents do not have the digest that was recorded")
+        files, facts = content["files"], content["facts"]
+        if not all(isinstance(part, dict) for part in (content["request"], files, facts)):
+            raise ValueError("other contents")
+        if any(".." in name or name.startswith((".", "/")) for name in files):
+            raise ValueError("it names files elsewhere")
+        return content
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such {what}; run 'asd {verb}' first") from None
+    except OSError as error:
+        raise JobError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split())
+        way_out = f"; delete it and run 'asd {verb}'" if verb else ""
+        raise JobError(f"{path}: not a readable record of a {what} ({reason}){way_out}") from None
+
+
+def _parse(path: Path, content: Mapping[str, Any], kind: type[Request] | None) -> Record:
+    return Record(
+        path=path,
+        kind=str(content["kind"]),
+        verb=kind.verb if kind is not None else VERBS.get(str(content["kind"]), ""),
+        request=content["request"],
+        files=content["files"],
+        facts=content["facts"],
+        versions=content["versions"],
+        digest=str(content["digest"]),
+    )
+
+
+VERBS = {
+    "index": "index",
+    "checkpoint": "finetune",
+    "model": "train",
+    "banks": "embed",
+    "scores": "score",
+    "figures": "evaluate",
+    "report": "report",
+    "enrolment": "enroll",
+    "download": "download",
+}
+"""The verb that makes an artifact of each kind."""
+
+
+def _files_of(path: Path) -> set[str]:
+    try:
+        return set(read_any(path).files)
+    except AsdError:
+        return set()
+
+
+def _flat(values: Any, above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{name}.")
+        else:
+            found[name] = value
+    return found
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and value.isalnum()
+
+
+def _short(value: Any) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,218 @@
+"""The clip table: one row a clip, the same columns from the index to the scores.
+
+Every room that speaks of clips carries this table or columns of it: the index is made of its rows,
+a shard and a bank hold it beside their values, and scores are joined by it. What a clip's recording
+is, and where in it the clip begins, are columns; nothing is read back out of a name.
+
+A clip that is one of the windows of a long recording is *named* by where it begins, in the form of
+a W3C media fragment, ``long.wav#t=20`` (Media Fragments URI 1.0, section 4.2). That name is what a
+person reads and types.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+TEXTS = ("name", "recording", "section", "split", "domain", "label", "attributes", "content")
+COLUMNS = (*TEXTS, "start")
+TRUTH = ("domain", "label", "attributes")
+"""What a scorer may not see of test clips."""
+
+
+class Row(Protocol):
+    """What a row of the table is made of; a clip of the index is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def recording(self) -> str: ...
+    @property
+    def section(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def domain(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def attributes(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+
+
+class ClipTable:
+    """The table of N clips, by column.
+
+    Args:
+        rows: (N,) structured array with the fields :data:`COLUMNS`: bytes in UTF-8, and ``start``
+            as int32. Further fields are left out.
+
+    Attributes:
+        name: (N,) the clips' names, unique among the clips of one machine and split.
+        recording: (N,) the name of the recording that each is of; its own name where it is whole.
+        start: (N,) int32, the sample at the used rate at which it begins in its recording.
+        section: (N,) such as ``"00"``.
+        split: (N,) ``"train"`` or ``"test"``.
+        domain: (N,) ``"source"``, ``"target"`` or ``""``.
+        label: (N,) ``"normal"``, ``"anomaly"`` or ``""``.
+        attributes: (N,) operating attributes as ``key=value`` joined by ``;``.
+        content: (N,) what identifies the samples (:func:`content_digest`), hexadecimal.
+    """
+
+    def __init__(self, rows: np.ndarray) -> None:
+        if rows.dtype.names is None or not set(COLUMNS) <= set(rows.dtype.names):
+            raise ValueError(f"the clips table has the columns {rows.dtype.names}, not {COLUMNS}")
+        self._rows = rows
+
+    @classmethod
+    def of(cls, clips: Iterable[Row]) -> ClipTable:
+        """Return the table of clips, in their order; texts take the width that they need."""
+        listed = list(clips)
+        columns: dict[str, Sequence[object]] = {
+            column: [getattr(clip, column) for clip in listed] for column in COLUMNS
+        }
+        return cls.of_columns(columns)
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Sequence[object]]) -> ClipTable:
+        """Return the table of columns (N,) by name; a missing one is empty, or 0."""
+        count = max(map(len, columns.values()), default=0)
+        encoded = {
+            column: _encoded(columns.get(column, ("",) * count))  # type: ignore[arg-type]
+            for column in TEXTS
+        }
+        layout = [(column, f"S{max(texts.itemsize, 1)}") for column, texts in encoded.items()]
+        rows = np.zeros(count, np.dtype([*layout, ("start", "<i4")]))
+        for column, texts in encoded.items():
+            rows[column] = texts
+        rows["start"] = columns.get("start", 0)
+        return cls(rows)
+
+    @classmethod
+    def joined(cls, tables: Sequence[ClipTable]) -> ClipTable:
+        """Return the rows of several tables, one table after the other."""
+        return cls(np.concatenate([table._rows[list(COLUMNS)] for table in tables]))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ClipTable):
+            return NotImplemented
+        return len(self) == len(other) and all(
+            np.array_equal(self._rows[column], other._rows[column]) for column in COLUMNS
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The structured array (N,)."""
+        return self._rows
+
+    def column(self, name: str) -> tuple[str, ...] | np.ndarray:
+        """Return one column (N,): texts, or the starts as int32."""
+        found: tuple[str, ...] | np.ndarray = getattr(self, name)
+        return found
+
+    @cached_property
+    def name(self) -> tuple[str, ...]:
+        return self._texts("name")
+
+    @cached_property
+    def recording(self) -> tuple[str, ...]:
+        return self._texts("recording")
+
+    @cached_property
+    def section(self) -> tuple[str, ...]:
+        return self._texts("section")
+
+    @cached_property
+    def split(self) -> tuple[str, ...]:
+        return self._texts("split")
+
+    @cached_property
+    def domain(self) -> tuple[str, ...]:
+        return self._texts("domain")
+
+    @cached_property
+    def label(self) -> tuple[str, ...]:
+        return self._texts("label")
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        return self._texts("attributes")
+
+    @cached_property
+    def content(self) -> tuple[str, ...]:
+        return self._texts("content")
+
+    @property
+    def start(self) -> np.ndarray:
+        found: np.ndarray = self._rows["start"]
+        return found
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that have clips, sorted."""
+        return tuple(sorted(set(self.section)))
+
+    def only(self, rows: np.ndarray) -> ClipTable:
+        """Return some of the clips, by a mask (N,) or by their numbers (n,)."""
+        return ClipTable(self._rows[rows])
+
+    def without_truth(self) -> ClipTable:
+        """Return the table as a scorer may see test clips: no domain, label or attributes."""
+        columns: dict[str, Sequence[object]] = {
+            column: self.column(column)
+            for column in COLUMNS
+            if column not in TRUTH  # type: ignore[misc]
+        }
+        return ClipTable.of_columns(columns)
+
+    def _texts(self, column: str) -> tuple[str, ...]:
+        return tuple(np.char.decode(self._rows[column], "utf-8").tolist())
+
+
+def window_name(recording: str, seconds: float) -> str:
+    """Return the name of the window that begins ``seconds`` after a recording's start.
+
+    Example:
+        >>> window_name("long.wav", 20.0), window_name("long.wav", 587.2985)
+        ('long.wav#t=20', 'long.wav#t=587.2985')
+    """
+    return f"{recording}#t={seconds:.6f}".rstrip("0").rstrip(".") if seconds else f"{recording}#t=0"
+
+
+def content_digest(digest: str, start: int, length: int) -> str:
+    """Return what identifies a clip of a recording: SHA-256, hexadecimal.
+
+    That of the file, for a clip that begins where its recording begins; of a later window that of
+    the file's digest, the start and the length.
+    """
+    if not start:
+        return digest
+    return hashlib.sha256(f"{digest} {start} {length}".encode()).hexdigest()
+
+
+def by_recording(table: ClipTable) -> list[np.ndarray]:
+    """Return the rows (n,) of each recording of a section, in the order of their first clips."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for row, key in enumerate(zip(table.section, table.recording, strict=True)):
+        found.setdefault(key, []).append(row)
+    return [np.array(rows) for rows in found.values()]
+
+
+def _encoded(texts: Sequence[str]) -> np.ndarray:
+    """Return texts as UTF-8 bytes (N,)."""
+    try:
+        return np.array(texts, "S")  # many times faster, and knows ASCII alone
+    except UnicodeEncodeError:
+        return np.array([text.encode() for text in texts], "S")

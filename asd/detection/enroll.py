@@ -1,0 +1,482 @@
+"""Enrolling normal recordings: detectors of a machine that know them, and no network is trained.
+
+An enrolment is an artifact of its own, ``data/enrolled/<machine>/<NNNN>/``: one fitted detector for
+each system that is scored, and a record. It is written beside and takes its place in one rename, so
+that all systems have it or none; taking the last one back is one rename too. Banks and scores are
+never touched: an enrolment names the scores that it was made from, and where they are made anew it
+no longer counts.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from asd.artifact import RECORD, Making, Record, Request, difference, read_record, write_record
+from asd.atomic import refusals, sync
+from asd.clip_table import ClipTable, content_digest, window_name
+from asd.errors import AsdError, UsageError, unknown_name
+from asd.progress import note
+from asd.scoring.bank import Bank
+from asd.scoring.scored import (
+    FittedDetector,
+    ScoresRequest,
+    load_detector,
+    make_detector,
+    read_detector,
+    read_scores_record,
+    write_scored,
+)
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.clips.audio import Signal
+    from asd.detection.embedder import Embedder
+    from asd.detection.recording import Recording
+    from asd.training.artifact import ModelRequest
+
+
+class EnrolmentRequest(Request):
+    """Everything that decides an enrolment.
+
+    Attributes:
+        machine: the machine type.
+        section, domain: of the recordings.
+        recordings: the SHA-256 of each.
+        before: the digest of the enrolment before; ``""`` for the first.
+        scores: by system, the digest of the scores whose detector was enlarged.
+    """
+
+    kind: ClassVar[str] = "enrolment"
+    verb: ClassVar[str] = "enroll"
+
+    machine: str
+    section: str
+    domain: str
+    recordings: tuple[str, ...]
+    before: str
+    scores: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What enrolling did to the clips that the detectors over one model know.
+
+    Attributes:
+        model: the model.
+        version: the number of the enrolment.
+        section: the section that the clips joined.
+        added: the names of the clips that are new.
+        clips: how many clips there are now.
+        thresholds: of each system over this model alone, the section's threshold before and after,
+            for recordings of one window; those of several windows move with it.
+    """
+
+    model: str
+    version: int
+    section: str
+    added: tuple[str, ...]
+    clips: int
+    thresholds: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One state of the clips that the detectors over a model know.
+
+    Attributes:
+        number: 0 for what was scored.
+        clips: how many clips there are.
+        added: the names of the clips that are more than in the one before.
+    """
+
+    number: int
+    clips: int
+    added: tuple[str, ...]
+
+
+def current_detector(workspace: Workspace, machine: str, system: str) -> FittedDetector:
+    """Return a system's detector of a machine, with what was enrolled since it was scored.
+
+    Raises:
+        UsageError: the system is not scored, or not as the params say now.
+        JobError: the detector is damaged.
+    """
+    path = workspace.score_record(system, machine)
+    verb = f"asd score --machine {machine} --system {system}"
+    if not path.exists():
+        hint = workspace.made_earlier or f"run '{verb}' first"
+        raise UsageError(f"{path}: no detector yet; {hint}")
+    record = read_scores_record(path)
+    asked = record.asked(ScoresRequest)
+    params = workspace.params
+    now = asked.model_copy(
+        update={
+            "members": params.members(system, machine),
+            "join": params.join(system),
+            "rule": params.score,
+        }
+    )
+    if now != asked:
+        changed = difference(asked.to_json(), now.to_json())
+        raise UsageError(f"{path}: scored with other settings ({changed}); run '{verb}'")
+    last = _last(workspace, machine)
+    if last is not None:
+        if last.request["scores"].get(system) == record.digest:
+            return load_detector(last.file(f"{system}.h5"))
+        note(
+            f"{machine}: scored anew since recordings were enrolled; enroll them again, or put"
+            f" them into {workspace.raw / machine}"
+        )
+    return read_detector(record)
+
+
+def choose_section(sections: Sequence[str], section: str | None) -> str:
+    """Return the section to enroll in: the given one, or the only one there is.
+
+    Raises:
+        UsageError: there is no such section, or none is given and there are several.
+    """
+    if section is None and len(sections) > 1:
+        raise UsageError(
+            f"the bank has sections {', '.join(sections)}: say which one with --section"
+        )
+    if section is not None and section not in sections:
+        raise unknown_name("section", section, sections)
+    return section or sections[0]
+
+
+class Enrolment:
+    """The detectors and models of a machine, loaded to enroll recordings.
+
+    Args:
+        workspace: the workspace.
+        machine: the machine type.
+
+    Attributes:
+        detectors: by system, what is scored of the machine.
+        signal: the form of the clips.
+
+    Raises:
+        UsageError: nothing is scored yet.
+        JobError: a detector or a model is damaged.
+    """
+
+    def __init__(self, workspace: Workspace, machine: str) -> None:
+        from asd.detection.embedder import load_ensemble
+
+        self.workspace, self.machine = workspace, machine
+        self.detectors = {
+            system: current_detector(workspace, machine, system)
+            for system in workspace.systems()
+            if workspace.score_record(system, machine).exists()
+        }
+        if not self.detectors:
+            hint = workspace.made_earlier or "run 'asd score' first"
+            raise UsageError(f"{machine}: nothing is scored yet, so there is no detector; {hint}")
+        self._embedders: dict[str, Embedder] = {}
+        for detector in self.detectors.values():
+            missing = {m: v for m, v in detector.models.items() if m not in self._embedders}
+            if missing:
+                self._embedders |= load_ensemble(workspace, detector).embedders
+        self.signal: Signal = next(iter(self._embedders.values())).signal
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that can be enrolled in."""
+        return next(iter(self.detectors.values())).fitted.sections
+
+    def enroll(
+        self, recordings: Sequence[Recording], section: str, domain: str = ""
+    ) -> list[Enrolled]:
+        """Add normal recordings to the detectors, all of them or none.
+
+        Long recordings are cut into clips, as the index does it; one clip is cut or looped. A clip
+        whose content is in the section already adds nothing.
+
+        Args:
+            recordings: normal sound of the section, whole.
+            section: which one.
+            domain: ``"source"``, ``"target"``, or ``""`` where unknown, which counts as source.
+
+        Raises:
+            JobError: the enrolment cannot be written; everything is then as it was.
+        """
+        clips, waves = self._clips(recordings, section, domain)
+        outputs = self._outputs(waves)
+        made = {
+            system: self._enlarged(detector, clips, outputs)
+            for system, detector in self.detectors.items()
+        }
+        before = {system: _count(detector) for system, detector in self.detectors.items()}
+        number = len(list(_folders(self.workspace, self.machine)))
+        if any(_count(detector) > before[system] for system, detector in made.items()):
+            number += 1
+            self._write(number, made, before, recordings, section, domain)
+        return self._account(number, made, before, section)
+
+    def _clips(
+        self, recordings: Sequence[Recording], section: str, domain: str
+    ) -> tuple[ClipTable, np.ndarray]:
+        """Return the clips of recordings, and their samples (n, L) int16."""
+        from asd.detection.recording import window_starts, windows
+
+        length, rate = self.signal.length, self.signal.sample_rate
+        taken = {
+            name
+            for detector in self.detectors.values()
+            for name in detector.fitted.bank.clips.recording
+        }
+        columns: dict[str, list[object]] = {key: [] for key in ("name", "recording", "start")}
+        contents: list[str] = []
+        for recording in recordings:
+            own = _name(recording, taken)
+            starts = window_starts(len(recording.samples), length)
+            for start in starts:
+                name = window_name(own, start / rate) if len(starts) > 1 else own
+                for key, value in (("name", name), ("recording", own), ("start", start)):
+                    columns[key].append(value)
+                contents.append(content_digest(recording.digest, start, length))
+        count = len(contents)
+        table = ClipTable.of_columns(
+            {
+                **columns,
+                "section": [section] * count,
+                "split": ["train"] * count,
+                "domain": [domain] * count,
+                "label": ["normal"] * count,
+                "content": contents,
+            }
+        )
+        return table, np.concatenate([windows(one.samples, length) for one in recordings])
+
+    def _outputs(self, waves: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        known: dict[str, np.ndarray] = {}
+        return {
+            model: embedder.outputs(embedder.features(waves, known))
+            for model, embedder in self._embedders.items()
+        }
+
+    def _enlarged(
+        self,
+        detector: FittedDetector,
+        clips: ClipTable,
+        outputs: Mapping[str, Mapping[str, np.ndarray]],
+    ) -> FittedDetector:
+        """Return a detector that knows the clips that are new to it."""
+        bank = detector.fitted.bank
+        there = set(zip(bank.clips.section, bank.clips.content, strict=True))
+        new = []
+        for row, key in enumerate(zip(clips.section, clips.content, strict=True)):
+            if key not in there:
+                there.add(key)
+                new.append(row)
+        if not new:
+            return detector
+        rows = np.array(new)
+        section = clips.section[0]
+        banks = {
+            model: _joined(
+                bank,
+                clips.only(rows),
+                {name: values[rows] for name, values in outputs[model].items()},
+                _class_of(self._embedders[model].trained.request, section),
+            )
+            for model, bank in detector.fitted.banks.items()
+        }
+        return make_detector(
+            detector.system,
+            detector.machine,
+            detector.definition,
+            detector.fitted.join,
+            detector.rule,
+            banks,
+            detector.models,
+        )
+
+    def _write(
+        self,
+        number: int,
+        made: Mapping[str, FittedDetector],
+        before: Mapping[str, int],
+        recordings: Sequence[Recording],
+        section: str,
+        domain: str,
+    ) -> None:
+        folder = self.workspace.enrolled(self.machine) / f"{number:04d}"
+        beside = folder.with_name(f".{folder.name}.part")
+        last = _last(self.workspace, self.machine)
+        request = EnrolmentRequest(
+            machine=self.machine,
+            section=section,
+            domain=domain,
+            recordings=tuple(recording.digest for recording in recordings),
+            before=last.digest if last is not None else "",
+            scores={
+                system: read_scores_record(self.workspace.score_record(system, self.machine)).digest
+                for system in made
+            },
+        )
+        with refusals(folder):
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            writing = Making(beside)
+            for system, detector in made.items():
+                write_scored(writing, None, detector, system)
+            facts = {"models": _models(made, before)}
+            write_record(beside / RECORD, request, writing.names, facts, "numpy", "torch")
+            sync(beside)
+            for void in self.workspace.enrolled(self.machine).glob("[0-9]*"):
+                if int(void.name) >= number:
+                    shutil.rmtree(void)
+            beside.rename(folder)
+            sync(folder.parent)
+
+    def _account(
+        self,
+        number: int,
+        made: Mapping[str, FittedDetector],
+        before: Mapping[str, int],
+        section: str,
+    ) -> list[Enrolled]:
+        found = []
+        for model, facts in _models(made, before).items():
+            thresholds = {
+                system: (
+                    self.detectors[system].deciding[section].threshold().value,
+                    detector.deciding[section].threshold().value,
+                )
+                for system, detector in made.items()
+                if set(detector.models) == {model}
+            }
+            added = tuple(facts["added"])
+            found.append(Enrolled(model, number, section, added, facts["clips"], thresholds))
+        return found
+
+
+def versions(workspace: Workspace, machine: str) -> dict[str, list[Version]]:
+    """Return the versions of the clips that detectors know, by model, the current one last.
+
+    Raises:
+        UsageError: nothing is scored yet.
+        JobError: a record is damaged.
+    """
+    found: dict[str, list[Version]] = {}
+    for system in workspace.systems():
+        path = workspace.score_record(system, machine)
+        if not path.exists():
+            continue
+        detector = read_detector(read_scores_record(path))
+        for model in detector.models:
+            found.setdefault(model, [Version(0, _count(detector), ())])
+    if not found:
+        hint = workspace.made_earlier or "run 'asd score' first"
+        raise UsageError(f"{machine}: nothing is scored yet, so there is no detector; {hint}")
+    for number, folder in enumerate(_folders(workspace, machine), start=1):
+        record = read_record(folder / RECORD, EnrolmentRequest)
+        for model, facts in record.facts["models"].items():
+            version = Version(number, facts["clips"], tuple(facts["added"]))
+            found.setdefault(model, []).append(version)
+    return found
+
+
+def undo(workspace: Workspace, machine: str) -> dict[str, Version]:
+    """Take the last enrolment back, and return what it had added, by model; nothing if none.
+
+    Raises:
+        JobError: it cannot be removed.
+    """
+    folders = list(_folders(workspace, machine))
+    if not folders:
+        return {}
+    last = folders[-1]
+    try:
+        models = read_record(last / RECORD, EnrolmentRequest).facts["models"]
+    except AsdError:
+        models = {}  # a damaged one is taken back like any other
+    gone = last.with_name(f".{last.name}.part")
+    with refusals(last):
+        shutil.rmtree(gone, ignore_errors=True)
+        last.rename(gone)
+        sync(last.parent)
+    shutil.rmtree(gone, ignore_errors=True)
+    return {
+        model: Version(len(folders), facts["clips"], tuple(facts["added"]))
+        for model, facts in models.items()
+    }
+
+
+def _folders(workspace: Workspace, machine: str) -> list[Path]:
+    """Return the folders of the enrolments that still count, the first one first.
+
+    One whose scores were all made anew does not, nor does any other then; what does not count is
+    removed with the next enrolment that is written.
+    """
+    folder = workspace.enrolled(machine)
+    found = sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
+    if not found:
+        return []
+    try:
+        scores = read_record(found[-1] / RECORD, EnrolmentRequest).request["scores"]
+    except AsdError:
+        return found
+    for system, digest in scores.items():
+        path = workspace.score_record(system, machine)
+        if path.exists() and read_scores_record(path).digest == digest:
+            return found
+    return []
+
+
+def _last(workspace: Workspace, machine: str) -> Record | None:
+    folders = _folders(workspace, machine)
+    return read_record(folders[-1] / RECORD, EnrolmentRequest) if folders else None
+
+
+def _models(
+    made: Mapping[str, FittedDetector], before: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Return, by model, how many clips are known now and which are new."""
+    found: dict[str, dict[str, Any]] = {}
+    for system, detector in made.items():
+        names = detector.fitted.bank.clips.name
+        for model in detector.models:
+            found.setdefault(model, {"clips": len(names), "added": list(names[before[system] :])})
+    return found
+
+
+def _count(detector: FittedDetector) -> int:
+    return len(detector.fitted.bank)
+
+
+def _joined(bank: Bank, clips: ClipTable, outputs: Mapping[str, np.ndarray], number: int) -> Bank:
+    """Return a bank with clips added at its end; ``number`` is their class."""
+    # No model has learned from what is enrolled.
+    given = {**outputs, "held_out": np.ones(len(clips), np.float32)}
+    return Bank(
+        ClipTable.joined([bank.clips, clips]),
+        np.concatenate([bank.classes, np.full(len(clips), number, np.int32)]),
+        {name: np.concatenate([values, given[name]]) for name, values in bank.arrays.items()},
+    )
+
+
+def _name(recording: Recording, taken: set[str]) -> str:
+    """Name a recording by its file, and apart from all others."""
+    file = Path(recording.name)
+    name = file.name
+    if name in taken:
+        name = f"{file.stem}_{recording.digest[:8]}{file.suffix}"
+    taken.add(name)
+    return name
+
+
+def _class_of(request: ModelRequest, section: str) -> int:
+    """Return the primary class of a clip whose section is all that is known of it."""
+    if request.task == "sections":
+        return request.classes.index(section)
+    # A clip as it is, among the transformations of clips; its operating state is not known.
+    return 0 if request.task == "transformations" else -1

@@ -1,0 +1,55 @@
+"""The stages: one file each, in the order of the work, each a request and a run.
+
+A stage is one arrow of the journey of a recording, one DVC stage, one `asd` verb and one function
+``run(workspace, ...)`` here, which works without DVC. ``run`` yields what it did, item by item;
+what is current by its record is kept. An item that fails is told at the end and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from asd.errors import AsdError, JobError, UsageError
+
+STAGES = (
+    "synth",
+    "index",
+    "finetune",
+    "extract",
+    "train",
+    "embed",
+    "score",
+    "evaluate",
+    "report",
+)
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+_SHOWN = 10
+
+
+def each(items: Iterable[Item], work: Callable[[Item], Iterator[T]]) -> Iterator[T]:
+    """Yield what is done for each item; what fails is told when all the others are done.
+
+    Raises:
+        AsdError: an item failed: its own error if there is one item; else one line for each
+            failure, as wrong use where nothing else came of it, and otherwise as a failed job.
+    """
+    failed: list[AsdError] = []
+    tried = 0
+    for item in items:
+        tried += 1
+        try:
+            yield from work(item)
+        except AsdError as error:
+            failed.append(error)
+    if not failed:
+        return
+    if tried == 1:
+        raise failed[0]
+    lines = list(dict.fromkeys(str(error) for error in failed))
+    hidden = len(lines) - _SHOWN
+    shown = lines[:_SHOWN] + ([f"... and {hidden} more failures"] if hidden > 0 else [])
+    wrong_use = len(failed) == tried and all(isinstance(one, UsageError) for one in failed)
+    raise (UsageError if wrong_use else JobError)("\n".join(shown))

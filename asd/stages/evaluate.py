@@ -1,0 +1,313 @@
+"""evaluate: the official numbers of the scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asd import __version__
+from asd.artifact import Request, is_current, lack, making, prune
+from asd.errors import JobError, UsageError
+from asd.stages.index import clips_of, record_digest
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.clips.record import Clip
+    from asd.metrics.rules import Rules
+    from asd.metrics.section import System
+    from asd.metrics.summary import Assessment
+    from asd.metrics.truth import Key, Truth
+
+NAME = "evaluate.json"
+
+
+class FiguresRequest(Request):
+    """Everything that decides the official numbers.
+
+    Attributes:
+        rules: the challenge year.
+        resamples, seed: of the intervals.
+        index: by machine, the digest of the index, which has the truth.
+        scores: by system and machine, the digests of the scores.
+    """
+
+    kind: ClassVar[str] = "figures"
+    verb: ClassVar[str] = "evaluate"
+
+    rules: str
+    resamples: int
+    seed: int
+    index: dict[str, str]
+    scores: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of systems, and where they were written."""
+
+    systems: Sequence[System]
+    assessments: Sequence[Assessment]
+    document: Mapping[str, Any]
+    path: Path
+
+
+def run(workspace: Workspace, systems: Sequence[str] = ()) -> Figures:
+    """Compute the official score of every system that is scored, with 95 % bootstrap intervals.
+
+    Args:
+        workspace: the workspace, or one of its seeds.
+        systems: the systems; none for all of the params that have scores.
+
+    Raises:
+        UsageError: there is no index, or there are no scores.
+        JobError: a file is not what was written, or scores are not of the clips of the index.
+    """
+    chosen = scored_systems(workspace, systems)
+    asked = request(workspace, chosen)
+    read, assessments = assess_systems(workspace, chosen)
+    document = document_of(asked.rules, asked.resamples, asked.seed, assessments)
+    path = workspace.reports / "metrics.json"
+    if not is_current(workspace.reports / NAME, asked):
+        write_figures(workspace.reports / NAME, asked, document, read, assessments)
+    for folder, suffix in (("roc", ".csv"), ("official", "_result.csv")):
+        names = {f"{name}{suffix}" for name in chosen}
+        (workspace.reports / folder).mkdir(parents=True, exist_ok=True)
+        prune(workspace.reports / folder, lambda file, names=names: file.name in names)  # type: ignore[misc]
+    return Figures(read, assessments, document, path)
+
+
+def request(workspace: Workspace, systems: Sequence[str]) -> FiguresRequest:
+    """Return what the figures of systems would be made of now.
+
+    Raises:
+        UsageError: an index is missing, or a system has no scores.
+    """
+    from asd.scoring.scored import read_scores_record
+
+    params = workspace.params
+    return FiguresRequest(
+        rules=params.dataset.rules,
+        resamples=params.evaluate.bootstrap,
+        seed=params.evaluate.seed,
+        index={machine: record_digest(workspace, machine) for machine in workspace.machines()},
+        scores={
+            system: {
+                machine: read_scores_record(workspace.score_record(system, machine)).digest
+                for machine in _scored_machines(workspace, system)
+            }
+            for system in systems
+        },
+    )
+
+
+def lacks(workspace: Workspace) -> dict[str, str]:
+    """Say of each system why its figures are not those asked for.
+
+    Raises:
+        AsdError: there is no index, or no scores.
+    """
+    path = workspace.reports / NAME
+    systems = workspace.systems()
+    if not path.exists():
+        return dict.fromkeys(systems, "missing")
+    known = scored_systems(workspace, ())
+    why = lack(path, request(workspace, known))
+    return {
+        system: why if system in known else "not evaluated: no scores yet" for system in systems
+    }
+
+
+def scored_systems(workspace: Workspace, chosen: Sequence[str]) -> tuple[str, ...]:
+    """Return the chosen systems, or all of the params that have scores.
+
+    Raises:
+        UsageError: none has, or a chosen one has none.
+    """
+    known = workspace.systems(chosen)
+    scored = tuple(name for name in known if any(_scored_machines(workspace, name)))
+    missing = [name for name in known if name not in scored]
+    if missing and (chosen or not scored):
+        folder = workspace.score_record(missing[0], "").parent
+        hint = workspace.made_earlier or "run 'asd score' first"
+        raise UsageError(f"{folder}: no scores yet; {hint}")
+    return scored
+
+
+def truth_of(
+    workspace: Workspace, clips: Mapping[str, Sequence[Clip]] | None = None
+) -> dict[Key, Truth]:
+    """Return the ground truth of the sections that can be scored: those with training clips.
+
+    Raises:
+        UsageError: there is no index.
+        JobError: it is not what was written, or the windows of a recording disagree.
+    """
+    from asd.metrics.truth import LABELS, Truth
+
+    if clips is None:
+        clips = {machine: clips_of(workspace, machine) for machine in workspace.machines()}
+    every = [clip for of_machine in clips.values() for clip in of_machine]
+    trained = {(c.machine, c.section) for c in every if c.usable and c.split == "train"}
+    known: dict[Key, dict[str, tuple[bool | None, str]]] = {}
+    unusable: dict[Key, int] = {}
+    for clip in every:
+        key = (clip.machine, clip.section)
+        if clip.split != "test" or key not in trained:
+            continue
+        of_section = known.setdefault(key, {})
+        if not clip.usable:
+            unusable[key] = unusable.get(key, 0) + 1
+            continue
+        said = (LABELS[clip.label], clip.domain)
+        if of_section.setdefault(clip.recording, said) != said:
+            raise JobError(
+                f"{workspace.index_path(clip.machine)}: windows of '{clip.recording}' differ in"
+                " label or domain; run 'asd index' again"
+            )
+    return {
+        key: Truth(
+            *key,
+            {name: label for name, (label, _) in of_section.items()},
+            {name: domain for name, (_, domain) in of_section.items()},
+            unusable.get(key, 0),
+        )
+        for key, of_section in sorted(known.items())
+    }
+
+
+def read_systems(
+    workspace: Workspace, systems: Sequence[str], truth: Mapping[Key, Truth]
+) -> list[System]:
+    """Join the scores of systems to the truth, recording by recording.
+
+    Raises:
+        JobError: a recording has no score, or a score is of no recording of the index.
+    """
+    return [_system(workspace, name, truth) for name in systems]
+
+
+def assess_systems(
+    workspace: Workspace, systems: Sequence[str]
+) -> tuple[list[System], list[Assessment]]:
+    """Return systems of a workspace with their figures by its rules; none without test clips."""
+    from asd.metrics.rules import RULES
+    from asd.metrics.summary import assess
+
+    config = workspace.params.evaluate
+    truth = truth_of(workspace)
+    if not truth:
+        return [], []
+    read = read_systems(workspace, systems, truth)
+    rules: Rules = RULES[workspace.params.dataset.rules]
+    return read, [assess(system, rules, config.bootstrap, config.seed) for system in read]
+
+
+def document_of(
+    rules: str, resamples: int, seed: int, assessments: Sequence[Assessment]
+) -> dict[str, Any]:
+    """Return what metrics.json holds: nested mappings of fractions, and what made them."""
+    return {
+        "rules": rules,
+        "bootstrap": {"resamples": resamples, "seed": seed},
+        "version": __version__,
+        "systems": {assessment.name: assessment.to_json() for assessment in assessments},
+    }
+
+
+def figure_texts(
+    document: Mapping[str, Any], systems: Sequence[System], assessments: Sequence[Assessment]
+) -> dict[str, str]:
+    """Return the files of figures by name: metrics.json, roc/ and official/."""
+    from asd.metrics.official_csv import result_csv, roc_csv
+
+    texts = {"metrics.json": json_text(document)}
+    for system, assessment in zip(systems, assessments, strict=True):
+        texts[f"roc/{system.name}.csv"] = roc_csv(system.sections)
+        texts[f"official/{system.name}_result.csv"] = result_csv(assessment)
+    return texts
+
+
+def write_figures(
+    path: Path,
+    asked: FiguresRequest,
+    document: Mapping[str, Any],
+    systems: Sequence[System],
+    assessments: Sequence[Assessment],
+) -> None:
+    """Write the files of figures beside their record at ``path``."""
+    with making(path, asked, "numpy") as made:
+        for name, text in figure_texts(document, systems, assessments).items():
+            made.text(name, text)
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return a document as metrics.json has it."""
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _scored_machines(workspace: Workspace, system: str) -> tuple[str, ...]:
+    return tuple(
+        machine
+        for machine in workspace.machines()
+        if workspace.score_record(system, machine).is_file()
+    )
+
+
+def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:
+    from asd.metrics.section import System
+    from asd.scoring.scored import read_scores_record, read_table
+
+    machines = dict.fromkeys(machine for machine, _ in truth)
+    tables = {}
+    for machine in machines:
+        path = workspace.score_record(name, machine)
+        tables[machine] = (path, read_table(read_scores_record(path)))
+    sections, unlabelled = [], []
+    for key, true in truth.items():
+        if not true.labels:
+            unlabelled.append(f"{true}: none of its {true.unusable} test clips is usable")
+            continue
+        if true.unlabelled:
+            unlabelled.append(f"{true}: {true.unlabelled} of {len(true.labels)} clips unlabelled")
+        path, table = tables[key[0]]
+        rows = {table.name[row]: row for row in table.rows() if table.section[row] == key[1]}
+        _check_same(path, true, rows)
+        if not true.unlabelled:
+            sections.append(_section(true, table, rows))
+    unusable = sum(true.unusable for true in truth.values())
+    return System(name, tuple(sections), tuple(unlabelled), unusable)
+
+
+def _check_same(path: Path, true: Truth, rows: Mapping[str, int]) -> None:
+    missing, foreign = true.labels.keys() - rows.keys(), rows.keys() - true.labels.keys()
+    if missing:
+        named = ", ".join(sorted(missing)[:3]) + (", ..." if len(missing) > 3 else "")
+        raise JobError(
+            f"{path}: {len(missing)} of {len(true.labels)} clips of {true} have no score ({named});"
+            " run 'asd score' again"
+        )
+    if foreign:
+        raise JobError(
+            f"{path}: clip '{min(foreign)}' of {true} is not in the index; run 'asd score' again"
+        )
+
+
+def _section(true: Truth, table: Any, rows: Mapping[str, int]) -> Any:
+    import numpy as np
+
+    from asd.metrics.section import Section
+
+    names = sorted(true.labels)
+    order = [rows[name] for name in names]
+    return Section(
+        machine=true.machine,
+        section=true.section,
+        names=tuple(names),
+        labels=np.array([bool(true.labels[name]) for name in names]),
+        domains=np.array([true.domains[name] for name in names], dtype=np.str_),
+        scores=table.score[order],
+        decisions=table.anomalous[order],
+    )

@@ -1,0 +1,93 @@
+"""finetune: the pre-trained model, fitted to the machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asd.artifact import RECORD, lack
+from asd.config import FinetuneConfig
+from asd.errors import AsdError
+from asd.stages.extract import reads_checkpoint
+from asd.stages.index import clips_of
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.clips.record import Clip
+    from asd.finetuning.artifact import CheckpointRequest
+    from asd.finetuning.run import Account
+
+
+def is_needed(workspace: Workspace) -> bool:
+    """Return whether any feature of the params reads the fine-tuned checkpoint."""
+    return any(reads_checkpoint(workspace, feature) for feature in workspace.params.features)
+
+
+def run(workspace: Workspace) -> Iterator[Account]:
+    """Fine-tune the pre-trained model on the training clips of all machines.
+
+    Nothing where no feature reads a checkpoint. One that is there already for the same clips and
+    params is kept; an interrupted run goes on from where it was.
+
+    Raises:
+        UsageError: the parameters, the base and the clips do not go together.
+        JobError: there is no training clip, or the disk is full.
+    """
+    from asd.finetuning.run import finetune
+
+    # The stage has an output whether or not a feature reads it.
+    workspace.ptm.mkdir(parents=True, exist_ok=True)
+    if not is_needed(workspace):
+        return
+    index = workspace.params.index
+    yield finetune(
+        workspace.raw,
+        _clips(workspace),
+        index.sample_rate,
+        index.channel,
+        _config(workspace),
+        workspace.ptm,
+        workspace.checkpoints / "train" / "ptm",
+    )
+
+
+def request(workspace: Workspace) -> CheckpointRequest:
+    """Return what the checkpoint would be made of now; no weights are fetched from a hub.
+
+    Raises:
+        UsageError: there is no index, or the base is not here.
+    """
+    from asd.finetuning.artifact import read_checkpoint_record
+    from asd.finetuning.base import BUILTIN, base_digest, find_base
+    from asd.finetuning.plan import request_of, training_clips
+
+    config, index = _config(workspace), workspace.params.index
+    training = training_clips(_clips(workspace))
+    if config.base in BUILTIN or (workspace.root / config.base).is_dir():
+        digest = base_digest(config.base, find_base(config.base), config.seed)
+    else:
+        # What lies on the hub under this name is taken to be what was fetched then.
+        was = read_checkpoint_record(workspace.ptm).request["base"]
+        digest = was["digest"] if was["name"] == config.base else ""
+    return request_of(training, index.sample_rate, index.channel, config, digest)
+
+
+def lacks(workspace: Workspace) -> str:
+    """Say how the checkpoint differs from the params and the training clips; ``""`` if not."""
+    path = workspace.ptm / RECORD
+    if not path.is_file():
+        return "missing"
+    try:
+        return lack(path, request(workspace))
+    except AsdError as error:
+        return str(error)
+
+
+def _clips(workspace: Workspace) -> list[Clip]:
+    return [clip for machine in workspace.machines() for clip in clips_of(workspace, machine)]
+
+
+def _config(workspace: Workspace) -> FinetuneConfig:
+    config = workspace.params.finetune
+    folder = workspace.root / config.base
+    return config.model_copy(update={"base": str(folder)}) if folder.is_dir() else config

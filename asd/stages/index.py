@@ -1,0 +1,193 @@
+"""index: what recordings there are, what each is, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from asd.artifact import Request, difference, making, prune, read_record
+from asd.clips.record import Clip, index_text, read_index
+from asd.config import IndexConfig
+from asd.digest import sha256_file, sha256_json
+from asd.errors import AsdError
+from asd.stages import each
+from asd.workspace import Workspace
+
+
+class IndexRequest(Request):
+    """Everything that decides an index: how recordings are read, and which there are."""
+
+    kind: ClassVar[str] = "index"
+    verb: ClassVar[str] = "index"
+
+    machine: str
+    config: IndexConfig
+    recordings: str
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What an index holds.
+
+    Attributes:
+        machine: the machine type.
+        clips, recordings: usable clips, and the recordings that they are of.
+        train, test: usable clips by split.
+        sections: those of usable clips.
+        treated: usable clips that something was done to.
+        rejected: recordings that are not used, by reason.
+    """
+
+    machine: str
+    clips: int
+    recordings: int
+    train: int
+    test: int
+    sections: tuple[str, ...]
+    treated: int
+    rejected: Mapping[str, int]
+
+
+def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]:
+    """List the recordings of machines (default: all) in ``data/index/<machine>.csv``.
+
+    A recording that cannot be used is listed with the reason, and never stops the run.
+
+    Raises:
+        UsageError: a machine's folder is missing or empty.
+    """
+
+    def work(machine: str) -> Iterator[Indexed]:
+        from asd.clips.index import index_machine
+
+        clips = index_machine(workspace.raw, machine, workspace.params.index)
+        path = workspace.index_path(machine)
+        request = IndexRequest(
+            machine=machine, config=workspace.params.index, recordings=_digest(clips)
+        )
+        with making(path.with_suffix(".json"), request) as made:
+            made.text(path.name, index_text(clips))
+        yield summary(machine, clips)
+
+    yield from each(workspace.machines(machines), work)
+    if not machines:
+        named = workspace.machines()
+        prune(workspace.index_path("").parent, lambda path: path.stem in named)
+
+
+def summary(machine: str, clips: Sequence[Clip]) -> Indexed:
+    """Say what an index holds."""
+    from asd.clips.index import summarize
+
+    usable = [clip for clip in clips if clip.usable]
+    return Indexed(
+        machine,
+        len(usable),
+        len({clip.path for clip in usable}),
+        sum(clip.split == "train" for clip in usable),
+        sum(clip.split == "test" for clip in usable),
+        tuple(sorted({clip.section for clip in usable})),
+        sum(clip.treatment != "" for clip in usable),
+        dict(summarize(clips).rejected),
+    )
+
+
+def clips_of(workspace: Workspace, machine: str) -> list[Clip]:
+    """Read a machine's index, which its record vouches for.
+
+    Raises:
+        UsageError: there is none, or it is of another version.
+        JobError: it is not what was written.
+    """
+    path = workspace.index_path(machine)
+    if not path.is_file():
+        return read_index(path)
+    read_record(path.with_suffix(".json"), IndexRequest).file(path.name)
+    return read_index(path)
+
+
+def record_digest(workspace: Workspace, machine: str) -> str:
+    """Return the digest by which others name the index of a machine.
+
+    Raises:
+        UsageError: there is no index.
+    """
+    return read_record(workspace.index_path(machine).with_suffix(".json"), IndexRequest).digest
+
+
+def lacks(workspace: Workspace, machine: str) -> list[str]:
+    """Say how an index differs from the recordings and the params; nothing if it does not.
+
+    Of recordings only names and times are looked at, and of those that are younger than the index
+    the content.
+    """
+    path = workspace.index_path(machine)
+    record_path = path.with_suffix(".json")
+    if not path.is_file() and not record_path.is_file():
+        return ["missing"]
+    try:
+        record = read_record(record_path, IndexRequest)
+        clips = clips_of(workspace, machine)
+    except AsdError as error:
+        return [str(error)]
+    now = workspace.params.index.model_dump(mode="json")
+    changed = difference({"index": record.request["config"]}, {"index": now})
+    reasons = [f"other settings ({changed})"] if changed else []
+    return [*reasons, *_listing(workspace, machine, clips, path)]
+
+
+def _listing(
+    workspace: Workspace, machine: str, clips: Sequence[Clip], index: Path
+) -> Iterator[str]:
+    """Yield how the raw folder differs from what was indexed."""
+    from asd.clips.scan import find_recordings
+
+    folder = workspace.raw / machine
+    if not folder.is_dir():
+        yield f"{folder} is gone"
+        return
+    files = {f"{machine}/{found.place}": found.file for found in find_recordings(folder)}
+    listed = {clip.path: clip for clip in clips}
+    for names, what in (
+        (files.keys() - listed.keys(), "new"),
+        (listed.keys() - files.keys(), "gone"),
+    ):
+        if names:
+            yield f"{_counted(len(names))} {what}, such as {min(names)}"
+    written = index.stat().st_mtime_ns
+    changed = [
+        name
+        for name, clip in sorted(listed.items())
+        if name in files and clip.digest and _changed(files[name], clip.digest, written)
+    ]
+    if changed:
+        yield f"{_counted(len(changed))} changed, such as {changed[0]}"
+
+
+def _changed(file: Path, digest: str, written: int) -> bool:
+    """Whether a recording has other bytes than it had; only a younger one is read."""
+    try:
+        times: os.stat_result = file.stat()
+        if max(times.st_mtime_ns, times.st_ctime_ns) <= written:
+            return False
+        return sha256_file(file) != digest
+    except OSError:
+        return True
+
+
+def _digest(clips: Sequence[Clip]) -> str:
+    content: dict[str, Any] = {clip.path: clip.digest or clip.status for clip in clips}
+    return sha256_json(content)
+
+
+def _counted(number: int) -> str:
+    return f"{number:,} recording{'' if number == 1 else 's'}"
+
+
+def rejected_by_reason(clips: Sequence[Clip]) -> dict[str, int]:
+    """Return how many recordings of an index are not used, by their whole reason."""
+    return dict(Counter(clip.status for clip in clips if not clip.usable))

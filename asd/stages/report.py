@@ -1,0 +1,162 @@
+"""report: tables, pictures and the HTML report, from what the stages before have written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from asd.artifact import Request, is_current, lack, making, read_any, read_record
+from asd.atomic import refusals
+from asd.digest import sha256_file, sha256_json
+from asd.errors import AsdError, UsageError
+from asd.stages.index import record_digest
+from asd.workspace import Workspace
+
+PAGE = "report.html"
+NAME = "report.json"
+
+
+class ReportRequest(Request):
+    """Everything that decides a report.
+
+    Attributes:
+        params: the digest of all params.
+        figures: the digest of the official numbers.
+        others: the digests of the figures of further seeds.
+        index: by machine, the digest of the index.
+        records: the digest of the records of all models, banks and scores that are shown.
+        store: the digest of the identities of all shards.
+    """
+
+    kind: ClassVar[str] = "report"
+    verb: ClassVar[str] = "report"
+
+    params: str
+    figures: str
+    others: tuple[str, ...]
+    index: dict[str, str]
+    records: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a report consists of: how much it shows, and the files, the page first."""
+
+    systems: int
+    machines: int
+    pictures: int
+    paths: tuple[Path, ...]
+
+
+def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
+    """Write data/reports/report.html, results.md, results.csv and figures/.
+
+    A report that is there already of the same figures, artifacts and params is kept.
+
+    Args:
+        workspace: the workspace, evaluated.
+        others: ``metrics.json`` of further seeds: scores become means over the seeds.
+
+    Raises:
+        UsageError: the figures, an index, the scores or a bank is missing; the message names the
+            verb to run first.
+        JobError: a file is damaged, or the report cannot be written.
+    """
+    from asd.report.gallery import draw_pictures
+    from asd.report.page import document
+    from asd.report.tables import results_csv, results_markdown
+    from asd.stages.material import gather
+
+    asked = request(workspace, others)
+    path = workspace.reports / NAME
+    if is_current(path, asked):
+        record = read_any(path)
+        counts, names = record.facts["counts"], record.facts["names"]
+        return Written(**counts, paths=tuple(workspace.reports / name for name in names))
+    material = gather(workspace, others)
+    with making(path, asked, "matplotlib") as made:
+        made.text(PAGE, document(material))
+        made.text(
+            "results.md", results_markdown(material.results, material.dataset, material.with_paper)
+        )
+        made.text("results.csv", results_csv(material.results, material.with_paper))
+        with refusals(workspace.reports / "figures"):
+            pictures = draw_pictures(workspace.reports / "figures", material)
+        made.names += [one.relative_to(workspace.reports).as_posix() for one in pictures]
+        counts = {
+            "systems": len(material.scores),
+            "machines": len(material.machines),
+            "pictures": len(pictures),
+        }
+        made.facts |= {"counts": counts, "names": made.names}
+    return Written(**counts, paths=tuple(workspace.reports / name for name in made.names))
+
+
+def request(workspace: Workspace, others: Sequence[Path] = ()) -> ReportRequest:
+    """Return what a report would be made of now.
+
+    Raises:
+        UsageError: there are no figures, or no index.
+    """
+    from asd.stages.evaluate import NAME as FIGURES
+    from asd.stages.evaluate import FiguresRequest
+    from asd.store import FeatureStore
+    from asd.store.shard import Shard
+
+    params = workspace.params
+    store = FeatureStore(workspace.features)
+    shards: dict[str, str] = {}
+    for machine in workspace.machines():
+        for path in sorted((store.root / machine).rglob("section_*.h5")):
+            try:
+                shards[path.relative_to(store.root).as_posix()] = Shard.open(path).identity
+            except AsdError as error:
+                shards[path.relative_to(store.root).as_posix()] = str(error)
+    for path in others:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; give metrics.json of another seed")
+    return ReportRequest(
+        params=sha256_json(params.model_dump(mode="json")),
+        figures=read_record(workspace.reports / FIGURES, FiguresRequest).digest,
+        others=tuple(sha256_file(path) for path in others),
+        index={machine: record_digest(workspace, machine) for machine in workspace.machines()},
+        records=sha256_json(_digests(workspace)),
+        store=sha256_json(shards),
+    )
+
+
+def lacks(workspace: Workspace) -> str:
+    """Say why the report is not of the present figures and params; ``""`` where it is.
+
+    A report of several seeds is not judged by their figures.
+    """
+    path = workspace.reports / NAME
+    if not path.exists():
+        return "missing"
+    try:
+        others = tuple(read_any(path).request["others"])
+        asked = request(workspace).model_copy(update={"others": others})
+        return lack(path, asked)
+    except (AsdError, LookupError) as error:
+        return str(error).splitlines()[0]
+
+
+def _digests(workspace: Workspace) -> dict[str, str]:
+    """Return the digests of all records that a report shows something of."""
+    found = {}
+    for machine in workspace.machines():
+        paths = [
+            *(workspace.model_record(model, machine) for model in workspace.models()),
+            *(workspace.bank_record(model, machine) for model in workspace.models()),
+            *(workspace.score_record(system, machine) for system in workspace.systems()),
+        ]
+        for path in paths:
+            if path.exists():
+                try:
+                    found[path.relative_to(workspace.work).as_posix()] = read_any(path).digest
+                except AsdError as error:
+                    found[path.relative_to(workspace.work).as_posix()] = str(error)
+    return found

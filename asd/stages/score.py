@@ -1,0 +1,171 @@
+"""score: the test clips against the banks, and the detector that scores those to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asd.artifact import is_current, lack, making, prune
+from asd.config import EmbedConfig, settings
+from asd.errors import AsdError
+from asd.stages import each
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.scoring.bank import Bank
+    from asd.scoring.scored import ScoresRequest
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring a machine's test recordings came to.
+
+    Attributes:
+        system, machine: what was scored.
+        scored: test recordings scored.
+        unscored: test clips by section whose section has no training clips.
+        anomalous: scored recordings decided to be anomalous.
+    """
+
+    system: str
+    machine: str
+    scored: int
+    unscored: Mapping[str, int]
+    anomalous: int
+
+
+def run(
+    workspace: Workspace, machines: Sequence[str] = (), systems: Sequence[str] = ()
+) -> Iterator[Scored]:
+    """Score the test clips of machines with systems (default: all of both), system by system.
+
+    A higher score means a more anomalous sound. Scores that are there already of the same banks and
+    settings are kept. A section without training clips is reported and left unscored.
+
+    Raises:
+        UsageError: a bank is missing, or a scorer does not go with its model.
+        JobError: a bank is damaged, or the banks of a system hold different clips.
+    """
+    pairs = [
+        (system, machine)
+        for system in workspace.systems(systems)
+        for machine in workspace.machines(machines)
+    ]
+    yield from each(pairs, lambda pair: _score(workspace, *pair))
+    if not machines and not systems and workspace.seed is None:
+        _prune(workspace)
+
+
+def request(workspace: Workspace, system: str, machine: str) -> ScoresRequest:
+    """Return what the scores of a system and machine would be made of now.
+
+    Raises:
+        UsageError: a bank is missing.
+        JobError: one is damaged.
+    """
+    return _request(workspace, system, machine, None)
+
+
+def lacks(workspace: Workspace, system: str, machine: str) -> str:
+    """Say why the scores of a system and machine are not those asked for; ``""`` if they are."""
+    path = workspace.score_record(system, machine)
+    if not path.exists():
+        return "missing"
+    try:
+        return lack(path, request(workspace, system, machine))
+    except AsdError as error:
+        return str(error)
+
+
+def _request(
+    workspace: Workspace, system: str, machine: str, banks: Mapping[str, Bank] | None
+) -> ScoresRequest:
+    from asd.scoring.bank import read_bank, read_banks_record
+    from asd.scoring.scored import ScoresRequest
+    from asd.stages.select import strangers
+
+    params = workspace.params
+    members = params.members(system, machine)
+    models = dict.fromkeys(
+        [member.model for member in members] if members else [*params.select.models]
+    )
+    records = {model: workspace.bank_record(model, machine) for model in models}
+    others: dict[str, dict[str, str]] = {}
+    if not members:
+        banks = banks or {
+            model: read_bank(path.with_name("train.h5")) for model, path in records.items()
+        }
+        others = {
+            model: {
+                other: read_banks_record(path.with_name(records[model].name)).digest
+                for other, path in paths.items()
+            }
+            for model, paths in strangers(workspace, machine, banks).items()
+        }
+    return ScoresRequest(
+        system=system,
+        machine=machine,
+        members=members,
+        join=params.join(system),
+        rule=params.score,
+        banks={model: read_banks_record(path).digest for model, path in records.items()},
+        select=None if members else params.select.model_dump(mode="json"),
+        strangers=others,
+    )
+
+
+def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:
+    from asd.scoring.bank import BanksRequest, read_bank, read_banks_record
+    from asd.scoring.scored import (
+        MadeBy,
+        ScoreTable,
+        make_detector,
+        read_scores_record,
+        write_scored,
+    )
+    from asd.scoring.system import score_recordings, unscored
+    from asd.stages.select import choose_members
+
+    path = workspace.score_record(system, machine)
+    asked = request(workspace, system, machine)
+    if is_current(path, asked):
+        yield _account(system, machine, read_scores_record(path).facts["account"])
+        return
+    members, facts = asked.members, dict[str, Any]()
+    if not members:
+        members, facts["selection"] = choose_members(workspace, machine)
+    models = dict.fromkeys(member.model for member in members)
+    records = {model: workspace.bank_record(model, machine) for model in models}
+    trains = {model: read_bank(one.with_name("train.h5")) for model, one in records.items()}
+    tests = {model: read_bank(one.with_name("test.h5")) for model, one in records.items()}
+    made_by = {}
+    for model, one in records.items():
+        banks = read_banks_record(one).asked(BanksRequest)
+        embed = settings(EmbedConfig, banks.params, str(one))
+        made_by[model] = MadeBy(banks.model, embed)
+    detector = make_detector(system, machine, members, asked.join, asked.rule, trains, made_by)
+    scores = score_recordings(detector.fitted, tests, asked.rule.windows)
+    table = ScoreTable.of(scores, detector.deciding)
+    left_out = unscored(detector.fitted.bank, tests[members[0].model])
+    account = {
+        "scored": len(table),
+        "unscored": left_out,
+        "anomalous": int(table.anomalous.sum()),
+    }
+    with making(path, asked, "numpy", "scikit-learn", "scipy") as made:
+        write_scored(made, table, detector, machine)
+        made.facts |= {"account": account, **facts}
+    yield _account(system, machine, account)
+
+
+def _account(system: str, machine: str, account: Mapping[str, Any]) -> Scored:
+    return Scored(system, machine, account["scored"], account["unscored"], account["anomalous"])
+
+
+def _prune(workspace: Workspace) -> None:
+    folder = workspace.work / "scores"
+    machines, systems = workspace.machines(), workspace.systems()
+    prune(folder, lambda path: path.name in systems)
+    for system in systems:
+        prune(folder / system, lambda path: path.stem in machines)

@@ -1,0 +1,114 @@
+"""train: models from stored features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from asd.artifact import lack, prune
+from asd.config import ALL
+from asd.errors import AsdError, UsageError
+from asd.progress import VERBOSE, detail, verbosity
+from asd.stages import each
+from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.training.artifact import ModelRequest
+    from asd.training.loop import Plan, Training
+
+
+def run(
+    workspace: Workspace, machines: Sequence[str] = (), models: Sequence[str] = ()
+) -> Iterator[Training]:
+    """Train models of machines (default: all of both) from stored features of training clips.
+
+    A model that is there already for the same features and params is kept; an interrupted training
+    goes on from where it was. A model of the section ``joint`` is trained once, over all machines.
+
+    Raises:
+        UsageError: a feature is not in the store, or there is nothing to train on; or machines are
+            chosen for a joint model.
+        JobError: training diverged, or the store is damaged.
+    """
+    yield from each(list(_asked(workspace, machines, models)), lambda one: _train(workspace, *one))
+    if not machines and not models and workspace.seed is None:
+        _prune(workspace)
+
+
+def plan(workspace: Workspace, model: str, machine: str) -> Plan:
+    """Return what training a model of a machine (or of all) would do now.
+
+    Raises:
+        AsdError: as :func:`run`.
+    """
+    from asd.store import FeatureStore
+    from asd.training.loop import make_plan
+
+    params = workspace.params
+    joint = params.owner(model, machine) == ALL
+    return make_plan(
+        FeatureStore(workspace.features),
+        params.dataset.machines if joint else machine,
+        model,
+        params.model(model),
+        params.train,
+    )
+
+
+def request(workspace: Workspace, model: str, machine: str) -> ModelRequest:
+    """Return what a model of a machine (or of all) would be made of now.
+
+    Raises:
+        AsdError: as :func:`run`.
+    """
+    return plan(workspace, model, machine).request
+
+
+def lacks(workspace: Workspace, model: str, machine: str) -> str:
+    """Say why a model of a machine (or of all) is not the one asked for; ``""`` where it is."""
+    path = workspace.model_record(model, machine)
+    if not path.exists():
+        return "missing"
+    try:
+        return lack(path, request(workspace, model, machine))
+    except AsdError as error:
+        return str(error)
+
+
+def _asked(
+    workspace: Workspace, machines: Sequence[str], models: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each machine with each of its models, and then the joint models, once each."""
+    joint = workspace.params.joint
+    chosen = workspace.models(models)
+    every = not machines or set(workspace.machines(machines)) == set(workspace.machines())
+    if not every and (named := [model for model in models if model in joint]):
+        raise UsageError(
+            f"--machine: model '{named[0]}' is joint over all machines; leave --machine out"
+        )
+    for machine in workspace.machines(machines):
+        yield from ((machine, model) for model in chosen if model not in joint)
+    if every:
+        yield from ((ALL, model) for model in chosen if model in joint)
+
+
+def _train(workspace: Workspace, machine: str, model: str) -> Iterator[Training]:
+    from asd.training.loop import train
+
+    planned = plan(workspace, model, machine)
+    path = workspace.model_record(model, machine)
+    if verbosity() >= VERBOSE:
+        why = lack(path, planned.request)
+        detail(f"{machine} {model}: {f'trained, as it is: {why}' if why else 'current'}")
+    yield train(planned, model, path, workspace.state_path(model, machine))
+
+
+def _prune(workspace: Workspace) -> None:
+    folder = workspace.work / "models"
+    owners = {
+        model: {workspace.params.owner(model, machine) for machine in workspace.machines()}
+        for model in workspace.models()
+    }
+    prune(folder, lambda path: path.name in owners)
+    for model, named in owners.items():
+        prune(folder / model, lambda path, named=named: path.name in named)  # type: ignore[misc]

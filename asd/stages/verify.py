@@ -1,0 +1,265 @@
+"""Whether everything on the disk is what was written: each record against its files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from asd.artifact import VERBS, Record, read_any
+from asd.atomic import remove
+from asd.errors import AsdError
+from asd.stages.extract import mend
+from asd.stages.index import clips_of
+from asd.store.verification import Damage
+from asd.workspace import Workspace
+
+# Where the records of artifacts lie below a workspace's data, and what one is called.
+_RECORDS = {
+    "index/*.json": "index",
+    "checkpoints/*/record.json": "checkpoint",
+    "models/*/*/record.json": "model",
+    "banks/*/*/record.json": "bank",
+    "scores/*/*.json": "score table",
+    "reports/evaluate.json": "figures",
+    "reports/report.json": "report",
+    "enrolled/*/*/record.json": "enrolment",
+}
+# Files that only a record gives a meaning.
+_VOUCHED = (
+    "index/*.csv",
+    "models/*/*/*.safetensors",
+    "models/*/*/history.csv",
+    "banks/*/*/*.h5",
+    "scores/*/*.csv",
+    "scores/*/*.h5",
+    "reports/metrics.json",
+    "reports/roc/*.csv",
+    "reports/official/*.csv",
+    "enrolled/*/*/*.h5",
+)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth saying of a file that is no damage."""
+
+    path: Path
+    text: str
+
+
+class Done(NamedTuple):
+    """What was done about some damage, and whether that made it whole."""
+
+    line: str
+    whole: bool
+
+
+@dataclass
+class Verified:
+    """What a verification found.
+
+    Attributes:
+        counts: how many there are of each kind of file.
+        damaged: what is not what was written.
+        notes: what killed runs left, and files that no record vouches for.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    damaged: list[Damage] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def add(self, findings: Iterable[Damage | Note]) -> None:
+        """Sort findings into damage and notes, each said once."""
+        known = {*self.damaged, *self.notes}
+        for one in findings:
+            if one not in known:
+                known.add(one)
+                (self.damaged if isinstance(one, Damage) else self.notes).append(one)  # type: ignore[arg-type]
+
+
+def run(workspace: Workspace, machines: Collection[str] = (), deep: bool = False) -> Verified:
+    """Check all artifacts of a workspace, its seeds among them.
+
+    Args:
+        workspace: the workspace.
+        machines: the machines to look at; none means all that are there.
+        deep: whether every row of the store and every recording is read too.
+    """
+    from asd.store.verification import leftovers
+
+    found = Verified()
+    found.add(_store(workspace, machines, deep, found.counts))
+    for folder in (workspace.data, *sorted((workspace.data / "reports" / "seeds").glob("*"))):
+        found.add(_artifacts(workspace, folder, machines, found.counts))
+    if deep:
+        found.add(_recordings(workspace, machines, found.counts))
+    what = "what a run left that was stopped, or is under way"
+    left = leftovers(workspace.data)
+    found.add(Note(path, what) for path in left if _is_of(workspace, path, machines))
+    return found
+
+
+def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
+    """Compute damaged rows again and delete other damaged files; yields a line for each."""
+    shards: dict[tuple[str, str], list[Path]] = {}
+    for damage in damaged:
+        place = _place(workspace, damage.path)
+        if place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
+            shards.setdefault((place[1], place[2]), []).append(damage.path)
+        elif verb := _verb(place):
+            remove(damage.path)
+            yield Done(f"{damage.path}: removed; run 'asd {verb}'", False)
+        else:
+            yield Done(f"{damage.path}: cannot be repaired", False)
+    for (machine, feature), paths in shards.items():
+        yield _mend(workspace, machine, feature, paths)
+
+
+def _artifacts(
+    workspace: Workspace, folder: Path, machines: Collection[str], counts: dict[str, int]
+) -> Iterator[Damage | Note]:
+    """Yield what is wrong with the artifacts below a folder, and what no record names."""
+    named: set[Path] = set()
+    for pattern, noun in _RECORDS.items():
+        for path in sorted(folder.glob(pattern)):
+            if not _is_of(workspace, path, machines):
+                continue
+            counts[noun] = counts.get(noun, 0) + 1
+            try:
+                record = read_any(path)
+            except AsdError as error:
+                named |= set(path.parent.iterdir())  # listed themselves they would only confuse
+                yield Damage.of(path, error)
+                continue
+            named |= {path.parent / name for name in record.files}
+            yield from _files(record)
+            yield from _misplaced(record)
+    for pattern in _VOUCHED:
+        for path in sorted(folder.glob(pattern)):
+            if path not in named and _is_of(workspace, path, machines):
+                verb = _verb(_place(workspace, path))
+                yield Note(path, f"no record names it, so it is not read; run 'asd {verb}'")
+
+
+def _files(record: Record) -> Iterator[Damage]:
+    for name in record.files:
+        try:
+            record.file(name)
+        except AsdError as error:
+            yield Damage.of(record.path.parent / name, error)
+
+
+def _misplaced(record: Record) -> Iterator[Damage]:
+    """Yield a record that lies where one of another machine or system belongs."""
+    said, parts = record.request, record.path.parts
+    where: dict[str, str] = {}
+    if record.kind in ("index", "scores"):
+        where["machine"] = record.path.stem
+    if record.kind in ("model", "banks", "enrolment"):
+        where["machine"] = parts[-3] if record.kind == "enrolment" else parts[-2]
+    if record.kind == "scores":
+        where["system"] = parts[-2]
+    for key, expected in where.items():
+        if said.get(key) != expected:
+            verb = VERBS.get(record.kind, "")
+            yield Damage(
+                record.path,
+                f"lies in the wrong place: it says that it is of {key} {said.get(key)};"
+                f" delete it and run 'asd {verb}'",
+            )
+            return
+
+
+def _store(
+    workspace: Workspace, machines: Collection[str], deep: bool, counts: dict[str, int]
+) -> Iterator[Damage]:
+    """Yield what is wrong with the shards."""
+    from asd.progress import progress
+    from asd.store import FeatureStore
+    from asd.store.verification import verify_rows, verify_shards
+
+    store = FeatureStore(workspace.features)
+    paths = [path for path in store.root.rglob("*.h5") if _is_of(workspace, path, machines)]
+    found = verify_shards(store, paths)
+    counts.update(shard=len(paths), row=found.rows)
+    yield from found.damaged
+    if deep:
+        with progress(found.rows, "verify", "row") as advance:
+            yield from verify_rows(found.shards, advance)
+
+
+def _recordings(
+    workspace: Workspace, machines: Collection[str], counts: dict[str, int]
+) -> Iterator[Damage]:
+    """Yield the recordings whose bytes are not those that were indexed."""
+    from asd.progress import progress
+    from asd.store.verification import verify_files
+
+    for path in sorted((workspace.data / "index").glob("*.csv")):
+        if machines and path.stem not in machines:
+            continue
+        try:
+            clips = clips_of(workspace, path.stem)
+        except AsdError:
+            continue  # listed with the artifacts
+        digests = {workspace.raw / clip.path: clip.digest for clip in clips if clip.digest}
+        counts["recording"] = counts.get("recording", 0) + len(digests)
+        folder = workspace.raw / path.stem
+        if digests and not folder.is_dir():
+            listed = f"{len(digests):,} recording{'' if len(digests) == 1 else 's'}"
+            yield Damage(folder, f"no such folder; {path} lists {listed}")
+            continue
+        with progress(len(digests), f"verify {path.stem}") as advance:
+            yield from verify_files(digests, advance)
+
+
+def _mend(workspace: Workspace, machine: str, feature: str, paths: Sequence[Path]) -> Done:
+    from asd.store import FeatureStore
+    from asd.store.verification import verify_rows, verify_shards
+
+    name = f"{machine} {feature}"
+    try:
+        computed = mend(workspace, machine, feature, paths)
+    except AsdError as error:
+        return Done(f"{name}: not repaired: {error}", False)
+    there = [path for path in paths if path.exists()]
+    found = verify_shards(FeatureStore(workspace.features), there)
+    left = len(found.damaged) + len(verify_rows(found.shards))
+    if left:
+        shards = f"{left} shard{'' if left == 1 else 's'}"
+        return Done(f"{name}: {shards} still damaged: see the disk", False)
+    rows = f"{computed:,} row{'' if computed == 1 else 's'}"
+    return Done(f"{name}: computed {rows} again", True)
+
+
+def _verb(place: tuple[Any, ...]) -> str:
+    """Return the verb that makes a file again, by its place below the data; ``""``: none does."""
+    verbs = {
+        "index": "index",
+        "checkpoints": "finetune",
+        "models": "train",
+        "banks": "embed",
+        "scores": "score",
+        "enrolled": "enroll",
+    }
+    if place[0] == "reports" and len(place) > 2 and place[1] == "seeds":
+        return "ablate"
+    if place[0] == "reports":
+        evaluated = place[1] in ("metrics.json", "evaluate.json", "roc", "official")
+        return "evaluate" if evaluated else "report"
+    return verbs.get(place[0], "")
+
+
+def _place(workspace: Workspace, path: Path) -> tuple[str, ...]:
+    data = workspace.data
+    return path.relative_to(data).parts if path.is_relative_to(data) else ("",)
+
+
+def _is_of(workspace: Workspace, path: Path, machines: Collection[str]) -> bool:
+    """Whether a file below the data is of one of the machines; none means all."""
+    if not machines:
+        return True
+    parts = path.relative_to(workspace.data).parts
+    return bool(set(machines) & {*parts, path.stem})
