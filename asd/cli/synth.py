@@ -17,7 +17,7 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
 
     The same parameters give the same files. A folder that holds other recordings is left alone.
     """
-    from asd.clips.synth.dataset import synthesise_machine
+    from asd.synth.dataset import synthesise_machine
 
     project = Project.find()
     config = project.params.synth

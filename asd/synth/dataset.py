@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from asd.clips.synth import MACHINES
-from asd.clips.synth.machine import NORMAL
-from asd.clips.synth.rendering import render
-from asd.clips.synth.signal import RATE, Wave
 from asd.config import SynthConfig
 from asd.errors import UsageError
 from asd.progress import progress
+from asd.synth import MACHINES
+from asd.synth.machine import NORMAL, RATE, Wave
+from asd.synth.recording import render
 
 MANIFEST = "synthesis.json"
 """In a machine's folder: the config, and the files that were made with it."""
@@ -83,7 +82,7 @@ def synthesise_machine(root: Path, machine: str, config: SynthConfig) -> int:
 
     Args:
         root: the raw folder.
-        machine: a name of :data:`asd.clips.synth.MACHINES`.
+        machine: a name of :data:`asd.synth.MACHINES`.
         config: how many clips, how long, how noisy.
 
     Returns:

@@ -15,13 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asd.cli.synth import command
-from asd.clips.synth import MACHINES
-from asd.clips.synth.dataset import MANIFEST, encode, plan, synthesise_machine
-from asd.clips.synth.machine import NORMAL, Unit
-from asd.clips.synth.rendering import render, take
-from asd.clips.synth.signal import RATE, Grid, burst, knocks, passages, rms, rotation, tone
 from asd.config import SynthConfig
 from asd.errors import UsageError
+from asd.synth import MACHINES
+from asd.synth.dataset import MANIFEST, encode, plan, synthesise_machine
+from asd.synth.machine import NORMAL, RATE, Grid, Unit, burst, knocks, passages, rms, rotation, tone
+from asd.synth.recording import render, take
 
 SMALL = SynthConfig(seconds=1.0, sections=2, train_source=3, train_target=1, test_clips=1)
 every_machine = pytest.mark.parametrize("machine", list(MACHINES))
@@ -216,7 +215,7 @@ def test_an_interrupted_synthesis_goes_on(tmp_path: Path, monkeypatch) -> None:
             raise KeyboardInterrupt
         return render(*arguments)
 
-    monkeypatch.setattr("asd.clips.synth.dataset.render", stop_at_third)
+    monkeypatch.setattr("asd.synth.dataset.render", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         synthesise_machine(tmp_path, "fan", SMALL)
     monkeypatch.undo()

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from asd.clips.synth.machine import Machine, Run, Values
-from asd.clips.synth.signal import (
+from asd.synth.machine import (
     RATE,
     Grid,
+    Machine,
+    Run,
     Spectrum,
+    Values,
     Wave,
     burst,
     decibels,

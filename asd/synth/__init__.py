@@ -6,19 +6,19 @@ recorded: each machine's file says after what physics.
 
 from __future__ import annotations
 
-from asd.clips.synth.machine import Machine
 from asd.registry import Registry
+from asd.synth.machine import Machine
 
 MACHINES: Registry[type[Machine]] = Registry(
     "machine to synthesise",
     {
-        "ToyCar": "asd.clips.synth.toys:ToyCar",
-        "ToyTrain": "asd.clips.synth.toys:ToyTrain",
-        "bearing": "asd.clips.synth.rotating:Bearing",
-        "fan": "asd.clips.synth.rotating:Fan",
-        "gearbox": "asd.clips.synth.rotating:Gearbox",
-        "slider": "asd.clips.synth.reciprocating:Slider",
-        "valve": "asd.clips.synth.reciprocating:Valve",
+        "ToyCar": "asd.synth.toys:ToyCar",
+        "ToyTrain": "asd.synth.toys:ToyTrain",
+        "bearing": "asd.synth.industrial:Bearing",
+        "fan": "asd.synth.industrial:Fan",
+        "gearbox": "asd.synth.industrial:Gearbox",
+        "slider": "asd.synth.industrial:Slider",
+        "valve": "asd.synth.industrial:Valve",
     },
 )
 """Machine types by name."""
