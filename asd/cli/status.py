@@ -44,7 +44,7 @@ def next_verb(project: Project, machines: Sequence[str], states: Sequence[State]
         machines: the machines that are looked at.
         states: the states of the stages, in the order of the work.
     """
-    from asd.clips.records import RECORDS
+    from asd.download.zenodo import RECORDS
 
     params = project.params
     silent = [machine for machine in machines if not (project.raw / machine).is_dir()]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from asd.clips import download as module
-from asd.clips.download import Outcome, download
-from asd.clips.records import RECORDS
-from asd.clips.web import Backoff, Web
+from asd.download import dataset as module
+from asd.download.dataset import Outcome, download
+from asd.download.fetch import Backoff, Web
+from asd.download.zenodo import RECORDS
 from asd.errors import JobError, UsageError
 
 Zenodo = Any  # of conftest.py, which cannot be imported by name

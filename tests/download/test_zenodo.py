@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from asd.clips.records import PARTS, RECORDS, Archive, archives, check_base
+from asd.download.zenodo import PARTS, RECORDS, Archive, archives, check_base
 from asd.errors import JobError, UsageError
 
 MD5 = "0123456789abcdef0123456789abcdef"

@@ -10,11 +10,9 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 
-from asd.clips.archive import Entry, extract
-from asd.clips.marker import marker_path, read_marker, write_marker
-from asd.clips.records import PARTS, RECORDS, ZENODO, Archive, archives, check_base, record_url
-from asd.clips.transfer import fetch
-from asd.clips.web import Backoff, Web
+from asd.download.archive import Entry, extract, marker_path, read_marker, write_marker
+from asd.download.fetch import Backoff, Web, fetch
+from asd.download.zenodo import PARTS, RECORDS, ZENODO, Archive, archives, check_base, record_url
 from asd.errors import JobError, unknown_name
 from asd.progress import Advance, progress
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asd.clips.archive import Entry, Limits, extract
+from asd.download.archive import Entry, Limits, extract
 from asd.errors import JobError
 
 
