@@ -1,14 +1,25 @@
-"""Names of every challenge year: genuine ones, generated ones, and those that must be refused."""
+"""What names and places of clips say: the challenge years, plain folders, attribute tables."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asd.clips.grammar import LAYOUTS, Facts, attributes_of, parse, why_not
+from asd.clips.names import (
+    LAYOUTS,
+    Facts,
+    attributes_of,
+    choose_split,
+    parse,
+    place,
+    read_attributes,
+    why_not,
+)
+from asd.errors import UsageError
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/real"
 
@@ -250,3 +261,98 @@ def test_genuine_recordings_are_all_read(year: str, layout: str) -> None:
         assert facts.label in file.name
         spelt = (facts.attributes or "").replace("=", "_").replace(";", "_")
         assert file.stem.endswith(spelt)
+
+
+@pytest.mark.parametrize(
+    ("folders", "facts"),
+    [
+        ("train", Facts("00", "", "train", "normal")),
+        ("train/normal/monday", Facts("00", "", "train", "normal")),
+        ("test", Facts("00", "", "test", "")),
+        ("test/monday", Facts("00", "", "test", "")),
+        ("test/normal", Facts("00", "", "test", "normal")),
+        ("test/abnormal", Facts("00", "", "test", "anomaly")),
+        ("test/anomaly", Facts("00", "", "test", "anomaly")),
+        ("Test/Anomalous", Facts("00", "", "test", "anomaly")),
+        ("normal", Facts("00", "", "", "normal")),
+        ("abnormal/loose belt", Facts("00", "", "test", "anomaly")),
+        ("id_06/normal", Facts("06", "", "", "normal")),
+        ("id_06/abnormal", Facts("06", "", "test", "anomaly")),
+    ],
+)
+def test_places(folders: str, facts: Facts) -> None:
+    assert place(folders.split("/")) == facts
+
+
+@pytest.mark.parametrize("folders", ["", "id_06", "id_6/normal", "other/train", "train/anomaly"])
+def test_places_that_say_nothing(folders: str) -> None:
+    reason = place(folders.split("/") if folders else [])
+    assert isinstance(reason, str)
+    assert ": " in reason
+
+
+def _digests(count: int) -> list[str]:
+    return [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
+
+
+@given(st.integers(0, 40), st.floats(0.01, 0.99), st.randoms(use_true_random=False))
+def test_the_split_takes_the_share_whatever_the_order(
+    count: int, share: float, random: object
+) -> None:
+    pool = _digests(count)
+    shuffled = pool * 2  # copies change nothing either
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    chosen = choose_split(shuffled, share)
+    assert chosen == choose_split(pool, share)
+    assert chosen <= set(pool)
+    if count >= 2:
+        assert 1 <= len(chosen) <= count - 1
+        assert abs(len(chosen) - share * count) <= max(
+            0.5 + 1e-9, 1 - share * count, 1 - (1 - share) * count + 1e-9
+        )
+    else:
+        assert len(chosen) == count
+
+
+def test_the_split_does_not_follow_the_order_of_names() -> None:
+    pool = _digests(100)
+    assert choose_split(pool, 0.5) not in (set(pool[:50]), set(pool[50:]))
+
+
+def test_tables_of_all_sections_are_joined(tmp_path: Path) -> None:
+    (tmp_path / "attributes_00.csv").write_bytes(
+        b"\xef\xbb\xbffile_name,d1p,d1v,d2p,d2v\r\n"
+        b"fan/train/a.wav,m-n,W,f,2\r\n"
+        b"fan/test/a.wav,m-n, X ,,\r\n"
+        b"\r\n"
+    )
+    (tmp_path / "attributes_01.csv").write_bytes(
+        b"file_name,d1p,d1v\nfan/train/b.wav,noAttribute,\nfan/train/c.wav\n"
+    )
+    (tmp_path / "attributes.csv").write_text("not one of them")
+    assert read_attributes(tmp_path) == {
+        ("train", "a.wav"): "m-n=W;f=2",
+        ("test", "a.wav"): "m-n=X",
+        ("train", "b.wav"): "",
+        ("train", "c.wav"): "",
+    }
+
+
+def test_no_table_is_no_error(tmp_path: Path) -> None:
+    assert read_attributes(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "first column is not 'file_name'"),
+        (b"name,d1p,d1v\n", "first column is not 'file_name'"),
+        (b"file_name,d1p,d1v\na.wav,m,W\n", "line 2: 'a.wav' is not <machine>/<split>/<file>"),
+        (b"file_name,d1p,d1v\nfan/train/a.wav,m,W=1\n", "line 2: attribute 'W=1'"),
+        (b"file_name\xff", "cannot be read as CSV"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    (tmp_path / "attributes_00.csv").write_bytes(content)
+    with pytest.raises(UsageError, match=f"attributes_00.csv.*{complaint}"):
+        read_attributes(tmp_path)

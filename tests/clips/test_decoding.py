@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asd.clips.plain import plain_samples
+from asd.clips.decoding import plain_samples
 
 HEADER = 44
 
