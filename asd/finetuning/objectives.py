@@ -17,7 +17,7 @@ from asd.features.frames import LayerFrames
 from asd.finetuning.heads import AttentiveStatistics
 from asd.finetuning.labels import UNKNOWN, Labels
 from asd.finetuning.masks import negative_frames, span_mask
-from asd.models.heads.sub_cluster_adacos import SubClusterAdaCos, SubClusterAdaCosSettings
+from asd.models.heads import SubClusterAdaCos, SubClusterAdaCosSettings
 
 _EMBEDDING = 256
 _ATTENTION = 128  # width of the attention's hidden layer
