@@ -38,7 +38,7 @@ class Project(ProjectLayout):
 
     def feature(self, name: str) -> dict[str, Any]:
         """Return a feature's settings, with the place of its weights as seen from here."""
-        from asd.features.placement import placement
+        from asd.features.base import placement
 
         values = self.params.features[name]
         return {**values, **placement(self._extractor(name), values, self.root)}

@@ -14,7 +14,7 @@ from asd.config import EmbedConfig
 from asd.device import choose_compute
 from asd.errors import JobError
 from asd.features import EXTRACTORS, Extractor, build_extractor
-from asd.features.placement import placement
+from asd.features.base import placement
 from asd.store.digest import canonical_json, sha256_json
 from asd.training.artifact import Trained, load_model
 from asd.training.embedding import outputs_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,9 @@ from asd.clips.audio import Signal
 from asd.config import Settings, settings
 from asd.errors import UsageError
 from asd.registry import Registry
+
+LEAST_COSINE = 0.999
+"""Mean cosine to float32 below which frames of a lower precision are refused."""
 
 
 class Extractor(ABC):
@@ -104,3 +108,30 @@ def build_extractor(
         raise UsageError(f"features.{feature}: extractor: must be a name, not {name!r}")
     kind = registry[name]
     return kind(settings(kind.Config, own, f"features.{feature}"), signal)
+
+
+def placement(kind: type[Extractor], values: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return the settings that say where an extractor's weights lie, as seen from here.
+
+    Args:
+        kind: the extractor.
+        values: the feature's section of the params.
+        root: the project's folder, which paths in the params are relative to.
+    """
+    fields, found = kind.Config.model_fields, {}
+    if "checkpoint" in fields:
+        place = values.get("checkpoint", fields["checkpoint"].default)
+        found["checkpoint"] = str((root / str(place)).resolve())
+    if "base" in fields:
+        found = {key: values[key] for key in ("base", "revision", "allow_pickle") if key in values}
+        folder = root / str(values.get("base", ""))
+        if "base" in values and folder.is_dir():  # else a name on the hub
+            found["base"] = str(folder.resolve())
+    return found
+
+
+def mean_cosine(rows: np.ndarray, exact: np.ndarray) -> float:
+    """Return the mean cosine of frames ``rows`` to ``exact``, both (B, F, T)."""
+    a, b = rows.astype(np.float64), exact.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))

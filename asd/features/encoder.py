@@ -13,12 +13,15 @@ from pydantic import Field, model_validator
 from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import JobError, UsageError
-from asd.features.base import Extractor
-from asd.features.encoder_base import Anatomy, Kind
-from asd.features.encoder_kinds import FRONT_ENDS
-from asd.features.encoder_weights import check_weights, has_safetensors, load_encoder
-from asd.features.hub import find_folder, weight_files
-from asd.features.precision import LEAST_COSINE, mean_cosine
+from asd.features.base import LEAST_COSINE, Extractor, mean_cosine
+from asd.features.checkpoint import (
+    check_weights,
+    find_folder,
+    has_safetensors,
+    load_encoder,
+    weight_files,
+)
+from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
 from asd.features.timing import interpolation, logmel_frames
 from asd.features.wav2vec2 import (
     CONFIG,
@@ -30,7 +33,7 @@ from asd.features.wav2vec2 import (
 )
 
 if TYPE_CHECKING:
-    from asd.features.encoder_network import EncoderNetwork
+    from asd.features.transformer import EncoderNetwork
 
 _WAYS_OUT = f"set base to a local folder that holds {CONFIG} and {WEIGHTS}"
 
@@ -174,7 +177,7 @@ class Encoder(Extractor):
         return self._build(self.config.precision)
 
     def _build(self, precision: str) -> EncoderNetwork:
-        from asd.features.encoder_network import EncoderNetwork
+        from asd.features.transformer import EncoderNetwork
 
         return EncoderNetwork(
             kind=self._kind,

@@ -14,7 +14,7 @@ from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.features.base import Extractor
-from asd.features.framing import Framing
+from asd.features.timing import Framing
 from asd.native import import_torchaudio
 
 if TYPE_CHECKING:

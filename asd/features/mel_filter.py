@@ -8,7 +8,7 @@ from functools import cache
 
 import torch
 
-from asd.features.framing import Framing
+from asd.features.timing import Framing
 
 # A mel filter spans few of the bins. That many neighbouring bands are one product over the bins
 # that any of them spans; more of them span more bins, most of them zeros.

@@ -12,8 +12,7 @@ from pydantic import Field
 from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import JobError, UsageError
-from asd.features.base import Extractor
-from asd.features.precision import LEAST_COSINE, mean_cosine
+from asd.features.base import LEAST_COSINE, Extractor, mean_cosine
 from asd.features.projection import HEAD, read_head_info, read_projection
 from asd.features.timing import interpolation, logmel_frames
 from asd.features.wav2vec2 import (
@@ -28,7 +27,7 @@ from asd.features.wav2vec2 import (
 from asd.versions import tell_drift_of
 
 if TYPE_CHECKING:
-    from asd.features.ptm_network import PtmNetwork
+    from asd.features.transformer import PtmNetwork
 
 _SAFER = {"int8": "bfloat16", "bfloat16": "float32"}
 
@@ -134,7 +133,7 @@ class Ptm(Extractor):
         return self._build(self.config.precision)
 
     def _build(self, precision: str) -> PtmNetwork:
-        from asd.features.ptm_network import PtmNetwork
+        from asd.features.transformer import PtmNetwork
 
         config, checkpoint = self.config, self._checkpoint
         if precision == "int8" and not self.device.startswith("cpu"):

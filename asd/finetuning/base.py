@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.errors import UsageError
-from asd.features.hub import find_folder, weight_files
+from asd.features.checkpoint import find_folder, weight_files
 from asd.features.timing import FrameGrid
 from asd.features.wav2vec2 import (
     CONFIG,

@@ -14,7 +14,7 @@ from torch import nn
 from asd.config import FinetuneConfig
 from asd.device import Compute
 from asd.errors import JobError
-from asd.features.frames import model_input
+from asd.features.transformer import model_input
 from asd.finetuning.batches import Batch, Recordings, batches, random_at
 from asd.finetuning.objectives import Objective
 from asd.finetuning.state import Progress

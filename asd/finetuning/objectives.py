@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from asd.errors import UsageError
-from asd.features.frames import LayerFrames
+from asd.features.transformer import LayerFrames
 from asd.finetuning.heads import AttentiveStatistics
 from asd.finetuning.labels import UNKNOWN, Labels
 from asd.finetuning.masks import negative_frames, span_mask

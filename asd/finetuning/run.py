@@ -14,8 +14,8 @@ import torch
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.device import choose_compute
-from asd.features.frames import LayerFrames
 from asd.features.projection import Head, Projection
+from asd.features.transformer import LayerFrames
 from asd.finetuning.artifact import is_current, write_checkpoint
 from asd.finetuning.base import load_base
 from asd.finetuning.components import fit_components

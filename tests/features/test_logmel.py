@@ -11,10 +11,10 @@ import torch
 
 from asd.clips.audio import Signal
 from asd.errors import UsageError
-from asd.features.framing import Framing
 from asd.features.logmel import LogMel, LogMelConfig
 from asd.features.mel_filter import MelTransform
 from asd.features.threads import one_thread
+from asd.features.timing import Framing
 
 RATE, LENGTH = 16000, 24000
 SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)

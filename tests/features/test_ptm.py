@@ -170,7 +170,7 @@ def test_a_precision_that_gains_nothing_here_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if native:  # the products themselves stay those that the processor has
-        monkeypatch.setattr("asd.features.ptm_network.is_native", lambda dtype: True)
+        monkeypatch.setattr("asd.features.transformer.is_native", lambda dtype: True)
     else:
         monkeypatch.setattr(f"asd.features.{where}", lambda: False)
     _print_once.cache_clear()
