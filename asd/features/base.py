@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from asd.clips.audio import Signal
 from asd.config import Settings, settings
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
 from asd.registry import Registry
 
 LEAST_COSINE = 0.999
@@ -81,6 +82,74 @@ class Extractor(ABC):
         """Compute rows (B, *row_shape) of canonical clips ``waves`` (B, L) int16."""
 
 
+class NetworkExtractor(Extractor):
+    """Computes a feature by a frozen network, in a stated precision; batches (B, F, T) float16.
+
+    The first batch that holds sound is compared with float32.
+
+    Attributes:
+        folder: where the network's checkpoint lies.
+        called: what errors call the network.
+        prefix: what errors put before the name of a setting.
+        safer: the precision to take where one is too coarse.
+    """
+
+    folder: Path
+    called: ClassVar[str]
+    prefix: ClassVar[str]
+    safer: ClassVar[Mapping[str, str]] = {"int8": "bfloat16", "bfloat16": "float32"}
+    batch_size = 8
+    _compared = False
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float16."""
+        return np.dtype(np.float16)
+
+    @abstractmethod
+    def build(self, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Build what computes rows of waves in a precision."""
+
+    @cached_property
+    def _network(self) -> Callable[[np.ndarray], np.ndarray]:
+        return self.build(self.config.precision)
+
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        """Compute rows (B, F, T) float16 of ``waves`` (B, L) int16.
+
+        Raises:
+            JobError: a value is not finite, or a lower precision strays from float32.
+            UsageError: the precision is not for this device.
+        """
+        rows = self._network(waves)
+        if not np.isfinite(rows).all():
+            raise JobError(
+                f"{self.folder}: the {self.called} gives values beyond float16;"
+                f" choose another {self.prefix}layer"
+            )
+        heard = waves.any(axis=1)  # the others fill up a short batch
+        if self.config.precision != "float32" and not self._compared and heard.any():
+            self._compare(rows[heard], self.build("float32")(waves[heard]))
+        return rows
+
+    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
+        """Check on one batch that frames (B, F, T) point where those of float32 do."""
+        self._compared = True
+        cosine, precision = mean_cosine(rows, exact), self.config.precision
+        if cosine < LEAST_COSINE:
+            raise JobError(
+                f"{self.folder}: {precision} gives frames of cosine {cosine:.4f} to float32, less"
+                f" than {LEAST_COSINE}; set {self.prefix}precision to {self.safer[precision]}"
+            )
+
+
+def mean_cosine(rows: np.ndarray, exact: np.ndarray) -> float:
+    """Return the mean cosine of frames ``rows`` to ``exact``, both (B, F, T)."""
+    a, b = rows.astype(np.float64), exact.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
+
+
 def build_extractor(
     registry: Registry[type[Extractor]], feature: str, values: Mapping[str, Any], signal: Signal
 ) -> Extractor:
@@ -128,10 +197,3 @@ def placement(kind: type[Extractor], values: Mapping[str, Any], root: Path) -> d
         if "base" in values and folder.is_dir():  # else a name on the hub
             found["base"] = str(folder.resolve())
     return found
-
-
-def mean_cosine(rows: np.ndarray, exact: np.ndarray) -> float:
-    """Return the mean cosine of frames ``rows`` to ``exact``, both (B, F, T)."""
-    a, b = rows.astype(np.float64), exact.astype(np.float64)
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from asd.clips.audio import Signal
 from asd.config import Positive, Settings
-from asd.errors import JobError, UsageError
-from asd.features.base import LEAST_COSINE, Extractor, mean_cosine
+from asd.errors import UsageError
+from asd.features.base import NetworkExtractor
 from asd.features.checkpoint import (
     check_weights,
     find_folder,
@@ -79,7 +79,7 @@ class EncoderConfig(Settings):
         return self
 
 
-class Encoder(Extractor):
+class Encoder(NetworkExtractor):
     """Frames of a frozen encoder: rows (R, T) float16.
 
     R is ``rows``, or the units of a frame: unit h of band b is row ``b * H + h``. T is the
@@ -93,17 +93,17 @@ class Encoder(Extractor):
     name: ClassVar[str] = "encoder"
     version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = EncoderConfig
-    batch_size = 8
+    called = "encoder"
+    prefix = ""
 
     def __init__(self, config: EncoderConfig, signal: Signal) -> None:
         super().__init__(config, signal)
-        self._compared = False
-        self._folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
-        self._kind = read_kind(self._folder)
+        self.folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
+        self._kind = read_kind(self.folder)
         self._anatomy = self._kind.anatomy
-        check_weights(self._folder, config.allow_pickle)
-        _check_signal(self._folder, self._anatomy, signal)
-        self._layers = _chosen_layers(self._folder, self._anatomy, config.layer)
+        check_weights(self.folder, config.allow_pickle)
+        _check_signal(self.folder, self._anatomy, signal)
+        self._layers = _chosen_layers(self.folder, self._anatomy, config.layer)
         self._check_frames()
 
     @property
@@ -112,16 +112,11 @@ class Encoder(Extractor):
         rows = self._units if self.config.rows == "all" else self.config.rows
         return (rows, self._frames)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
-
     @cached_property
     def checkpoint_digest(self) -> str | None:
         """The digest of the configuration and of the weights that are read."""
-        beside = {PICKLED_WEIGHTS} if has_safetensors(self._folder) else set()
-        return files_digest(self._folder, set(weight_files(self._folder)) - beside)
+        beside = {PICKLED_WEIGHTS} if has_safetensors(self.folder) else set()
+        return files_digest(self.folder, set(weight_files(self.folder)) - beside)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -129,22 +124,6 @@ class Encoder(Extractor):
         recipe = super().recipe
         place = {"base", "revision", "allow_pickle"}
         return recipe | {"config": {k: v for k, v in recipe["config"].items() if k not in place}}
-
-    def __call__(self, waves: np.ndarray) -> np.ndarray:
-        """Compute rows (B, R, T) float16 of ``waves`` (B, L) int16.
-
-        Raises:
-            JobError: a value is not finite, or bfloat16 strays from float32.
-        """
-        rows = self._network(waves)
-        if not np.isfinite(rows).all():
-            raise JobError(
-                f"{self._folder}: the encoder gives values beyond float16; choose another layer"
-            )
-        heard = waves.any(axis=1)  # the others fill up a short batch
-        if self.config.precision != "float32" and not self._compared and heard.any():
-            self._compare(rows[heard], self._build("float32")(waves[heard]))
-        return rows
 
     @property
     def _units(self) -> int:
@@ -167,21 +146,18 @@ class Encoder(Extractor):
     def _check_frames(self) -> None:
         if self.config.frames_per_second is not None and self._frames > self._own_frames:
             raise UsageError(
-                f"{self._folder}: frames_per_second {self.config.frames_per_second} asks for"
+                f"{self.folder}: frames_per_second {self.config.frames_per_second} asks for"
                 f" {self._frames} frames of a clip, and the encoder gives {self._own_frames};"
                 " lower it"
             )
 
-    @cached_property
-    def _network(self) -> EncoderNetwork:
-        return self._build(self.config.precision)
-
-    def _build(self, precision: str) -> EncoderNetwork:
+    def build(self, precision: str) -> EncoderNetwork:
+        """Build the network."""
         from asd.features.transformer import EncoderNetwork
 
         return EncoderNetwork(
             kind=self._kind,
-            model=load_encoder(self._folder),
+            model=load_encoder(self.folder),
             layers=self._layers,
             keep_bands=self.config.bands == "keep",
             times=self._times,
@@ -205,16 +181,6 @@ class Encoder(Extractor):
         if self.config.rows == "all":
             return None
         return random_projection(self.config.rows, self._units, self.config.seed)
-
-    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
-        """Check on one batch that frames (B, R, T) point where those of float32 do."""
-        self._compared = True
-        cosine = mean_cosine(rows, exact)
-        if cosine < LEAST_COSINE:
-            raise JobError(
-                f"{self._folder}: bfloat16 gives frames of cosine {cosine:.4f} to float32, less"
-                f" than {LEAST_COSINE}; set precision to float32"
-            )
 
 
 def read_kind(folder: Path) -> Kind:

@@ -11,8 +11,7 @@ import torch
 
 from asd.clips.audio import Signal
 from asd.errors import UsageError
-from asd.features.logmel import LogMel, LogMelConfig
-from asd.features.mel_filter import MelTransform
+from asd.features.logmel import LogMel, LogMelConfig, MelTransform
 from asd.features.threads import one_thread
 from asd.features.timing import Framing
 
