@@ -9,7 +9,7 @@ from typing import Any
 from asd.device import Compute
 from asd.features.projection import Head
 from asd.finetuning.base import BUILTIN
-from asd.finetuning.labels import label_clips
+from asd.finetuning.batches import label_clips
 from asd.finetuning.plan import Plan, meant
 from asd.versions import versions
 

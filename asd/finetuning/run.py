@@ -18,9 +18,16 @@ from asd.features.projection import Head, Projection
 from asd.features.transformer import LayerFrames
 from asd.finetuning.artifact import is_current, write_checkpoint
 from asd.finetuning.base import load_base
+from asd.finetuning.batches import label_clips
 from asd.finetuning.components import fit_components
-from asd.finetuning.labels import label_clips
-from asd.finetuning.loop import Setting, make_optimizer, train
+from asd.finetuning.loop import (
+    Setting,
+    load_state,
+    make_optimizer,
+    read_progress,
+    save_state,
+    train,
+)
 from asd.finetuning.lora import add_adapters, merge_adapters
 from asd.finetuning.objectives import (
     AttentiveClassify,
@@ -32,7 +39,6 @@ from asd.finetuning.objectives import (
 )
 from asd.finetuning.plan import Plan, make_plan
 from asd.finetuning.record import make_record
-from asd.finetuning.state import load_state, read_progress, save_state
 
 _LEAST_HIDDEN = 256  # casts to bfloat16 cost a CPU more than they save on narrower models
 

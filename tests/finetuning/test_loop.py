@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from asd.errors import JobError
-from asd.finetuning.state import Progress, load_state, read_progress, save_state
+from asd.finetuning.loop import Progress, load_state, read_progress, save_state
 
 
 def trained(steps: int) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
