@@ -5,24 +5,26 @@ A name is that of a local folder, or of a repository of the Hugging Face hub.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from asd.atomic import restore
 from asd.errors import UsageError
-from asd.features.wav2vec2 import (
-    CONFIG,
-    OPTIONAL,
-    PICKLED_WEIGHTS,
-    PREPROCESSOR,
-    WEIGHTS,
-    WEIGHTS_INDEX,
-)
+from asd.features.timing import FrameGrid
 from asd.native import import_torchaudio
 
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+PICKLED_WEIGHTS = "pytorch_model.bin"
+# Read during masked training alone; many published checkpoints leave it out.
+OPTIONAL = frozenset({"masked_spec_embed"})
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _PATTERNS = (CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, "model-*.safetensors")
 
@@ -66,17 +68,30 @@ def weight_files(folder: Path) -> list[str]:
     return sorted({CONFIG, PREPROCESSOR, WEIGHTS_INDEX, PICKLED_WEIGHTS, *parts})
 
 
+def files_digest(folder: Path, names: Iterable[str]) -> str:
+    """Return the SHA-256 over the names and bytes of those of the files that exist."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                digest.update(
+                    f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
+                )
+    return digest.hexdigest()
+
+
 def has_safetensors(folder: Path) -> bool:
     """Return whether the weights of a checkpoint are there in the form that holds no code."""
     return (folder / WEIGHTS).is_file() or (folder / WEIGHTS_INDEX).is_file()
 
 
-def check_weights(folder: Path, allow_pickle: bool) -> None:
+def check_weights(folder: Path, allow_pickle: bool, setting: str) -> None:
     """Check that there are weights, and that they may be read.
 
     Args:
         folder: the checkpoint.
         allow_pickle: whether weights that exist as a pickle alone may be read.
+        setting: what says so, for error messages.
 
     Raises:
         UsageError: there are none, or they are a pickle that is not wanted.
@@ -87,13 +102,51 @@ def check_weights(folder: Path, allow_pickle: bool) -> None:
     if not path.is_file():
         raise UsageError(
             f"{folder}: no weights ({WEIGHTS} is missing); where they are published as a pickle"
-            " alone, set the feature's allow_pickle to true"
+            f" alone, set {setting} to true"
         )
     if not allow_pickle:
         raise UsageError(
-            f"{path}: the weights are a pickle; set the feature's allow_pickle to true to read them"
+            f"{path}: the weights are a pickle; set {setting} to true to read them"
             f" all the same, or put {WEIGHTS} beside it"
         )
+
+
+def check_signal(
+    folder: Path, called: str, grid: FrameGrid, wanted: int, sample_rate: int, length: int
+) -> None:
+    """Check that a network can read clips of ``length`` samples at ``sample_rate``.
+
+    Args:
+        folder: where it lies.
+        called: what errors call it.
+        grid: its frames.
+        wanted: the rate in Hz that it was trained at.
+        sample_rate: that of the clips.
+        length: samples of a clip.
+
+    Raises:
+        UsageError: another sample rate, or clips shorter than one frame.
+    """
+    if sample_rate != wanted:
+        raise UsageError(
+            f"{folder}: the {called} wants {wanted} Hz and the clips have"
+            f" {sample_rate} Hz; set index.sample_rate to {wanted}"
+        )
+    if grid.count(length) < 1:
+        raise UsageError(
+            f"{folder}: clips of {length} samples are shorter than the receptive field of"
+            f" {grid.receptive_field} samples; set index.seconds to longer clips"
+        )
+
+
+def check_layer(folder: Path, layer: int, layers: int) -> None:
+    """Check that a hidden layer exists: 0 is the input of the transformer, n its output.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not 0 <= layer <= layers:
+        raise UsageError(f"{folder}: no layer {layer}; layers are 0 to {layers}")
 
 
 def load_encoder(folder: Path) -> Any:
@@ -179,3 +232,13 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: no JSON object in it")
+    return values

@@ -15,22 +15,22 @@ from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.features.base import NetworkExtractor
 from asd.features.checkpoint import (
-    check_weights,
-    find_folder,
-    has_safetensors,
-    load_encoder,
-    weight_files,
-)
-from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
-from asd.features.timing import interpolation, logmel_frames
-from asd.features.wav2vec2 import (
     CONFIG,
     PICKLED_WEIGHTS,
     PREPROCESSOR,
     WEIGHTS,
+    check_layer,
+    check_signal,
+    check_weights,
     files_digest,
+    find_folder,
+    has_safetensors,
+    load_encoder,
     read_json,
+    weight_files,
 )
+from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
+from asd.features.timing import interpolation, logmel_frames
 
 if TYPE_CHECKING:
     from asd.features.transformer import EncoderNetwork
@@ -101,8 +101,15 @@ class Encoder(NetworkExtractor):
         self.folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
         self._kind = read_kind(self.folder)
         self._anatomy = self._kind.anatomy
-        check_weights(self.folder, config.allow_pickle)
-        _check_signal(self.folder, self._anatomy, signal)
+        check_weights(self.folder, config.allow_pickle, "the feature's allow_pickle")
+        check_signal(
+            self.folder,
+            "encoder",
+            self._anatomy.grid,
+            self._anatomy.sample_rate,
+            signal.sample_rate,
+            signal.length,
+        )
         self._layers = _chosen_layers(self.folder, self._anatomy, config.layer)
         self._check_frames()
 
@@ -243,19 +250,6 @@ def random_projection(rows: int, units: int, seed: int) -> np.ndarray:
     return (drawn / np.sqrt(rows)).astype(np.float32)
 
 
-def _check_signal(folder: Path, anatomy: Anatomy, signal: Signal) -> None:
-    if signal.sample_rate != anatomy.sample_rate:
-        raise UsageError(
-            f"{folder}: the encoder wants {anatomy.sample_rate} Hz and the clips have"
-            f" {signal.sample_rate} Hz; set index.sample_rate to {anatomy.sample_rate}"
-        )
-    if anatomy.grid.count(signal.length) < 1:
-        raise UsageError(
-            f"{folder}: clips of {signal.length} samples are shorter than the receptive field of"
-            f" {anatomy.grid.receptive_field} samples; set index.seconds to longer clips"
-        )
-
-
 def _chosen_layers(
     folder: Path, anatomy: Anatomy, layer: int | str | Sequence[int]
 ) -> tuple[int, ...]:
@@ -263,6 +257,5 @@ def _chosen_layers(
         return ((anatomy.layers + 1) // 2,)
     chosen = (layer,) if isinstance(layer, int) else tuple(int(one) for one in layer)
     for one in chosen:
-        if one > anatomy.layers:
-            raise UsageError(f"{folder}: no layer {one}; layers are 0 to {anatomy.layers}")
+        check_layer(folder, one, anatomy.layers)
     return chosen

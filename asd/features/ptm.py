@@ -12,17 +12,10 @@ from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.features.base import NetworkExtractor
+from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, files_digest
 from asd.features.projection import HEAD, read_head_info, read_projection
 from asd.features.timing import interpolation, logmel_frames
-from asd.features.wav2vec2 import (
-    CONFIG,
-    PREPROCESSOR,
-    WEIGHTS,
-    describe,
-    files_digest,
-    load_model,
-    read_weights,
-)
+from asd.features.wav2vec2 import describe, load_model, read_weights
 from asd.versions import tell_drift_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from typing import Any
 
 from asd.atomic import refusals, replace_folder, restore, sync
 from asd.errors import AsdError, JobError, UsageError
+from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, files_digest
 from asd.features.projection import HEAD, Head
-from asd.features.wav2vec2 import CONFIG, PREPROCESSOR, WEIGHTS, Checkpoint, files_digest
+from asd.features.wav2vec2 import Checkpoint
 
 RECORD = "finetune.json"
 HISTORY = "history.csv"

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.errors import UsageError
-from asd.features.checkpoint import find_folder, weight_files
+from asd.features.checkpoint import CONFIG, WEIGHTS, files_digest, find_folder, weight_files
 from asd.features.timing import FrameGrid
 from asd.features.wav2vec2 import (
-    CONFIG,
-    WEIGHTS,
     Checkpoint,
     build_model,
     describe,
-    files_digest,
     load_model,
     read_weights,
     split_weights,

@@ -60,11 +60,9 @@ class Slider(Machine):
             position / (10.0 * unit.vary("screw", 0.02)) * 12,
             0.35 * unit.pattern("motor", 4, 0.3) / np.arange(1, 5),
         )
-        low = grid.wave(grid.white(random) * grid.colour([(40, 0), (600, -4), (2500, -22)]))
+        low = grid.wave(grid.noise(random, [(40, 0), (600, -4), (2500, -22)]))
         bright = 3600 * unit.vary("bright", 0.03)
-        high = grid.wave(
-            grid.white(random) * grid.colour([(400, -28), (bright, 0), (RATE / 2, -5)])
-        )
+        high = grid.wave(grid.noise(random, [(400, -28), (bright, 0), (RATE / 2, -5)]))
         high *= decibels(run.amount("dry", 1.0, 6.0))
         rolling = pace * (0.8 * low + balls + motor) + 0.5 * pace**2 * high
         thud = knocks(
@@ -72,13 +70,10 @@ class Slider(Machine):
             ends,
             (12.0 * unit.vary("cushion", 0.4) + run.gain("stop", 28, 43)) * np.ones(ends.size),
         )
-        carriage = grid.modes(
-            [
-                (330 * unit.vary("carriage", 0.015), 0.10, 1.0),
-                (870 * unit.vary("carriage", 0.015, 1), 0.06, 1.0),
-                (2100 * unit.vary("carriage", 0.015, 2), 0.04, 0.9),
-                (5200 * unit.vary("carriage", 0.015, 3), 0.03, 0.7),
-            ]
+        carriage = run.structure(
+            "carriage",
+            0.015,
+            [(330, 0.10, 1.0), (870, 0.06, 1.0), (2100, 0.04, 0.9), (5200, 0.03, 0.7)],
         )
         blows = grid.spectrum(thud + self._blows(run, position, speed))
         return grid.spectrum(rolling) * (carriage + 0.5) + blows * carriage
@@ -115,7 +110,7 @@ class Slider(Machine):
             cracks = passages(position, 0.0, length / random.uniform(2.5, 5.5))
             cracks = cracks + RATE * 0.02 * random.standard_normal(cracks.size)
             strengths = run.gain("sticking", 26, 39) * random.lognormal(0.0, 0.4, cracks.size)
-            trail = grid.wave(grid.white(random) * grid.colour([(500, -20), (2500, 0), (8000, -6)]))
+            trail = grid.wave(grid.noise(random, [(500, -20), (2500, 0), (8000, -6)]))
             blows += knocks(grid, cracks, strengths)
             blows += 0.03 * trail * burst(grid, cracks, strengths, 0.02)
         if run.condition == "belt":
@@ -161,8 +156,9 @@ class Valve(Machine):
         nozzle = 3800 * unit.vary("nozzle", 0.10)
         loss = run.amount("clogging", 2.0, 10.0)
         air = grid.wave(
-            grid.white(random)
-            * grid.colour([(300, -30), (nozzle, 0), (1.7 * nozzle, -3 - loss), (8000, -8 - loss)])
+            grid.noise(
+                random, [(300, -30), (nozzle, 0), (1.7 * nozzle, -3 - loss), (8000, -8 - loss)]
+            )
         )
         rush = burst(grid, opens, 1.0, 0.04 * unit.vary("tank", 0.2))
         flow = decibels(-loss) * (0.9 * rush + 0.04 * held) + run.gain("leak", -38, -20)
@@ -171,13 +167,10 @@ class Valve(Machine):
             0.03 * unit.pattern("coil", 24, 0.4) + run.gain("coil", -28, -10)
         )
         coil = held * tone(random, 100.0 * np.arange(grid.size) / RATE, buzz)
-        body = grid.modes(
-            [
-                (700 * unit.vary("body", 0.025), 0.08, 0.6),
-                (1700 * unit.vary("body", 0.025, 1), 0.04, 0.9),
-                (3300 * unit.vary("body", 0.025, 2), 0.03, 1.2),
-                (5600 * unit.vary("body", 0.025, 3), 0.03, 1.2),
-            ]
+        body = run.structure(
+            "body",
+            0.025,
+            [(700, 0.08, 0.6), (1700, 0.04, 0.9), (3300, 0.03, 1.2), (5600, 0.03, 1.2)],
         )
         return grid.spectrum(clicks + coil) * (body + 0.05) + grid.spectrum(air * flow)
 
@@ -261,20 +254,18 @@ class Fan(Machine):
 
         strouhal = 700.0 * unit.vary("strouhal", 0.02)
         loss = run.amount("clogging", 0.3, 3.2)
-        flow = grid.white(random) * grid.colour(
-            [(20, -6), (strouhal, 0), (4 * strouhal, -9 - loss), (RATE / 2, -22 - 1.5 * loss)]
+        flow = grid.noise(
+            random,
+            [(20, -6), (strouhal, 0), (4 * strouhal, -9 - loss), (RATE / 2, -22 - 1.5 * loss)],
         )
         swell = 1.0 + 0.25 * tone(random, shaft * blades, [1.0]) + 0.08 * sway
         knock = knocks(grid, passages(shaft), run.gain("rubbing", 19, 33))
         worn = run.random("defect").uniform(60.0, 120.0)
         whistle = tone(random, shaft * worn, np.array([1.0, 0.5]) * run.gain("motor", -24, -8))
-        casing = grid.modes(
-            [
-                (240 * unit.vary("casing", 0.012), 0.10, 1.2),
-                (610 * unit.vary("casing", 0.012, 1), 0.06, 1.0),
-                (1450 * unit.vary("casing", 0.012, 2), 0.05, 0.9),
-                (2900 * unit.vary("casing", 0.012, 3), 0.04, 0.6),
-            ]
+        casing = run.structure(
+            "casing",
+            0.012,
+            [(240, 0.10, 1.2), (610, 0.06, 1.0), (1450, 0.05, 0.9), (2900, 0.04, 0.6)],
         )
         sound = grid.spectrum(force + whistle) * (casing + 0.5) + grid.spectrum(knock) * casing
         return sound + grid.spectrum(grid.wave(flow) * (0.55 * swell))
@@ -323,17 +314,14 @@ class Gearbox(Machine):
 
         knock = knocks(grid, passages(wheel), run.gain("tooth", 20, 36))
         friction = grid.wave(
-            grid.white(random) * grid.colour([(300, -20), (2500, 0), (5000, -3), (RATE / 2, -12)])
+            grid.noise(random, [(300, -20), (2500, 0), (5000, -3), (RATE / 2, -12)])
         )
         friction *= 1.0 + 0.6 * tone(random, pinion * teeth, [1.0])
         friction *= 0.25 * (0.8 + 0.3 * load) * decibels(run.amount("lubrication", 0.7, 5.0))
-        casing = grid.modes(
-            [
-                (420 * unit.vary("casing", 0.035), 0.08, 1.0),
-                (980 * unit.vary("casing", 0.035, 1), 0.05, 1.3),
-                (1900 * unit.vary("casing", 0.035, 2), 0.04, 1.0),
-                (3400 * unit.vary("casing", 0.035, 3), 0.03, 0.8),
-            ]
+        casing = run.structure(
+            "casing",
+            0.035,
+            [(420, 0.08, 1.0), (980, 0.05, 1.3), (1900, 0.04, 1.0), (3400, 0.03, 0.8)],
         )
         sound = grid.spectrum(mesh + brush) * (casing + 0.3) + grid.spectrum(knock) * casing
         return sound + grid.spectrum(friction)
@@ -376,18 +364,13 @@ class Bearing(Machine):
         orders[1:] *= decibels(run.amount("looseness", 3.0, 11.0))
         drive = tone(random, shaft * 23, 0.45 * unit.pattern("drive", 6, 0.3) / np.arange(1, 7))
         drive *= 1.0 + 0.1 * wander(random, grid, 4.0)
-        rolling = grid.wave(
-            grid.white(random) * grid.colour([(50, 0), (800, -3), (3000, -10), (RATE / 2, -24)])
-        )
+        rolling = grid.wave(grid.noise(random, [(50, 0), (800, -3), (3000, -10), (RATE / 2, -24)]))
         rolling *= 1.0 + 0.2 * tone(random, shaft, [1.0])
-        dry = grid.white(random) * grid.colour([(500, -30), (3500, 0), (6000, 0), (RATE / 2, -9)])
-        housing = grid.modes(
-            [
-                (520 * unit.vary("housing", 0.02), 0.08, 0.9),
-                (1250 * unit.vary("housing", 0.02, 1), 0.05, 1.2),
-                (2600 * unit.vary("housing", 0.02, 2), 0.03, 1.0),
-                (4300 * unit.vary("housing", 0.02, 3), 0.03, 0.8),
-            ]
+        dry = grid.noise(random, [(500, -30), (3500, 0), (6000, 0), (RATE / 2, -9)])
+        housing = run.structure(
+            "housing",
+            0.02,
+            [(520, 0.08, 0.9), (1250, 0.05, 1.2), (2600, 0.03, 1.0), (4300, 0.03, 0.8)],
         )
         force = pace * (tone(random, shaft, orders) + drive + 0.9 * rolling)
         hiss = np.float32(pace * (0.04 + run.gain("dry", -24, -9)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -79,6 +79,10 @@ class Grid:
         gain = self.curve(points)
         return gain / np.sqrt(np.mean(np.square(gain)))
 
+    def noise(self, random: np.random.Generator, points: Curve) -> Spectrum:
+        """Return the spectrum (K,) of noise of unit power with a response of points (Hz, dB)."""
+        return self.white(random) * self.colour(points)
+
     def modes(self, modes: Sequence[Mode]) -> Spectrum:
         """Return the mobility (K,) of a structure: a sum of damped second-order resonances."""
         coarse = np.arange(0.0, RATE / 2 + 1, 2.0)
@@ -94,11 +98,6 @@ class Grid:
 def decibels(level: float | Wave) -> float | Wave:
     """Return the amplitude ratio of a level in dB."""
     return 10.0 ** (level / 20.0)
-
-
-def rms(wave: Wave) -> float:
-    """Return the root mean square of a wave."""
-    return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64))))
 
 
 def wander(random: np.random.Generator, grid: Grid, rate: float) -> Wave:
@@ -243,6 +242,23 @@ class Run:
     def number(self, attribute: str) -> float:
         """Return the number in an attribute's value (``"28V"`` is 28)."""
         return float(self.attributes[attribute].rstrip("V"))
+
+    def structure(
+        self, what: str, spread: float, modes: Sequence[Mode], which: Iterable[int] = range(4)
+    ) -> Spectrum:
+        """Return the mobility (K,) of this unit's ``what``.
+
+        Args:
+            what: name of the structure.
+            spread: largest relative deviation of a frequency from the nominal value.
+            modes: its nominal resonances.
+            which: numbers of the parts of the unit that the resonances are of.
+        """
+        own = [
+            (hertz * self.unit.vary(what, spread, part), damping, gain)
+            for (hertz, damping, gain), part in zip(modes, which, strict=True)
+        ]
+        return self.grid.modes(own)
 
     def amount(self, fault: str, smallest: float, largest: float) -> float:
         """Return the size of ``fault``, linear in its severity; 0 when the run has it not."""

@@ -66,19 +66,16 @@ class ToyCar(Machine):
         growl *= 1.0 + shake * tone(random, axle, [0.8, 0.4])
         growl *= decibels(run.amount("melted_gear", 0.5, 5.0) + run.amount("bent_shaft", 0.5, 5.0))
         roar = grid.wave(
-            grid.white(random)
-            * grid.colour([(60, 0), (700, 3), (1800, -5), (5500, -9), (RATE / 2, -12)])
+            grid.noise(random, [(60, 0), (700, 3), (1800, -5), (5500, -9), (RATE / 2, -12)])
         )
         roar *= 0.8 * (1.0 + 0.4 * shake * tone(random, axle, [1.0]))
         gear_knock = knocks(grid, passages(axle), run.gain("deformed_gear", 26, 40))
         slap = 0.9 * burst(grid, passages(axle, 0.4), run.gain("damaged_wheel", -2, 16), 0.004)
-        body = grid.modes(
-            [
-                (310 * unit.vary("body", 0.045, car), 0.12, 1.0),
-                (780 * unit.vary("body", 0.045, car + 4), 0.08, 1.2),
-                (1700 * unit.vary("body", 0.045, car + 8), 0.06, 1.0),
-                (4100 * unit.vary("body", 0.045, car + 12), 0.05, 0.8),
-            ]
+        body = run.structure(
+            "body",
+            0.045,
+            [(310, 0.12, 1.0), (780, 0.08, 1.2), (1700, 0.06, 1.0), (4100, 0.05, 0.8)],
+            range(car, car + 16, 4),
         )
         force = pull * (whine + growl + roar * (1.0 + slap))
         return grid.spectrum(force) * (body + 0.4) + grid.spectrum(pull * gear_knock) * body
@@ -121,21 +118,18 @@ class ToyTrain(Machine):
         whine = tone(random, motor, [0.2, 0.1]) + tone(random, motor * 3, poles)
         wobble = 0.1 + run.amount("broken_shaft", 0.1, 0.8)
         rolling = grid.wave(
-            grid.white(random)
-            * grid.colour([(100, -6), (900, 0), (2600, 0), (5000, -9), (RATE / 2, -18)])
+            grid.noise(random, [(100, -6), (900, 0), (2600, 0), (5000, -9), (RATE / 2, -18)])
         )
         rolling *= 0.8 * pace * (1.0 + wobble * tone(random, wheel, [1.0, 0.5]))
         rolling *= 1.0 + 0.15 * wander(random, grid, 6.0)
-        body = grid.modes(
-            [
-                (450 * unit.vary("body", 0.045, car), 0.10, 1.0),
-                (1100 * unit.vary("body", 0.045, car + 4), 0.07, 1.1),
-                (2300 * unit.vary("body", 0.045, car + 8), 0.05, 1.0),
-                (3900 * unit.vary("body", 0.045, car + 12), 0.04, 0.8),
-            ]
+        body = run.structure(
+            "body",
+            0.045,
+            [(450, 0.10, 1.0), (1100, 0.07, 1.1), (2300, 0.05, 1.0), (3900, 0.04, 0.8)],
+            range(car, car + 16, 4),
         )
         track = self._track(run, rounds, wheel)
-        flange = grid.white(random) * grid.colour([(1500, -24), (4500, 0), (RATE / 2, -4)])
+        flange = grid.noise(random, [(1500, -24), (4500, 0), (RATE / 2, -4)])
         curve = 0.15 * near**2 + self._rub(run, rounds)
         sound = grid.spectrum((whine + rolling) * near) * (body + 0.3)
         sound += grid.spectrum(track * near) * body

@@ -19,11 +19,16 @@ from asd.config import SynthConfig
 from asd.errors import UsageError
 from asd.synth import MACHINES
 from asd.synth.dataset import MANIFEST, encode, plan, synthesise_machine
-from asd.synth.machine import NORMAL, RATE, Grid, Unit, burst, knocks, passages, rms, rotation, tone
+from asd.synth.machine import NORMAL, RATE, Grid, Unit, burst, knocks, passages, rotation, tone
 from asd.synth.recording import render, take
 
 SMALL = SynthConfig(seconds=1.0, sections=2, train_source=3, train_target=1, test_clips=1)
 every_machine = pytest.mark.parametrize("machine", list(MACHINES))
+
+
+def rms(wave: np.ndarray) -> float:
+    """Return the root mean square of a wave."""
+    return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64))))
 
 
 def digests(folder: Path) -> dict[str, str]:
