@@ -57,9 +57,9 @@ class Extractor(ABC):
         """The shape of one row."""
 
     @property
-    @abstractmethod
     def dtype(self) -> np.dtype:
-        """The type of the values."""
+        """The type of the values: float16, unless an extractor says otherwise."""
+        return np.dtype(np.float16)
 
     @property
     def checkpoint_digest(self) -> str | None:
@@ -89,12 +89,14 @@ class NetworkExtractor(Extractor):
 
     Attributes:
         folder: where the network's checkpoint lies.
+        places: the settings that say where; its digest says what it is.
         called: what errors call the network.
         prefix: what errors put before the name of a setting.
         safer: the precision to take where one is too coarse.
     """
 
     folder: Path
+    places: ClassVar[tuple[str, ...]]
     called: ClassVar[str]
     prefix: ClassVar[str]
     safer: ClassVar[Mapping[str, str]] = {"int8": "bfloat16", "bfloat16": "float32"}
@@ -102,9 +104,11 @@ class NetworkExtractor(Extractor):
     _compared = False
 
     @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
+    def recipe(self) -> dict[str, Any]:
+        """As for every extractor, without the checkpoint's place."""
+        recipe = super().recipe
+        config = {k: v for k, v in recipe["config"].items() if k not in self.places}
+        return recipe | {"config": config}
 
     @abstractmethod
     def build(self, precision: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -93,6 +93,7 @@ class Encoder(NetworkExtractor):
     name: ClassVar[str] = "encoder"
     version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = EncoderConfig
+    places = ("base", "revision", "allow_pickle")
     called = "encoder"
     prefix = ""
 
@@ -124,13 +125,6 @@ class Encoder(NetworkExtractor):
         """The digest of the configuration and of the weights that are read."""
         beside = {PICKLED_WEIGHTS} if has_safetensors(self.folder) else set()
         return files_digest(self.folder, set(weight_files(self.folder)) - beside)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """As for every extractor, without the checkpoint's place: its digest says what it is."""
-        recipe = super().recipe
-        place = {"base", "revision", "allow_pickle"}
-        return recipe | {"config": {k: v for k, v in recipe["config"].items() if k not in place}}
 
     @property
     def _units(self) -> int:

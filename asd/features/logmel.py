@@ -97,11 +97,6 @@ class LogMel(Extractor):
         """(F, T)."""
         return (self.config.mels, self._framing.frames)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
-
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute log-mels (B, F, T) float16 of ``waves`` (B, L) int16."""
         import torch
@@ -113,36 +108,6 @@ class LogMel(Extractor):
         with one_thread(), self._borrowed(filters) as transform:
             transform(torch.from_numpy(waves), torch.from_numpy(rows))
         return rows
-
-    def plain(self, waves: np.ndarray) -> np.ndarray:
-        """Compute the same as a call with torchaudio's own transform, and more slowly.
-
-        It is what a call is tested against: the values agree to the last bits of float32, unless
-        they are the rounding noise of the transform itself.
-        """
-        import_torchaudio()
-        import torch
-        from torchaudio.transforms import MelSpectrogram
-
-        config = self.config
-        transform = MelSpectrogram(
-            sample_rate=self.signal.sample_rate,
-            n_fft=config.n_fft,
-            hop_length=config.hop,
-            f_min=config.f_min,
-            f_max=config.f_max,
-            n_mels=config.mels,
-            power=config.power,
-            norm=config.norm,
-            mel_scale=config.mel_scale,
-            center=config.center,
-            pad_mode=config.pad_mode,
-        )
-        with torch.inference_mode():
-            samples = torch.from_numpy(waves).to(torch.float32).div_(32768.0)
-            mel = transform(samples).clamp_(min=config.floor)
-            logarithm = mel.log10_().mul_(10.0) if config.log == "db" else mel.log_()
-            return logarithm.to(torch.float16).numpy()
 
     @property
     def _framing(self) -> Framing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -57,6 +57,7 @@ class Ptm(NetworkExtractor):
     name: ClassVar[str] = "ptm"
     version: ClassVar[int] = 3
     Config: ClassVar[type[Settings]] = PtmConfig
+    places = ("checkpoint",)
     called = "checkpoint"
     prefix = "features.ptm."
 
@@ -88,12 +89,6 @@ class Ptm(NetworkExtractor):
     def checkpoint_digest(self) -> str | None:
         """The digest of the weights, the configuration and the projection."""
         return files_digest(self.folder, (CONFIG, PREPROCESSOR, WEIGHTS, HEAD))
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """As for every extractor, without the checkpoint's path: its digest says what it is."""
-        recipe = super().recipe
-        return recipe | {"config": {k: v for k, v in recipe["config"].items() if k != "checkpoint"}}
 
     def build(self, precision: str) -> PtmNetwork:
         """Build the network.
