@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,6 +61,29 @@ class Checkpoint:
     sample_rate: int
     normalize: bool
 
+    @classmethod
+    def of(cls, folder: Path, config: dict[str, Any], front: Mapping[str, Any]) -> Checkpoint:
+        """Return what config.json and preprocessor_config.json (empty if there is none) say.
+
+        A value that is left out is the family's default, that of the base model.
+
+        Raises:
+            TypeError, ValueError: a value is impossible.
+        """
+        return cls(
+            folder=folder,
+            config=config,
+            model_type=config["model_type"],
+            layers=int(config.get("num_hidden_layers", 12)),
+            hidden=int(config.get("hidden_size", 768)),
+            grid=FrameGrid.of(
+                config.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
+                config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
+            ),
+            sample_rate=int(front.get("sampling_rate", 16000)),
+            normalize=bool(front.get("do_normalize", True)),
+        )
+
     def check_signal(self, sample_rate: int, length: int) -> None:
         """Check that the model can read clips of ``length`` samples at ``sample_rate``.
 
@@ -97,21 +121,8 @@ def describe(folder: Path) -> Checkpoint:
             f"{folder}: model_type {model_type!r} is not of the wav2vec 2.0 family;"
             f" known: {', '.join(FAMILY)}"
         )
-    # A value that is left out of config.json is the family's default, that of the base model.
     try:
-        return Checkpoint(
-            folder=folder,
-            config=config,
-            model_type=model_type,
-            layers=int(config.get("num_hidden_layers", 12)),
-            hidden=int(config.get("hidden_size", 768)),
-            grid=FrameGrid.of(
-                config.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
-                config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
-            ),
-            sample_rate=int(front.get("sampling_rate", 16000)),
-            normalize=bool(front.get("do_normalize", True)),
-        )
+        return Checkpoint.of(folder, config, front)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{folder / CONFIG}: not a wav2vec 2.0 configuration ({error})") from None
 
