@@ -16,7 +16,7 @@ MODULES = sorted(
 )
 ENTRIES = (
     "asd.clips.audio:read_clip",
-    "asd.clips.grammar:parse",
+    "asd.clips.names:parse",
     "asd.clips.index:index_machine",
     "asd.clips.record:read_index",
     "asd.clips.windows:window_starts",

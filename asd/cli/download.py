@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from asd.cli.output import counted, emit, json_option, machine_option, many, say
-from asd.clips.download import DEFAULT_PARTS, Outcome, download
-from asd.clips.records import PARTS, ZENODO
+from asd.download.dataset import DEFAULT_PARTS, Outcome, download
+from asd.download.zenodo import PARTS, ZENODO
 from asd.workspace import Workspace
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from asd.cli.project import Project
 from asd.errors import JobError, UsageError
+from asd.features.checkpoint import WEIGHTS
 from asd.features.projection import HEAD
 from asd.features.ptm import PtmConfig
-from asd.features.wav2vec2 import WEIGHTS
 from asd.metrics.results import read_systems
 from asd.metrics.truth import Key, Truth
 from asd.report.results import read_results

@@ -20,7 +20,6 @@ import numpy as np
 
 from asd.clips.decoding import (
     UNKNOWN_LENGTH,
-    Limits,
     UnusableError,
     blocks,
     check_header,
@@ -29,22 +28,8 @@ from asd.clips.decoding import (
     open_sound,
     read_file,
 )
+from asd.clips.decoding import Limits as Limits
 from asd.errors import JobError
-
-__all__ = [
-    "SUFFIXES",
-    "Limits",
-    "Probe",
-    "Signal",
-    "announce",
-    "fit",
-    "probe",
-    "probe_header",
-    "read_clip",
-    "read_windows",
-    "resampled_length",
-    "to_int16",
-]
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg"})
 _FULL_SCALE = 32768.0

@@ -1,19 +1,22 @@
-"""Decoding: from the bytes of a file to samples, or the reason why they cannot be used."""
+"""Decoding: from the bytes of a file to samples, or the reason why they cannot be used.
+
+16-bit WAV files in their plainest form are taken over from memory without a decoder. The decoder
+quietly takes what it finds of a file that was cut short, so what a WAV or OGG file's own structure
+promises is compared with what is there. (FLAC needs none of that: its decoder notices.)
+"""
 
 from __future__ import annotations
 
 import io
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
-
-from asd.clips.container import shortfall
-from asd.clips.plain import plain_samples
 
 FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG"})
 RATES = range(100, 1_000_001)  # Hz; outside it, resampling may take minutes for a damaged header
@@ -24,6 +27,9 @@ _RANDOM_ACCESS = frozenset(
     {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 )
 UNKNOWN_LENGTH = 1 << 62  # from here on, what libsndfile says of a FLAC that was never closed
+_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
+_UNKNOWN = 0xFFFFFFFF  # the size that a stream writes when it does not know better
+_LAST_PAGE = 0x04
 
 
 @dataclass(frozen=True)
@@ -175,3 +181,74 @@ def decode(data: bytes, channel: int, stretch: Callable[[int, int], tuple[int, i
             begin, end = 0, file.frames
         samples = np.concatenate(list(blocks(file, channel, begin, end)))
         return Decoded(file.samplerate, file.frames, begin, samples)
+
+
+def plain_samples(data: bytes) -> tuple[int, np.ndarray] | None:
+    """Return the sample rate in Hz and the samples (L, channels) int16 of a whole WAV file.
+
+    Args:
+        data: the file's bytes.
+
+    Returns:
+        None unless the file is a header of 44 bytes that agrees with itself and with what follows,
+        and 16-bit samples to the end: all else, damaged files too, is the decoder's to judge. The
+        samples are a view of ``data``.
+    """
+    if len(data) <= _HEADER.size:
+        return None
+    riff, whole, form, size, kind, channels, rate, speed, align, bits, chunk, rest = (
+        _HEADER.unpack_from(data)
+    )
+    named = (riff, form, chunk) == (b"RIFF", b"WAVEfmt ", b"data")
+    if not named or (size, kind, bits) != (16, 1, 16) or channels == 0:
+        return None
+    if align != 2 * channels or speed != rate * align:
+        return None
+    if whole != len(data) - 8 or rest != len(data) - _HEADER.size or rest % align:
+        return None
+    return rate, np.frombuffer(data, "<i2", offset=_HEADER.size).reshape(-1, channels)
+
+
+def shortfall(data: bytes) -> str:
+    """Say what is missing of a recording's bytes; ``""`` where nothing is.
+
+    Args:
+        data: the whole file; formats other than RIFF WAV and OGG are not judged.
+    """
+    if data[:4] in (b"RIFF", b"RIFX", b"RF64"):
+        return _wav_shortfall(data)
+    if data[:4] == b"OggS":
+        return _ogg_shortfall(data)
+    return ""
+
+
+def _wav_shortfall(data: bytes) -> str:
+    """Compare the size of the ``data`` chunk with the bytes that follow it."""
+    order: Literal["big", "little"] = "big" if data[:4] == b"RIFX" else "little"
+    position, long_size = 12, _UNKNOWN
+    while position + 8 <= len(data):
+        chunk = data[position : position + 4]
+        size = int.from_bytes(data[position + 4 : position + 8], order)
+        position += 8
+        if chunk == b"ds64":  # RF64 keeps the size of its data here: 8 bytes after the RIFF size
+            long_size = int.from_bytes(data[position + 8 : position + 16], order)
+        if chunk == b"data":
+            promised = long_size if size == _UNKNOWN else size
+            there = len(data) - position
+            if promised != _UNKNOWN and promised > there:
+                return f"the header promises {promised} bytes of samples, {there} are there"
+            return ""
+        position += size + size % 2
+    return ""
+
+
+def _ogg_shortfall(data: bytes) -> str:
+    """Demand that the last page is marked as the last and is there to its end (RFC 3533)."""
+    page = data.rfind(b"OggS")
+    header = data[page : page + 27]
+    if len(header) < 27 or not header[5] & _LAST_PAGE:
+        return "the last page of the OGG stream is missing"
+    sizes = data[page + 27 : page + 27 + header[26]]
+    if page + 27 + header[26] + sum(sizes) > len(data):
+        return "the last page of the OGG stream is not whole"
+    return ""

@@ -1,9 +1,9 @@
 """The index of a machine: every recording of its folder, what is known of it, and if it is usable.
 
-Layouts: those of the challenge years (:mod:`asd.clips.grammar`) and plain folders
-(:mod:`asd.clips.folder`). A recording that cannot be used is listed with its reason; it never
-stops a run. In a plain folder, a long recording is a row for each of its windows
-(:mod:`asd.clips.windows`), all of which are in the split that the recording is in.
+Layouts: those of the challenge years and plain folders (:mod:`asd.clips.names`). A recording that
+cannot be used is listed with its reason; it never stops a run. In a plain folder, a long recording
+is a row for each of its windows (:mod:`asd.clips.windows`), all of which are in the split that the
+recording is in.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asd.clips import folder as plain_folder
-from asd.clips import grammar
-from asd.clips.attributes import read_attributes
+from asd.clips import names
 from asd.clips.audio import Limits, Probe, probe, probe_header
-from asd.clips.grammar import Facts
+from asd.clips.names import Facts, read_attributes
 from asd.clips.record import OK, Clip
 from asd.clips.scan import Found, find_machines, find_recordings, machine_folder
 from asd.clips.settling import (
@@ -131,11 +129,11 @@ def detect_layout(found: Sequence[Found]) -> str:
     def reads(layout: str) -> int:
         return sum(
             len(recording.folders) == 1
-            and grammar.parse(layout, recording.folders[0], recording.name) is not None
+            and names.parse(layout, recording.folders[0], recording.name) is not None
             for recording in found
         )
 
-    best = max(grammar.LAYOUTS, key=reads)
+    best = max(names.LAYOUTS, key=reads)
     return best if reads(best) else PLAIN
 
 
@@ -173,16 +171,16 @@ def _probe_all(
 def _describer(layout: str, folder: Path) -> Callable[[Found], Facts | str]:
     """Return the function that says what a recording's place and name tell, or why nothing."""
     if layout == PLAIN:
-        return lambda recording: plain_folder.place(recording.folders)
+        return lambda recording: names.place(recording.folders)
     tables = read_attributes(folder)
 
     def describe(recording: Found) -> Facts | str:
         if len(recording.folders) != 1:
             where = "/".join(recording.folders) or "."
             return f"folder unknown to {layout}: '{where}'"
-        facts = grammar.parse(layout, recording.folders[0], recording.name)
+        facts = names.parse(layout, recording.folders[0], recording.name)
         if facts is None:
-            return grammar.why_not(layout, recording.folders[0], recording.name)
+            return names.why_not(layout, recording.folders[0], recording.name)
         if facts.attributes is None:  # only where the name has none: it may also hide them
             key = (recording.folders[0], recording.name)
             return replace(facts, attributes=tables.get(key, ""))

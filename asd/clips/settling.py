@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median_low
 
-from asd.clips import folder as plain_folder
+from asd.clips import names
 from asd.clips.audio import resampled_length
 from asd.clips.record import Clip
 from asd.clips.windows import LONG, WINDOW, windows_of
@@ -22,8 +22,7 @@ def split_pools(clips: Sequence[Clip], train_share: float) -> list[Clip]:
         if clip.usable and not clip.split:
             pools.setdefault(clip.section, []).append(clip.digest)
     for_training = {
-        section: plain_folder.choose_split(digests, train_share)
-        for section, digests in pools.items()
+        section: names.choose_split(digests, train_share) for section, digests in pools.items()
     }
     return [
         replace(clip, split="train" if clip.digest in for_training[clip.section] else "test")

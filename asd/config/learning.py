@@ -53,7 +53,7 @@ class TrainConfig(Settings):
     """How every model is trained.
 
     ``mixup`` is the share of the clips of a batch that are mixed with another clip
-    (:mod:`asd.training.mixup`).
+    (:mod:`asd.training.examples`).
     """
 
     epochs: Positive = 100

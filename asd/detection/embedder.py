@@ -15,7 +15,7 @@ from asd.device import choose_compute
 from asd.digest import canonical_json, sha256_json
 from asd.errors import JobError
 from asd.features import EXTRACTORS, Extractor, build_extractor
-from asd.features.placement import placement
+from asd.features.base import placement
 from asd.scoring.scored import FittedDetector
 from asd.training.artifact import Trained, load_model
 from asd.training.embedding import outputs_of

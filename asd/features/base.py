@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from asd.clips.audio import Signal
 from asd.config import Settings, settings
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
 from asd.registry import Registry
+
+LEAST_COSINE = 0.999
+"""Mean cosine to float32 below which frames of a lower precision are refused."""
 
 
 class Extractor(ABC):
@@ -52,9 +57,9 @@ class Extractor(ABC):
         """The shape of one row."""
 
     @property
-    @abstractmethod
     def dtype(self) -> np.dtype:
-        """The type of the values."""
+        """The type of the values: float16, unless an extractor says otherwise."""
+        return np.dtype(np.float16)
 
     @property
     def checkpoint_digest(self) -> str | None:
@@ -75,6 +80,78 @@ class Extractor(ABC):
     @abstractmethod
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute rows (B, *row_shape) of canonical clips ``waves`` (B, L) int16."""
+
+
+class NetworkExtractor(Extractor):
+    """Computes a feature by a frozen network, in a stated precision; batches (B, F, T) float16.
+
+    The first batch that holds sound is compared with float32.
+
+    Attributes:
+        folder: where the network's checkpoint lies.
+        places: the settings that say where; its digest says what it is.
+        called: what errors call the network.
+        prefix: what errors put before the name of a setting.
+        safer: the precision to take where one is too coarse.
+    """
+
+    folder: Path
+    places: ClassVar[tuple[str, ...]]
+    called: ClassVar[str]
+    prefix: ClassVar[str]
+    safer: ClassVar[Mapping[str, str]] = {"int8": "bfloat16", "bfloat16": "float32"}
+    batch_size = 8
+    _compared = False
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """As for every extractor, without the checkpoint's place."""
+        recipe = super().recipe
+        config = {k: v for k, v in recipe["config"].items() if k not in self.places}
+        return recipe | {"config": config}
+
+    @abstractmethod
+    def build(self, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Build what computes rows of waves in a precision."""
+
+    @cached_property
+    def _network(self) -> Callable[[np.ndarray], np.ndarray]:
+        return self.build(self.config.precision)
+
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        """Compute rows (B, F, T) float16 of ``waves`` (B, L) int16.
+
+        Raises:
+            JobError: a value is not finite, or a lower precision strays from float32.
+            UsageError: the precision is not for this device.
+        """
+        rows = self._network(waves)
+        if not np.isfinite(rows).all():
+            raise JobError(
+                f"{self.folder}: the {self.called} gives values beyond float16;"
+                f" choose another {self.prefix}layer"
+            )
+        heard = waves.any(axis=1)  # the others fill up a short batch
+        if self.config.precision != "float32" and not self._compared and heard.any():
+            self._compare(rows[heard], self.build("float32")(waves[heard]))
+        return rows
+
+    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
+        """Check on one batch that frames (B, F, T) point where those of float32 do."""
+        self._compared = True
+        cosine, precision = mean_cosine(rows, exact), self.config.precision
+        if cosine < LEAST_COSINE:
+            raise JobError(
+                f"{self.folder}: {precision} gives frames of cosine {cosine:.4f} to float32, less"
+                f" than {LEAST_COSINE}; set {self.prefix}precision to {self.safer[precision]}"
+            )
+
+
+def mean_cosine(rows: np.ndarray, exact: np.ndarray) -> float:
+    """Return the mean cosine of frames ``rows`` to ``exact``, both (B, F, T)."""
+    a, b = rows.astype(np.float64), exact.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(np.mean((a * b).sum(axis=1) / np.maximum(lengths, 1e-12)))
 
 
 def build_extractor(
@@ -104,3 +181,23 @@ def build_extractor(
         raise UsageError(f"features.{feature}: extractor: must be a name, not {name!r}")
     kind = registry[name]
     return kind(settings(kind.Config, own, f"features.{feature}"), signal)
+
+
+def placement(kind: type[Extractor], values: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return the settings that say where an extractor's weights lie, as seen from here.
+
+    Args:
+        kind: the extractor.
+        values: the feature's section of the params.
+        root: the project's folder, which paths in the params are relative to.
+    """
+    fields, found = kind.Config.model_fields, {}
+    if "checkpoint" in fields:
+        place = values.get("checkpoint", fields["checkpoint"].default)
+        found["checkpoint"] = str((root / str(place)).resolve())
+    if "base" in fields:
+        found = {key: values[key] for key in ("base", "revision", "allow_pickle") if key in values}
+        folder = root / str(values.get("base", ""))
+        if "base" in values and folder.is_dir():  # else a name on the hub
+            found["base"] = str(folder.resolve())
+    return found

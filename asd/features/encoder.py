@@ -5,32 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from asd.clips.audio import Signal
 from asd.config import Positive, Settings
-from asd.errors import JobError, UsageError
-from asd.features.base import Extractor
-from asd.features.encoder_base import Anatomy, Kind
-from asd.features.encoder_kinds import FRONT_ENDS
-from asd.features.encoder_weights import check_weights, has_safetensors, load_encoder
-from asd.features.hub import find_folder, weight_files
-from asd.features.precision import LEAST_COSINE, mean_cosine
-from asd.features.timing import interpolation, logmel_frames
-from asd.features.wav2vec2 import (
+from asd.errors import UsageError
+from asd.features.base import NetworkExtractor
+from asd.features.checkpoint import (
     CONFIG,
     PICKLED_WEIGHTS,
     PREPROCESSOR,
     WEIGHTS,
+    check_layer,
+    check_signal,
+    check_weights,
     files_digest,
+    find_folder,
+    has_safetensors,
+    load_encoder,
     read_json,
+    weight_files,
 )
+from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
+from asd.features.timing import interpolation, logmel_frames
 
 if TYPE_CHECKING:
-    from asd.features.encoder_network import EncoderNetwork
+    from asd.features.transformer import EncoderNetwork
 
 _WAYS_OUT = f"set base to a local folder that holds {CONFIG} and {WEIGHTS}"
 
@@ -76,7 +79,7 @@ class EncoderConfig(Settings):
         return self
 
 
-class Encoder(Extractor):
+class Encoder(NetworkExtractor):
     """Frames of a frozen encoder: rows (R, T) float16.
 
     R is ``rows``, or the units of a frame: unit h of band b is row ``b * H + h``. T is the
@@ -90,17 +93,25 @@ class Encoder(Extractor):
     name: ClassVar[str] = "encoder"
     version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = EncoderConfig
-    batch_size = 8
+    places = ("base", "revision", "allow_pickle")
+    called = "encoder"
+    prefix = ""
 
     def __init__(self, config: EncoderConfig, signal: Signal) -> None:
         super().__init__(config, signal)
-        self._compared = False
-        self._folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
-        self._kind = read_kind(self._folder)
+        self.folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
+        self._kind = read_kind(self.folder)
         self._anatomy = self._kind.anatomy
-        check_weights(self._folder, config.allow_pickle)
-        _check_signal(self._folder, self._anatomy, signal)
-        self._layers = _chosen_layers(self._folder, self._anatomy, config.layer)
+        check_weights(self.folder, config.allow_pickle, "the feature's allow_pickle")
+        check_signal(
+            self.folder,
+            "encoder",
+            self._anatomy.grid,
+            self._anatomy.sample_rate,
+            signal.sample_rate,
+            signal.length,
+        )
+        self._layers = _chosen_layers(self.folder, self._anatomy, config.layer)
         self._check_frames()
 
     @property
@@ -109,39 +120,11 @@ class Encoder(Extractor):
         rows = self._units if self.config.rows == "all" else self.config.rows
         return (rows, self._frames)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
-
     @cached_property
     def checkpoint_digest(self) -> str | None:
         """The digest of the configuration and of the weights that are read."""
-        beside = {PICKLED_WEIGHTS} if has_safetensors(self._folder) else set()
-        return files_digest(self._folder, set(weight_files(self._folder)) - beside)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """As for every extractor, without the checkpoint's place: its digest says what it is."""
-        recipe = super().recipe
-        place = {"base", "revision", "allow_pickle"}
-        return recipe | {"config": {k: v for k, v in recipe["config"].items() if k not in place}}
-
-    def __call__(self, waves: np.ndarray) -> np.ndarray:
-        """Compute rows (B, R, T) float16 of ``waves`` (B, L) int16.
-
-        Raises:
-            JobError: a value is not finite, or bfloat16 strays from float32.
-        """
-        rows = self._network(waves)
-        if not np.isfinite(rows).all():
-            raise JobError(
-                f"{self._folder}: the encoder gives values beyond float16; choose another layer"
-            )
-        heard = waves.any(axis=1)  # the others fill up a short batch
-        if self.config.precision != "float32" and not self._compared and heard.any():
-            self._compare(rows[heard], self._build("float32")(waves[heard]))
-        return rows
+        beside = {PICKLED_WEIGHTS} if has_safetensors(self.folder) else set()
+        return files_digest(self.folder, set(weight_files(self.folder)) - beside)
 
     @property
     def _units(self) -> int:
@@ -164,21 +147,18 @@ class Encoder(Extractor):
     def _check_frames(self) -> None:
         if self.config.frames_per_second is not None and self._frames > self._own_frames:
             raise UsageError(
-                f"{self._folder}: frames_per_second {self.config.frames_per_second} asks for"
+                f"{self.folder}: frames_per_second {self.config.frames_per_second} asks for"
                 f" {self._frames} frames of a clip, and the encoder gives {self._own_frames};"
                 " lower it"
             )
 
-    @cached_property
-    def _network(self) -> EncoderNetwork:
-        return self._build(self.config.precision)
-
-    def _build(self, precision: str) -> EncoderNetwork:
-        from asd.features.encoder_network import EncoderNetwork
+    def build(self, precision: str) -> EncoderNetwork:
+        """Build the network."""
+        from asd.features.transformer import EncoderNetwork
 
         return EncoderNetwork(
             kind=self._kind,
-            model=load_encoder(self._folder),
+            model=load_encoder(self.folder),
             layers=self._layers,
             keep_bands=self.config.bands == "keep",
             times=self._times,
@@ -202,16 +182,6 @@ class Encoder(Extractor):
         if self.config.rows == "all":
             return None
         return random_projection(self.config.rows, self._units, self.config.seed)
-
-    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
-        """Check on one batch that frames (B, R, T) point where those of float32 do."""
-        self._compared = True
-        cosine = mean_cosine(rows, exact)
-        if cosine < LEAST_COSINE:
-            raise JobError(
-                f"{self._folder}: bfloat16 gives frames of cosine {cosine:.4f} to float32, less"
-                f" than {LEAST_COSINE}; set precision to float32"
-            )
 
 
 def read_kind(folder: Path) -> Kind:
@@ -274,19 +244,6 @@ def random_projection(rows: int, units: int, seed: int) -> np.ndarray:
     return (drawn / np.sqrt(rows)).astype(np.float32)
 
 
-def _check_signal(folder: Path, anatomy: Anatomy, signal: Signal) -> None:
-    if signal.sample_rate != anatomy.sample_rate:
-        raise UsageError(
-            f"{folder}: the encoder wants {anatomy.sample_rate} Hz and the clips have"
-            f" {signal.sample_rate} Hz; set index.sample_rate to {anatomy.sample_rate}"
-        )
-    if anatomy.grid.count(signal.length) < 1:
-        raise UsageError(
-            f"{folder}: clips of {signal.length} samples are shorter than the receptive field of"
-            f" {anatomy.grid.receptive_field} samples; set index.seconds to longer clips"
-        )
-
-
 def _chosen_layers(
     folder: Path, anatomy: Anatomy, layer: int | str | Sequence[int]
 ) -> tuple[int, ...]:
@@ -294,6 +251,5 @@ def _chosen_layers(
         return ((anatomy.layers + 1) // 2,)
     chosen = (layer,) if isinstance(layer, int) else tuple(int(one) for one in layer)
     for one in chosen:
-        if one > anatomy.layers:
-            raise UsageError(f"{folder}: no layer {one}; layers are 0 to {anatomy.layers}")
+        check_layer(folder, one, anatomy.layers)
     return chosen

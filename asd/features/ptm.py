@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from asd.artifact import RECORD, tell_drift_of
 from asd.clips.audio import Signal
 from asd.config import Positive, Settings
-from asd.errors import JobError, UsageError
-from asd.features.base import Extractor
-from asd.features.precision import LEAST_COSINE, mean_cosine
+from asd.errors import UsageError
+from asd.features.base import NetworkExtractor
+from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, files_digest
 from asd.features.projection import HEAD, read_head_info, read_projection
 from asd.features.timing import interpolation, logmel_frames
-from asd.features.wav2vec2 import (
-    CONFIG,
-    PREPROCESSOR,
-    WEIGHTS,
-    describe,
-    files_digest,
-    load_model,
-    read_weights,
-)
+from asd.features.wav2vec2 import describe, load_model, read_weights
 
 if TYPE_CHECKING:
-    from asd.features.ptm_network import PtmNetwork
-
-_SAFER = {"int8": "bfloat16", "bfloat16": "float32"}
+    from asd.features.transformer import PtmNetwork
 
 
 class PtmConfig(Settings):
@@ -55,7 +44,7 @@ class PtmConfig(Settings):
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
 
 
-class Ptm(Extractor):
+class Ptm(NetworkExtractor):
     """Frames of a wav2vec 2.0 on the time axis of the log-mel: rows (F, T) float16.
 
     T is 1 + L // hop. The frames of one hidden layer are projected linearly to F rows and
@@ -68,12 +57,13 @@ class Ptm(Extractor):
     name: ClassVar[str] = "ptm"
     version: ClassVar[int] = 3
     Config: ClassVar[type[Settings]] = PtmConfig
-    batch_size = 8
+    places = ("checkpoint",)
+    called = "checkpoint"
+    prefix = "features.ptm."
 
     def __init__(self, config: PtmConfig, signal: Signal) -> None:
         super().__init__(config, signal)
-        folder = Path(config.checkpoint)
-        self._compared = False
+        self.folder = folder = Path(config.checkpoint)
         self._checkpoint = describe(folder)
         tell_drift_of(folder / RECORD)
         if not (folder / WEIGHTS).is_file():
@@ -95,46 +85,18 @@ class Ptm(Extractor):
         """(F, T)."""
         return (self._info.rows, logmel_frames(self.signal.length, self.config.hop))
 
-    @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
-
     @cached_property
     def checkpoint_digest(self) -> str | None:
         """The digest of the weights, the configuration and the projection."""
-        return files_digest(self._checkpoint.folder, (CONFIG, PREPROCESSOR, WEIGHTS, HEAD))
+        return files_digest(self.folder, (CONFIG, PREPROCESSOR, WEIGHTS, HEAD))
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """As for every extractor, without the checkpoint's path: its digest says what it is."""
-        recipe = super().recipe
-        return recipe | {"config": {k: v for k, v in recipe["config"].items() if k != "checkpoint"}}
-
-    def __call__(self, waves: np.ndarray) -> np.ndarray:
-        """Compute rows (B, F, T) float16 of ``waves`` (B, L) int16.
+    def build(self, precision: str) -> PtmNetwork:
+        """Build the network.
 
         Raises:
-            JobError: a value is not finite, or a lower precision strays from float32.
             UsageError: int8 is wanted on another device than a CPU.
         """
-        rows = self._network(waves)
-        if not np.isfinite(rows).all():
-            raise JobError(
-                f"{self._checkpoint.folder}: the checkpoint gives values beyond float16;"
-                " choose another features.ptm.layer"
-            )
-        heard = waves.any(axis=1)  # the others fill up a short batch
-        if self.config.precision != "float32" and not self._compared and heard.any():
-            self._compare(rows[heard], self._build("float32")(waves[heard]))
-        return rows
-
-    @cached_property
-    def _network(self) -> PtmNetwork:
-        return self._build(self.config.precision)
-
-    def _build(self, precision: str) -> PtmNetwork:
-        from asd.features.ptm_network import PtmNetwork
+        from asd.features.transformer import PtmNetwork
 
         config, checkpoint = self.config, self._checkpoint
         if precision == "int8" and not self.device.startswith("cpu"):
@@ -144,22 +106,9 @@ class Ptm(Extractor):
             )
         return PtmNetwork(
             model=load_model(checkpoint, read_weights(checkpoint)),
-            projection=read_projection(
-                checkpoint.folder, config.layer, pca=config.projection == "pca"
-            ),
+            projection=read_projection(self.folder, config.layer, pca=config.projection == "pca"),
             times=interpolation(checkpoint.grid, self.signal.length, config.hop),
             normalize=checkpoint.normalize,
             precision=precision,
             device=self.device,
         )
-
-    def _compare(self, rows: np.ndarray, exact: np.ndarray) -> None:
-        """Check on one batch that frames (B, F, T) point where those of float32 do."""
-        self._compared = True
-        cosine = mean_cosine(rows, exact)
-        if cosine < LEAST_COSINE:
-            raise JobError(
-                f"{self._checkpoint.folder}: {self.config.precision} gives frames of cosine"
-                f" {cosine:.4f} to float32, less than {LEAST_COSINE};"
-                f" set features.ptm.precision to {_SAFER[self.config.precision]}"
-            )

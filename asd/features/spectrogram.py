@@ -72,11 +72,6 @@ class Spectrogram(Extractor):
         """(F, T)."""
         return (self._bins.stop - self._bins.start, 1 + self.signal.length // self.config.hop)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
-
     @cached_property
     def _window(self) -> Any:
         import torch

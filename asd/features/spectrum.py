@@ -50,11 +50,6 @@ class Spectrum(Extractor):
         """(bins,)."""
         return (self.signal.length // 2,)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """float16."""
-        return np.dtype(np.float16)
-
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute spectra (B, bins) float16 of ``waves`` (B, L) int16."""
         import torch

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from asd.atomic import restore
 from asd.errors import UsageError
+from asd.features.checkpoint import (
+    CONFIG,
+    OPTIONAL,
+    PICKLED_WEIGHTS,
+    PREPROCESSOR,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    check_layer,
+    check_signal,
+    check_weights,
+    read_json,
+)
 from asd.features.timing import FrameGrid
 from asd.native import import_torchaudio
 
@@ -18,11 +28,6 @@ if TYPE_CHECKING:
     import torch
 
 FAMILY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
-CONFIG = "config.json"
-PREPROCESSOR = "preprocessor_config.json"
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
-PICKLED_WEIGHTS = "pytorch_model.bin"
 
 # Older files name the two parts of a weight-normalised convolution this way. transformers warns at
 # most when it does not find the new names, and goes on with random positions.
@@ -30,8 +35,6 @@ _RENAMED = {
     ".weight_g": ".parametrizations.weight.original0",
     ".weight_v": ".parametrizations.weight.original1",
 }
-# Read during masked training alone; many published checkpoints leave it out.
-OPTIONAL = frozenset({"masked_spec_embed"})
 
 
 @dataclass(frozen=True)
@@ -58,22 +61,36 @@ class Checkpoint:
     sample_rate: int
     normalize: bool
 
+    @classmethod
+    def of(cls, folder: Path, config: dict[str, Any], front: Mapping[str, Any]) -> Checkpoint:
+        """Return what config.json and preprocessor_config.json (empty if there is none) say.
+
+        A value that is left out is the family's default, that of the base model.
+
+        Raises:
+            TypeError, ValueError: a value is impossible.
+        """
+        return cls(
+            folder=folder,
+            config=config,
+            model_type=config["model_type"],
+            layers=int(config.get("num_hidden_layers", 12)),
+            hidden=int(config.get("hidden_size", 768)),
+            grid=FrameGrid.of(
+                config.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
+                config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
+            ),
+            sample_rate=int(front.get("sampling_rate", 16000)),
+            normalize=bool(front.get("do_normalize", True)),
+        )
+
     def check_signal(self, sample_rate: int, length: int) -> None:
         """Check that the model can read clips of ``length`` samples at ``sample_rate``.
 
         Raises:
             UsageError: another sample rate, or clips shorter than one frame.
         """
-        if sample_rate != self.sample_rate:
-            raise UsageError(
-                f"{self.folder}: the checkpoint wants {self.sample_rate} Hz and the clips have"
-                f" {sample_rate} Hz; set index.sample_rate to {self.sample_rate}"
-            )
-        if length < self.grid.receptive_field:
-            raise UsageError(
-                f"{self.folder}: clips of {length} samples are shorter than the receptive field of"
-                f" {self.grid.receptive_field} samples; set index.seconds to longer clips"
-            )
+        check_signal(self.folder, "checkpoint", self.grid, self.sample_rate, sample_rate, length)
 
     def check_layer(self, layer: int) -> None:
         """Check that a hidden layer exists: 0 is the input of the transformer, n its output.
@@ -81,8 +98,7 @@ class Checkpoint:
         Raises:
             UsageError: it does not.
         """
-        if not 0 <= layer <= self.layers:
-            raise UsageError(f"{self.folder}: no layer {layer}; layers are 0 to {self.layers}")
+        check_layer(self.folder, layer, self.layers)
 
 
 def describe(folder: Path) -> Checkpoint:
@@ -105,35 +121,10 @@ def describe(folder: Path) -> Checkpoint:
             f"{folder}: model_type {model_type!r} is not of the wav2vec 2.0 family;"
             f" known: {', '.join(FAMILY)}"
         )
-    # A value that is left out of config.json is the family's default, that of the base model.
     try:
-        return Checkpoint(
-            folder=folder,
-            config=config,
-            model_type=model_type,
-            layers=int(config.get("num_hidden_layers", 12)),
-            hidden=int(config.get("hidden_size", 768)),
-            grid=FrameGrid.of(
-                config.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
-                config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
-            ),
-            sample_rate=int(front.get("sampling_rate", 16000)),
-            normalize=bool(front.get("do_normalize", True)),
-        )
+        return Checkpoint.of(folder, config, front)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{folder / CONFIG}: not a wav2vec 2.0 configuration ({error})") from None
-
-
-def files_digest(folder: Path, names: Iterable[str]) -> str:
-    """Return the SHA-256 over the names and bytes of those of the files that exist."""
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                digest.update(
-                    f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
-                )
-    return digest.hexdigest()
 
 
 def read_weights(checkpoint: Checkpoint, allow_pickle: bool = False) -> dict[str, torch.Tensor]:
@@ -164,17 +155,8 @@ def read_weights(checkpoint: Checkpoint, allow_pickle: bool = False) -> dict[str
 def _read_pickle(folder: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
     import torch
 
+    check_weights(folder, allow_pickle, "finetune.allow_pickle")
     path = folder / PICKLED_WEIGHTS
-    if not path.is_file():
-        raise UsageError(
-            f"{folder}: no weights ({WEIGHTS} is missing); where they are published as a pickle"
-            " alone, set finetune.allow_pickle to true"
-        )
-    if not allow_pickle:
-        raise UsageError(
-            f"{path}: the weights are a pickle; set finetune.allow_pickle to true to read them"
-            f" all the same, or put {WEIGHTS} beside it"
-        )
     try:
         weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -289,13 +271,3 @@ def _check_keys(folder: Path, model: Any, body: dict[str, torch.Tensor]) -> None
             f"{folder}: the weights do not fit {CONFIG} ({'; '.join(said)});"
             " take a checkpoint that save_pretrained wrote"
         )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: no JSON object in it")
-    return values

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from asd.artifact import RECORD, Record, Request, read_record, write_record
 from asd.atomic import refusals, replace_folder, restore, sync
+from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS
 from asd.features.projection import HEAD, Head
-from asd.features.wav2vec2 import CONFIG, PREPROCESSOR, WEIGHTS, Checkpoint
+from asd.features.wav2vec2 import Checkpoint
 
 HISTORY = "history.csv"
 _LIBRARIES = ("numpy", "safetensors", "torch", "transformers")

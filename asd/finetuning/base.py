@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.errors import UsageError
-from asd.features.hub import find_folder, weight_files
-from asd.features.timing import FrameGrid
+from asd.features.checkpoint import CONFIG, WEIGHTS, files_digest, find_folder, weight_files
 from asd.features.wav2vec2 import (
-    CONFIG,
-    WEIGHTS,
     Checkpoint,
     build_model,
     describe,
-    files_digest,
     load_model,
     read_weights,
     split_weights,
@@ -62,7 +58,7 @@ def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> 
             neither there nor in the local cache can it be reached.
     """
     if name in BUILTIN:
-        return _builtin(name)
+        return Checkpoint.of(Path(name), BUILTIN[name], front={})
     if name.startswith("builtin:"):
         raise UsageError(f"unknown base '{name}'; built in: {', '.join(BUILTIN)}")
     return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT))
@@ -89,17 +85,3 @@ def load_base(
     weights = read_weights(checkpoint, allow_pickle)
     model = load_model(checkpoint, weights)
     return model, split_weights(model.base_model_prefix, weights)[1]
-
-
-def _builtin(name: str) -> Checkpoint:
-    config = BUILTIN[name]
-    return Checkpoint(
-        folder=Path(name),
-        config=config,
-        model_type=config["model_type"],
-        layers=config["num_hidden_layers"],
-        hidden=config["hidden_size"],
-        grid=FrameGrid.of(config["conv_kernel"], config["conv_stride"]),
-        sample_rate=16000,
-        normalize=True,
-    )

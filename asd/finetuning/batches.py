@@ -1,8 +1,11 @@
-"""Batches for fine-tuning: random cuts of training clips, the same ones whenever a run goes on."""
+"""What fine-tuning learns from: random cuts of training clips, and the classes of the clips.
+
+A batch is the same one whenever a run goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +16,14 @@ from asd.clips.audio import Signal, read_windows
 from asd.clips.record import Clip
 
 _READERS = 4
+UNKNOWN = -100  # the target that torch's cross entropy leaves out
+
+# A section or a set of attributes means something within its machine type alone.
+_KINDS: dict[str, Callable[[Clip], str]] = {
+    "machine": lambda clip: clip.machine,
+    "section": lambda clip: f"{clip.machine}/{clip.section}",
+    "attributes": lambda clip: f"{clip.machine}/{clip.attributes}" if clip.attributes else "",
+}
 
 
 @dataclass(frozen=True)
@@ -94,3 +105,30 @@ def batches(
 def _cut(wave: np.ndarray, length: int, random: np.random.Generator) -> np.ndarray:
     start = int(random.integers(0, len(wave) - length + 1))
     return wave[start : start + length]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of the training clips.
+
+    Attributes:
+        classes: kind of class -> its names, sorted; kinds with fewer than two classes teach
+            nothing and are left out.
+        targets: kind of class -> (N,) int64, :data:`UNKNOWN` for clips without such a class.
+    """
+
+    classes: dict[str, list[str]]
+    targets: dict[str, np.ndarray]
+
+
+def label_clips(clips: Sequence[Clip]) -> Labels:
+    """Return the classes of ``clips`` (N) and which of them each clip belongs to."""
+    classes, targets = {}, {}
+    for kind, name_of in _KINDS.items():
+        names = [name_of(clip) for clip in clips]
+        known = sorted(set(names) - {""})
+        if len(known) > 1:
+            number = {name: i for i, name in enumerate(known)}
+            classes[kind] = known
+            targets[kind] = np.array([number.get(name, UNKNOWN) for name in names], np.int64)
+    return Labels(classes, targets)

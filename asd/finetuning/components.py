@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from asd.device import Compute
-from asd.features.frames import all_layers, model_input
+from asd.features.transformer import all_layers, model_input
 from asd.finetuning.batches import Recordings
 from asd.progress import progress
 

@@ -13,16 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from asd.errors import UsageError
-from asd.features.frames import LayerFrames
-from asd.finetuning.heads import AttentiveStatistics
-from asd.finetuning.labels import UNKNOWN, Labels
-from asd.finetuning.masks import negative_frames, span_mask
-from asd.models.heads.sub_cluster_adacos import SubClusterAdaCos, SubClusterAdaCosSettings
+from asd.features.transformer import LayerFrames
+from asd.finetuning.batches import UNKNOWN, Labels
+from asd.models.heads import SubClusterAdaCos, SubClusterAdaCosSettings
 
 _EMBEDDING = 256
 _ATTENTION = 128  # width of the attention's hidden layer
 
 Masker = Callable[[np.random.Generator, int, int], "np.ndarray | None"]
+_LEAST_VARIANCE = 1e-6
 
 
 class Objective(ABC):
@@ -218,3 +217,81 @@ def _frame_count(model: Any, waves: torch.Tensor) -> int:
 
 def _to(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(array).to(like.device)
+
+
+class AttentiveStatistics(nn.Module):
+    """Mean and standard deviation over time, weighted (Okabe et al. 2018), in one embedding.
+
+    Each row of the frames has weights of its own, which add up to 1 over time.
+
+    Args:
+        rows: rows of the frames, F.
+        width: of the attention's hidden layer.
+        embedding: dimensions of the embedding, D.
+    """
+
+    def __init__(self, rows: int, width: int, embedding: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(nn.Linear(rows, width), nn.Tanh(), nn.Linear(width, rows))
+        self.embedding = nn.Linear(2 * rows, embedding)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) of frames (B, J, F)."""
+        weights = torch.softmax(self.attention(frames).float(), dim=1)
+        mean = (weights * frames).sum(dim=1)
+        variance = (weights * (frames - mean[:, None]) ** 2).sum(dim=1)
+        pooled = torch.cat([mean, variance.clamp(min=_LEAST_VARIANCE).sqrt()], dim=1)
+        embedded: torch.Tensor = self.embedding(pooled)
+        return embedded
+
+
+def span_mask(
+    random: np.random.Generator, clips: int, frames: int, share: float, span: int
+) -> np.ndarray | None:
+    """Hide about ``share`` of the frames of each clip, in pieces of ``span`` frames.
+
+    Pieces may overlap, so that somewhat less than ``share`` is hidden. The same number of pieces is
+    hidden in every clip, one at least.
+
+    Args:
+        random: where the pieces lie.
+        clips: clips in the batch, B.
+        frames: frames of a clip, J.
+        share: share of the frames, in [0, 1).
+        span: frames in a piece.
+
+    Returns:
+        (B, J) bool, true where hidden; None where nothing is to be hidden, or where two pieces
+        would not fit, since a clip that short would lose most of what it says.
+    """
+    if share <= 0 or frames < 2 * span:
+        return None
+    pieces = max(1, round(share * frames / span))
+    starts = random.integers(0, frames - span + 1, (clips, pieces))
+    hidden = (starts[:, :, None] + np.arange(span)).reshape(clips, -1)
+    mask = np.zeros((clips, frames), bool)
+    np.put_along_axis(mask, hidden, True, axis=1)
+    return mask
+
+
+def negative_frames(random: np.random.Generator, mask: np.ndarray, count: int) -> np.ndarray:
+    """Draw for each hidden frame other hidden frames of the same clip (wav2vec 2.0, section 3.2).
+
+    Args:
+        random: the draw.
+        mask: hidden frames (B, J) bool, two at least in each clip.
+        count: how many are drawn for each, with replacement.
+
+    Returns:
+        (B, J, count) int64 indices into the batch's frames laid end to end; those of frames that
+        are not hidden mean nothing.
+    """
+    clips, frames = mask.shape
+    chosen = np.zeros((clips, frames, count), np.int64)
+    for clip in range(clips):
+        hidden = np.flatnonzero(mask[clip])
+        others = random.integers(0, len(hidden) - 1, (len(hidden), count))
+        others += others >= np.arange(len(hidden))[:, None]  # never the frame itself
+        chosen[clip, hidden] = hidden[others]
+        chosen[clip] += clip * frames
+    return chosen

@@ -14,8 +14,7 @@ from asd.errors import JobError, UsageError
 from asd.features.wav2vec2 import Checkpoint
 from asd.finetuning.artifact import CheckpointRequest
 from asd.finetuning.base import BUILTIN, base_digest, find_base
-from asd.finetuning.batches import Recordings
-from asd.finetuning.labels import label_clips
+from asd.finetuning.batches import Recordings, label_clips
 
 VERSION = 1  # raised whenever the same parameters and clips give other weights
 _LEAST_CONTRASTIVE_FRAMES = 8  # two pieces of two frames, so that each has something against it

@@ -16,13 +16,20 @@ from asd.atomic import restore
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.device import choose_compute
-from asd.features.frames import LayerFrames
 from asd.features.projection import Head, Projection
+from asd.features.transformer import LayerFrames
 from asd.finetuning.artifact import write_checkpoint
 from asd.finetuning.base import load_base
+from asd.finetuning.batches import label_clips
 from asd.finetuning.components import fit_components
-from asd.finetuning.labels import label_clips
-from asd.finetuning.loop import Setting, make_optimizer, train
+from asd.finetuning.loop import (
+    Setting,
+    load_state,
+    make_optimizer,
+    read_progress,
+    save_state,
+    train,
+)
 from asd.finetuning.lora import add_adapters, merge_adapters
 from asd.finetuning.objectives import (
     AttentiveClassify,
@@ -33,7 +40,6 @@ from asd.finetuning.objectives import (
     masker,
 )
 from asd.finetuning.plan import Plan, make_plan
-from asd.finetuning.state import load_state, read_progress, save_state
 
 _LEAST_HIDDEN = 256  # casts to bfloat16 cost a CPU more than they save on narrower models
 

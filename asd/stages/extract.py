@@ -62,7 +62,7 @@ def reads_checkpoint(workspace: Workspace, feature: str) -> bool:
 
 def settings_of(workspace: Workspace, feature: str) -> dict[str, Any]:
     """Return a feature's settings, with the place of its weights as seen from here."""
-    from asd.features.placement import placement
+    from asd.features.base import placement
 
     values = workspace.params.features[feature]
     return {**values, **placement(_kind(workspace, feature), values, workspace.root)}

@@ -65,7 +65,7 @@ def states(workspace: Workspace, machines: Sequence[str], chosen: bool = False) 
 
 def next_verb(workspace: Workspace, machines: Sequence[str], found: Sequence[State]) -> str:
     """Return what to run next, such as ``"index"`` or ``"download dcase2022"``; ``""``: nothing."""
-    from asd.clips.records import RECORDS
+    from asd.download.zenodo import RECORDS
 
     params = workspace.params
     silent = [machine for machine in machines if not (workspace.raw / machine).is_dir()]

@@ -46,7 +46,7 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Synthesi
     (workspace.root / FOLDER).mkdir(parents=True, exist_ok=True)
 
     def work(machine: str) -> Iterator[Synthesised]:
-        from asd.clips.synth.dataset import synthesise_machine
+        from asd.synth.dataset import synthesise_machine
 
         clips = synthesise_machine(workspace.raw, machine, config)
         yield Synthesised(machine, clips, config.seconds, workspace.raw / machine)

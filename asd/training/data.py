@@ -15,7 +15,7 @@ from asd.config import ALL
 from asd.errors import JobError, UsageError
 from asd.memory import kept
 from asd.store import FeatureStore, Shard
-from asd.training.held_out import held_out
+from asd.training.labels import held_out
 from asd.training.transforms import decibel
 
 T = TypeVar("T")

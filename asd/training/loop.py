@@ -24,8 +24,7 @@ from asd.store import FeatureStore
 from asd.training.artifact import ModelRequest, build_network, write_model
 from asd.training.data import StoredClips, ahead, statistics, unlearned
 from asd.training.labels import label
-from asd.training.objectives import OBJECTIVES
-from asd.training.objectives.base import Objective
+from asd.training.objectives import OBJECTIVES, Objective
 from asd.training.state import load_state, save_state
 
 # Raised whenever the same request would give other weights.

@@ -27,7 +27,7 @@ class Losses(NamedTuple):
 
 
 class Mixed(NamedTuple):
-    """What a batch was mixed with; see :mod:`asd.training.mixup`.
+    """What a batch was mixed with; see :mod:`asd.training.examples`.
 
     Attributes:
         partner: (B,) the row of the batch that each clip is mixed with.

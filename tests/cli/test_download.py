@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from asd.cli.download import command
-from asd.clips.records import RECORDS
+from asd.download.zenodo import RECORDS
 from asd.errors import UsageError
 
 

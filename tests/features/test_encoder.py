@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from asd.clips.audio import Signal
 from asd.errors import JobError, UsageError
-from asd.features import EXTRACTORS, build_extractor, encoder
+from asd.features import EXTRACTORS, base, build_extractor
 from asd.features.encoder import Encoder, EncoderConfig, averaging, random_projection
 from asd.features.encoder_kinds import FRONT_ENDS
 from asd.native import import_torchaudio
@@ -296,7 +296,7 @@ def test_bfloat16_stays_near_and_is_checked(
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     assert 0.999 < np.mean((a * b).sum(axis=1) / lengths) < 1
     assert half.recipe != exact.recipe
-    monkeypatch.setattr(encoder, "LEAST_COSINE", 1.01)
+    monkeypatch.setattr(base, "LEAST_COSINE", 1.01)
     with pytest.raises(JobError, match="bfloat16 gives frames of cosine .* to float32"):
         build(folders(model_type), precision="bfloat16")(WAVES)
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from asd.features import products, quantised
-from asd.features.products import frozen_linear, is_gelu
-from asd.features.quantised import QuantisedLinear
+from asd.features import products
+from asd.features.products import QuantisedLinear, frozen_linear, is_gelu
 from asd.native import import_torchaudio
 
 VALUES = torch.randn(2, 9, 40, generator=torch.Generator().manual_seed(0))
@@ -38,7 +37,7 @@ def test_near_the_plain_map(
 ) -> None:
     monkeypatch.setattr(products, "_can_pack", lambda: packed and torch._C._has_mkldnn)
     if not packed:
-        monkeypatch.setattr(quantised, "has_integer_products", lambda: False)
+        monkeypatch.setattr(products, "has_integer_products", lambda: False)
     plain = layer(bias)
     expected = nn.functional.gelu(plain(VALUES)) if gelu else plain(VALUES)
     found = frozen_linear(plain.weight, plain.bias, dtype, gelu)(VALUES)

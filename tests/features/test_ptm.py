@@ -15,7 +15,7 @@ import torch
 
 from asd.clips.audio import Signal
 from asd.errors import JobError, UsageError
-from asd.features import EXTRACTORS, build_extractor, ptm
+from asd.features import EXTRACTORS, base, build_extractor
 from asd.features.logmel import LogMel, LogMelConfig
 from asd.features.ptm import Ptm, PtmConfig
 from asd.progress import _print_once
@@ -151,7 +151,7 @@ def test_bfloat16_stays_near_and_is_checked(
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     assert 0.999 < np.mean((a * b).sum(axis=1) / lengths) < 1
     assert half.recipe != exact.recipe
-    monkeypatch.setattr(ptm, "LEAST_COSINE", 1.01)
+    monkeypatch.setattr(base, "LEAST_COSINE", 1.01)
     with pytest.raises(JobError, match="bfloat16 gives frames of cosine .* to float32"):
         build(checkpoint, precision="bfloat16")(WAVES)
 
@@ -170,7 +170,7 @@ def test_a_precision_that_gains_nothing_here_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if native:  # the products themselves stay those that the processor has
-        monkeypatch.setattr("asd.features.ptm_network.is_native", lambda dtype: True)
+        monkeypatch.setattr("asd.features.transformer.is_native", lambda dtype: True)
     else:
         monkeypatch.setattr(f"asd.features.{where}", lambda: False)
     _print_once.cache_clear()

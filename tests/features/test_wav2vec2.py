@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asd.errors import UsageError
-from asd.features.frames import LayerFrames, all_layers, model_input
+from asd.features.transformer import LayerFrames, all_layers, model_input
 from asd.features.wav2vec2 import FAMILY, describe, load_model, read_weights
 
 WAVES = torch.randn(2, 3000, generator=torch.Generator().manual_seed(1))

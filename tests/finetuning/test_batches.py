@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from asd.clips.record import Clip
-from asd.finetuning.batches import Recordings, batches, chosen_clips
+from asd.finetuning.batches import UNKNOWN, Recordings, batches, chosen_clips, label_clips
 from asd.finetuning.plan import training_clips
 
 
@@ -44,3 +45,27 @@ def test_cuts_lie_anywhere_in_the_clip(raw: Path, clips: list[Clip]) -> None:
             starts.append(found[0])
     assert min(starts) < 500
     assert max(starts) > 3700
+
+
+def test_classes_belong_to_their_machine(clips: list[Clip]) -> None:
+    labels = label_clips(clips)
+    assert labels.classes == {
+        "machine": ["fan", "valve"],
+        "section": ["fan/00", "fan/01", "valve/00", "valve/01"],
+        "attributes": [f"{m}/speed={s}" for m in ("fan", "valve") for s in range(3)],
+    }
+    for kind, targets in labels.targets.items():
+        for clip, target in zip(clips, targets, strict=True):
+            value = {
+                "machine": clip.machine,
+                "section": f"{clip.machine}/{clip.section}",
+                "attributes": f"{clip.machine}/{clip.attributes}",
+            }[kind]
+            assert labels.classes[kind][target] == value
+
+
+def test_what_is_unknown_or_single_is_left_out(clips: list[Clip]) -> None:
+    one = [replace(c, attributes="") if i < 2 else c for i, c in enumerate(clips[:13])]
+    labels = label_clips(one)
+    assert set(labels.classes) == {"section", "attributes"}
+    assert list(labels.targets["attributes"][:3]) == [UNKNOWN, UNKNOWN, 2]

@@ -9,7 +9,7 @@ import torch
 
 from asd.clips.record import Clip
 from asd.device import Compute
-from asd.features.frames import all_layers, model_input
+from asd.features.transformer import all_layers, model_input
 from asd.finetuning.base import find_base, load_base
 from asd.finetuning.batches import Recordings
 from asd.finetuning.components import fit_components

@@ -16,10 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asd.clips import folder as plain_folder
-from asd.clips import grammar
-from asd.clips.attributes import read_attributes
-from asd.clips.grammar import Facts
+from asd.clips.names import LAYOUTS, Facts, parse, place, read_attributes, why_not
 from asd.clips.record import COLUMNS, read_index
 from asd.errors import AsdError
 from asd.params import load_params
@@ -134,10 +131,10 @@ def _is_possible(facts: Facts) -> bool:
 @fuzzed
 @given(st.sampled_from(["train", "test", "source_test", "target_test", "other"]), names)
 def test_any_name_is_read_whole_or_not_at_all(folder: str, name: str) -> None:
-    for layout in grammar.LAYOUTS:
-        facts = grammar.parse(layout, folder, name)
+    for layout in LAYOUTS:
+        facts = parse(layout, folder, name)
         if facts is None:
-            assert ": " in grammar.why_not(layout, folder, name)
+            assert ": " in why_not(layout, folder, name)
         else:
             assert _is_possible(facts)
             # A name says its section itself, and nothing but a name with that ending is read.
@@ -148,5 +145,5 @@ def test_any_name_is_read_whole_or_not_at_all(folder: str, name: str) -> None:
 @fuzzed
 @given(st.lists(st.sampled_from(["train", "test", "Normal", "abnormal", "id_00"]) | names))
 def test_any_folders_say_something_possible_or_why_not(folders: list[str]) -> None:
-    found = plain_folder.place(folders)
+    found = place(folders)
     assert ": " in found if isinstance(found, str) else _is_possible(found)

@@ -9,10 +9,15 @@ import torch
 from torch import nn
 
 from asd.errors import UsageError
-from asd.models.branches import Branches, BranchesSettings
+from asd.models.branches import (
+    Branches,
+    BranchesSettings,
+    Spectrogram,
+    SpectrogramSettings,
+    Spectrum,
+    SpectrumSettings,
+)
 from asd.models.classifier import Classifier, ClassifierSettings
-from asd.models.spectrogram import Spectrogram, SpectrogramSettings
-from asd.models.spectrum import Spectrum, SpectrumSettings
 
 SMALL = BranchesSettings(
     spectrum=SpectrumSettings(channels=4, embedding=6),

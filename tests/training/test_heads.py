@@ -16,7 +16,7 @@ from asd.models.heads import HEADS
 from asd.training.artifact import load_model, read_record
 from asd.training.embedding import embed
 from asd.training.loop import Training, train
-from asd.training.objectives.classification import Classification
+from asd.training.objectives import Classification
 
 SECTIONS = {"00": 8, "01": 8, "02": 8}
 OWN: dict[str, dict[str, Any]] = {"adaproj": {"subspace": 2}, "sub_cluster_adacos": {"centres": 3}}

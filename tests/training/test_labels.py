@@ -1,8 +1,21 @@
-"""What a machine is classified by."""
+"""What a machine is classified by, and which of its clips are held out of training."""
 
 from __future__ import annotations
 
-from asd.training.labels import label
+import io
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asd.cli import cli
+from asd.detection import Detector
+from asd.scoring.bank import read_bank
+from asd.scoring.thresholds import find_threshold, read_thresholds
+from asd.training.labels import held_out, label
 from asd.training.transforms import TRANSFORMS
 
 
@@ -37,3 +50,88 @@ def test_one_state_is_told_apart_by_transformations() -> None:
     assert labels.classes == TRANSFORMS
     # A clip as it was recorded is of the first class, the identity.
     assert labels.primary.tolist() == [0, 0, 0]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3)), max_size=60),
+    st.floats(0, 0.9),
+    st.randoms(use_true_random=False),
+)
+def test_each_group_gives_its_share_and_no_class_is_lost(
+    clips: list[tuple[str, int]], share: float, random: object
+) -> None:
+    groups, classes = [g for g, _ in clips], np.array([c for _, c in clips], int)
+    content = [f"{n:04x}" for n in range(len(clips))]
+    random.shuffle(content)  # type: ignore[attr-defined]
+    names = [f"{digest}.wav" for digest in content]
+    chosen = held_out(groups, classes, names, content, share)
+    for group in set(groups):
+        rows = np.array(groups) == group
+        assert chosen[rows].sum() <= int(share * rows.sum() + 0.5)
+    for one in set(classes.tolist()):
+        of_class = classes == one
+        assert (of_class & ~chosen).sum() >= min(2, of_class.sum())
+    order = np.random.default_rng(0).permutation(len(clips))
+    moved = held_out(
+        [groups[i] for i in order],
+        classes[order],
+        [names[i] for i in order],
+        [content[i] for i in order],
+        share,
+    )
+    np.testing.assert_array_equal(moved, chosen[order])
+
+
+def test_windows_of_a_recording_are_taken_one_after_the_other() -> None:
+    names = [f"long.wav#t={seconds}" for seconds in (0, 100, 10, 20, 30)]
+    content = ["c", "a", "e", "b", "d"]
+    chosen = held_out(["00"] * 5, np.zeros(5, int), names, content, 0.6)
+    assert [name for name, one in zip(names, chosen, strict=True) if one] == [
+        "long.wav#t=0",
+        "long.wav#t=10",
+        "long.wav#t=20",
+    ]
+
+
+@pytest.fixture(scope="module")
+def project(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import shutil
+
+    root = tmp_path_factory.mktemp("held") / "project"
+    shutil.copytree(tiny_template, root)
+    path = root / "pipeline/params.yaml"
+    path.write_text(path.read_text().replace("train: {", "train: {held_out: 0.34, "))
+    with chdir(root), redirect_stdout(io.StringIO()):
+        for verb in ("train", "embed", "score"):
+            cli.main([verb], standalone_mode=False)
+    return root
+
+
+def test_thresholds_are_found_from_the_held_out_clips(project: Path) -> None:
+    bank = read_bank(project / "data/banks/both/pump/train.h5")
+    kept = bank.arrays["held_out"] > 0
+    sections = np.array(bank.section)
+    assert [int(kept[sections == section].sum()) for section in ("00", "02")] == [3, 3]
+    detector = Detector.load(project, "pump", "cosine")
+    scores = detector.fitted.training_scores()
+    expected = find_threshold("quantile", scores[kept & (sections == "02")], 0.2)
+    assert expected.count == 3
+    assert detector.thresholds["02"] == expected
+    stored = read_thresholds(project / "data/scores/cosine/threshold_pump.json")
+    assert stored == detector.thresholds
+
+
+def test_the_network_does_not_learn_from_them(project: Path, tiny_template: Path) -> None:
+    """Another training, and an epoch of fewer clips."""
+    weights = [
+        (root / "data/models/both/pump/weights.safetensors").read_bytes()
+        for root in (project, tiny_template)
+    ]
+    assert weights[0] != weights[1]
+    out = io.StringIO()
+    with chdir(project), redirect_stdout(out):
+        for record in (project / "data/models/both").rglob("model.json"):
+            record.unlink()
+        cli.main(["train", "--model", "both"], standalone_mode=False)
+    assert "trained 2 epochs on 12 clips" in out.getvalue()
+    assert (project / "data/models/both/pump/weights.safetensors").read_bytes() == weights[0]

@@ -26,9 +26,7 @@ from asd.training.data import StoredClips
 from asd.training.embedding import Outputs, embed
 from asd.training.labels import label
 from asd.training.loop import train
-from asd.training.objectives import OBJECTIVES
-from asd.training.objectives.base import Objective
-from asd.training.objectives.windows import CLIPS_TOGETHER, shuffled_windows
+from asd.training.objectives import CLIPS_TOGETHER, OBJECTIVES, Objective, shuffled_windows
 from asd.training.transforms import TRANSFORMS
 
 SECTIONS = {"00": 8, "01": 7}

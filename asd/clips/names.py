@@ -1,0 +1,262 @@
+"""What a clip's name and place say of it: every challenge year 2020-2025, and plain folders.
+
+The grammars of the challenge are exact: a name is read as a whole or not at all. Names of files, by
+year (folder: name):
+
+- 2020: ``train: normal_id_01_00000000.wav``, ``test: anomaly_id_01_00000000.wav``, and without a
+  label in the evaluation set (``test: id_05_00000000.wav``).
+- 2021: ``train: section_00_source_train_normal_0000_<attributes>.wav``, ``source_test:
+  section_00_source_test_anomaly_0000_<attributes>.wav``, ``target_test: ...``, and without a
+  label ``source_test: section_03_source_test_0000.wav`` or ``section_03_0000.wav``.
+- 2022-2025: as 2021, with one folder ``test`` in which names without a label
+  (``section_03_0000.wav``) tell no domain either.
+
+In a plain folder, the place alone says what a recording is. Below a machine's folder, any file
+name, at any depth:
+
+- ``train/`` holds normal clips for training;
+- ``test/normal/`` and ``test/abnormal/`` (or ``anomaly``, ``anomalous``) hold test clips of known
+  label, the rest of ``test/`` clips of unknown label;
+- ``normal/`` and ``abnormal/`` hold clips that are still to be split: see :func:`choose_split`;
+- all of these may lie in folders ``id_NN`` (as in MIMII), each of which is the section NN.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asd.errors import UsageError
+
+HIDDEN = "noAttribute"
+_ABNORMAL = frozenset({"abnormal", "anomaly", "anomalous"})
+_PLACES = "train, test, normal or abnormal"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a clip's place and name say; the fields are those of :class:`asd.clips.record.Clip`.
+
+    ``attributes`` is None where the name has no attributes, and ``""`` where it says that they are
+    hidden. ``split`` is ``""`` where it is still to be chosen.
+    """
+
+    section: str
+    domain: str
+    split: str
+    label: str
+    attributes: str | None = None
+
+
+_SUFFIX = r"(?i:\.(?:wav|flac|ogg))"
+_SECTION = r"section_(?P<section>[0-9]{2})"
+_TAIL = r"(?:_(?P<tail>[^_;=/\s]+(?:_[^_;=/\s]+)*))?"
+_BARE = rf"{_SECTION}_[0-9]{{4}}"
+_TRAIN = rf"{_SECTION}_(?P<domain>source|target)_train_(?P<label>normal)_[0-9]{{4}}{_TAIL}"
+
+
+def _test(domain: str) -> str:
+    """Return the form of a labelled test clip's name, for a regular expression of the domain."""
+    return rf"{_SECTION}_(?P<domain>{domain})_test_(?P<label>normal|anomaly)_[0-9]{{4}}{_TAIL}"
+
+
+def _unlabelled_test(domain: str) -> str:
+    return rf"{_SECTION}_(?P<domain>{domain})_test_[0-9]{{4}}"
+
+
+_FORMS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "dcase2022": {"train": (_TRAIN,), "test": (_test("source|target"), _BARE)},
+    "dcase2021": {
+        "train": (_TRAIN,),
+        "source_test": (_test("source"), _unlabelled_test("source"), _BARE),
+        "target_test": (_test("target"), _unlabelled_test("target"), _BARE),
+    },
+    "dcase2020": {
+        "train": (r"(?P<label>normal)_id_(?P<section>[0-9]{2})_[0-9]{8}",),
+        "test": (r"(?:(?P<label>normal|anomaly)_)?id_(?P<section>[0-9]{2})_[0-9]{8}",),
+    },
+}
+_GRAMMARS = {
+    layout: {
+        folder: tuple(re.compile(form + _SUFFIX) for form in forms)
+        for folder, forms in folders.items()
+    }
+    for layout, folders in _FORMS.items()
+}
+
+LAYOUTS: tuple[str, ...] = tuple(_GRAMMARS)
+"""Challenge layouts by name; ``dcase2022`` is that of 2022-2025."""
+
+
+def parse(layout: str, folder: str, name: str) -> Facts | None:
+    """Read a clip's name by the grammar of a challenge layout.
+
+    Args:
+        layout: one of :data:`LAYOUTS`.
+        folder: name of the folder, below the machine's, that holds the file.
+        name: the file's base name.
+
+    Returns:
+        What they say, or None where the name is not one of that folder.
+
+    Example:
+        >>> name = "section_00_source_train_normal_0046_vel_21_loc_A.wav"
+        >>> found = parse("dcase2022", "train", name)
+        >>> found.section, found.domain, found.split, found.label, found.attributes
+        ('00', 'source', 'train', 'normal', 'vel=21;loc=A')
+    """
+    for form in _GRAMMARS[layout].get(folder, ()):
+        match = form.fullmatch(name)
+        if match:
+            parts = match.groupdict()
+            tail = parts.get("tail")
+            named_by_folder = folder.rpartition("_")[0]  # source_test, target_test
+            return Facts(
+                section=parts["section"],
+                domain=parts.get("domain") or named_by_folder,
+                split="train" if folder == "train" else "test",
+                label=parts.get("label") or "",
+                attributes=None if tail is None else attributes_of(tail),
+            )
+    return None
+
+
+def why_not(layout: str, folder: str, name: str) -> str:
+    """Say why :func:`parse` does not read a name, as ``reason: details``."""
+    folders = _GRAMMARS[layout]
+    if folder not in folders:
+        return f"folder unknown to {layout}: '{folder}', not {' or '.join(folders)}"
+    for other in folders:
+        if parse(layout, other, name):
+            return f"name and folder disagree: a name of {other} in {folder}"
+    return f"name fits no grammar: {layout} has none like it in {folder}"
+
+
+def attributes_of(tail: str) -> str:
+    """Return the attributes that the tail of a name spells.
+
+    An even number of tokens, each key beginning with a letter, is a list of pairs; any other tail
+    (the names of 2021) is one attribute, ``condition``.
+
+    Example:
+        >>> attributes_of("car_C2_spd_34V_mic_1")
+        'car=C2;spd=34V;mic=1'
+        >>> attributes_of("strength_1_ambient")
+        'condition=strength_1_ambient'
+    """
+    if tail == HIDDEN:
+        return ""
+    tokens = tail.split("_")
+    keys, values = tokens[::2], tokens[1::2]
+    if len(keys) == len(values) and all(key[0].isalpha() for key in keys):
+        return ";".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
+    return f"condition={tail}"
+
+
+def place(folders: Sequence[str]) -> Facts | str:
+    """Read what the folders between a machine's folder and a file say of it.
+
+    Args:
+        folders: names of the folders, the outermost first.
+
+    Returns:
+        What they say, with split ``""`` for a normal clip whose split is to be chosen; or the
+        reason why they say nothing, as ``reason: details``.
+    """
+    names = [name.casefold() for name in folders]
+    section = "00"
+    identity = re.fullmatch(r"id_([0-9]{2})", names[0]) if names else None
+    if identity:
+        section, names = identity[1], names[1:]
+    outer, inner = (names[0] if names else ""), (names[1] if len(names) > 1 else "")
+    label = "normal" if inner == "normal" else "anomaly" if inner in _ABNORMAL else ""
+    if outer == "train":
+        if label == "anomaly":
+            return f"an anomaly among training clips: '{inner}' in train"
+        return Facts(section, "", "train", "normal")
+    if outer == "test":
+        return Facts(section, "", "test", label)
+    if outer == "normal":
+        return Facts(section, "", "", "normal")
+    if outer in _ABNORMAL:
+        return Facts(section, "", "test", "anomaly")
+    return f"not in a folder named {_PLACES}: in '{'/'.join(folders) or '.'}'"
+
+
+def choose_split(digests: Iterable[str], train_share: float) -> frozenset[str]:
+    """Choose which recordings of a pool of normal clips are for training.
+
+    The choice goes by the content's digest, which is as good as random: it does not depend on the
+    order or the names of files, and two copies of one recording never fall on both sides.
+
+    Args:
+        digests: SHA-256 of each clip of the pool, hexadecimal.
+        train_share: share of the different recordings that is for training; where there are two or
+            more, each side gets at least one.
+
+    Returns:
+        The digests of the clips for training.
+    """
+    pool = sorted(set(digests))
+    if len(pool) < 2:
+        return frozenset(pool)
+    count = round(train_share * len(pool))
+    return frozenset(pool[: min(max(count, 1), len(pool) - 1)])
+
+
+def read_attributes(folder: Path) -> dict[tuple[str, str], str]:
+    """Read the attribute tables of one machine.
+
+    A table's columns are ``file_name,d1p,d1v[,d2p,d2v...]``, the name of each attribute before its
+    value, and a file's name is ``<machine>/<split folder>/<base name>``.
+
+    Args:
+        folder: the machine's folder.
+
+    Returns:
+        (split folder, base name) -> ``key=value`` joined by ``;``; clips without attributes, or
+        with hidden ones, have ``""``.
+
+    Raises:
+        UsageError: a table that is not one of these.
+    """
+    attributes: dict[tuple[str, str], str] = {}
+    for path in sorted(folder.glob("attributes_[0-9][0-9].csv")):
+        for line, row in enumerate(_rows(path), start=2):
+            if not any(cell.strip() for cell in row):
+                continue
+            place = row[0].strip().split("/")
+            if len(place) < 2:
+                raise UsageError(
+                    f"{path}, line {line}: '{row[0]}' is not <machine>/<split>/<file>; "
+                    "correct the line or remove the table"
+                )
+            attributes[place[-2], place[-1]] = _pairs(path, line, row[1:])
+    return attributes
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Return the rows below the heading."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as CSV ({error}); remove it or mend it") from None
+    if not rows or not rows[0] or rows[0][0].strip() != "file_name":
+        raise UsageError(
+            f"{path}: its first column is not 'file_name'; remove the table or mend it"
+        )
+    return rows[1:]
+
+
+def _pairs(path: Path, line: int, cells: list[str]) -> str:
+    """Join the cells d1p, d1v, d2p, d2v... of one clip; a pair without a name or value is none."""
+    cells = [cell.strip() for cell in cells]
+    for cell in cells:
+        if any(mark in cell for mark in ";=\n\r"):
+            raise UsageError(f"{path}, line {line}: attribute {cell!r} may not hold ';' or '='")
+    pairs = zip(cells[::2], cells[1::2], strict=False)  # an odd last cell has no value
+    return ";".join(f"{key}={value}" for key, value in pairs if key and value and key != HIDDEN)

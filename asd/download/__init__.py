@@ -1,0 +1,1 @@
+"""Fetching challenge data from its owners into a raw folder."""

@@ -1,0 +1,395 @@
+"""Requests, retries, and fetching over bad lines: a server on this machine that breaks off, lies,
+stalls and refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import struct
+from collections.abc import Callable
+from email.utils import formatdate
+from http.client import HTTPMessage
+from io import BytesIO
+from pathlib import Path
+from threading import Event, Timer
+from time import monotonic
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asd.download.fetch import Backoff, PassingError, StoppedError, Web, _Redirects, fetch
+from asd.download.zenodo import Archive
+from asd.errors import JobError
+
+MIB = 1024**2
+
+
+def failing(web: Web, gained: list[int]) -> tuple[str, int]:
+    """Retry work that gains so many bytes before each failure; return the error and the count."""
+    received = 0
+    left = iter(gained)
+
+    def attempt() -> None:
+        nonlocal received
+        received += next(left)
+        raise PassingError("broken")
+
+    with pytest.raises(JobError) as raised:
+        web.retry(attempt, lambda: received)
+    return str(raised.value), len(gained) - len(list(left))
+
+
+def test_failures_count_in_a_row_without_progress() -> None:
+    waits: list[float] = []
+    web = Web(Backoff(attempts=3, sleep=waits.append), Event())
+    gained = [0, 16 * MIB, 15 * MIB, 16 * MIB, 1, 2, 3]
+    assert failing(web, gained) == (
+        "broken; given up after 3 attempts; run the same command later to go on from here",
+        6,
+    )
+    assert waits == [1.0, 1.0, 2.0, 1.0, 2.0]
+
+
+def test_delay_has_a_limit() -> None:
+    backoff = Backoff(first=1.0, longest=10.0)
+    assert [backoff.delay(failures) for failures in (1, 2, 3, 4, 5, 50)] == [1, 2, 4, 8, 10, 10]
+
+
+def test_a_wait_can_be_interrupted() -> None:
+    stop = Event()
+    web = Web(Backoff(first=60.0), stop)
+    Timer(0.05, stop.set).start()
+    begin = monotonic()
+
+    def attempt() -> None:
+        raise PassingError("busy")
+
+    with pytest.raises(StoppedError):
+        web.retry(attempt)
+    assert monotonic() - begin < 10
+
+
+def redirect(source: str, target: str) -> Request | None:
+    return _Redirects().redirect_request(Request(source), BytesIO(), 302, "", HTTPMessage(), target)
+
+
+def test_redirection_keeps_to_the_security_it_has() -> None:
+    assert redirect("http://a/x", "https://b/x")
+    assert redirect("http://a/x", "http://b/x")
+    for source, target in (("https://a/x", "http://b/x"), ("http://a/x", "ftp://b/x")):
+        with pytest.raises(HTTPError, match="refused"):
+            redirect(source, target)
+
+
+def test_answer_that_is_cut_short_is_asked_for_again(zenodo: Any) -> None:
+    zenodo.bodies["/x"] = b"0123456789"
+    zenodo.misbehave("/x", lambda handler, body: handler.send(200, b"01", {"Content-Length": "10"}))
+    waits: list[float] = []
+    web = Web(Backoff(sleep=waits.append), Event())
+    assert web.answer(f"{zenodo.base}/x") == b"0123456789"
+    assert waits == [1.0]
+
+
+def test_answer_without_end(zenodo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asd.download.fetch._ANSWER_LIMIT", 9)
+    zenodo.bodies["/x"] = b"0123456789"
+    with pytest.raises(JobError, match="answers more than 9 bytes"):
+        Web(Backoff(), Event()).answer(f"{zenodo.base}/x")
+
+
+@pytest.mark.parametrize("url", ["http://host:port/x", "http://[bad/x"])
+def test_impossible_address_is_not_retried(url: str) -> None:
+    def sleep(seconds: float) -> None:
+        pytest.fail("retried")
+
+    with pytest.raises(JobError, match="nonnumeric port|IPv6"):
+        Web(Backoff(sleep=sleep), Event()).answer(url)
+
+
+BODY = bytes(range(256)) * 40  # 10,240 bytes, no two neighbours alike
+PATH = "/x"
+Zenodo = Any  # of conftest.py, which cannot be imported by name
+Fetch = Callable[..., list[float]]
+
+
+def broken_off(count: int) -> Callable[[Any, bytes], None]:
+    """Promise the whole, send so many bytes and hang up."""
+
+    def misdeed(handler: Any, body: bytes) -> None:
+        start = handler.start()
+        rest = body[start:]
+        handler.send_response(206 if start else 200)
+        handler.send_header("Content-Length", str(len(rest)))
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        handler.end_headers()
+        handler.wfile.write(rest[:count])
+        handler.close_connection = True
+
+    return misdeed
+
+
+def answers(status: int, body: bytes | None = None, **headers: str) -> Callable[[Any, bytes], None]:
+    """Answer so, whatever was asked for; ``body`` of None is the right one, in full."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda handler, right: handler.send(status, right if body is None else body, named)
+
+
+@pytest.fixture
+def take(zenodo: Zenodo, tmp_path: Path) -> Fetch:
+    """Return a function that fetches BODY and returns the seconds it would have waited."""
+
+    def go(have: bytes | None = None, body: bytes = BODY, **changed: Any) -> list[float]:
+        zenodo.bodies.setdefault(PATH, body)
+        part = tmp_path / "part"
+        if have is not None:
+            part.write_bytes(have)
+        waits: list[float] = []
+        web = Web(Backoff(**{"attempts": 4, "sleep": waits.append, **changed}), Event())
+        md5 = hashlib.md5(body).hexdigest()
+        archive = Archive(1, "dev_fan.zip", "fan", len(body), md5, zenodo.base + PATH)
+        counted: list[int] = []
+        fetch(web, archive, part, lambda done=1, /, **_: counted.append(done))
+        assert part.read_bytes() == body
+        assert sum(counted) == len(body)  # the bar ends at its end, whatever was discarded
+        return waits
+
+    return go
+
+
+def test_at_once(take: Fetch, zenodo: Zenodo) -> None:
+    assert take() == []
+    assert zenodo.ranges(PATH) == [None]
+
+
+def test_empty_file_needs_no_request(take: Fetch, zenodo: Zenodo) -> None:
+    take(body=b"")
+    assert zenodo.requests == []
+
+
+def test_broken_off_goes_on_from_there(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, broken_off(1000), broken_off(500))
+    assert take() == [1.0, 2.0]
+    assert zenodo.ranges(PATH) == [None, "bytes=1000-", "bytes=1500-"]
+
+
+def test_part_asks_only_for_the_rest(take: Fetch, zenodo: Zenodo) -> None:
+    assert take(have=BODY[:7000]) == []
+    assert zenodo.ranges(PATH) == ["bytes=7000-"]
+
+
+def test_whole_part_asks_for_nothing(take: Fetch, zenodo: Zenodo) -> None:
+    assert take(have=BODY) == []
+    assert zenodo.requests == []
+
+
+def test_part_that_is_too_long_is_discarded(take: Fetch, zenodo: Zenodo) -> None:
+    assert take(have=BODY + b"x") == []
+    assert zenodo.ranges(PATH) == [None]
+
+
+def test_part_of_another_file_is_discarded(take: Fetch, zenodo: Zenodo) -> None:
+    assert take(have=b"y" * 7000) == []
+    assert zenodo.ranges(PATH) == ["bytes=7000-", None]
+
+
+def test_server_that_ignores_ranges(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, answers(200))
+    assert take(have=BODY[:7000]) == []
+    assert zenodo.ranges(PATH) == ["bytes=7000-"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bytes 6999-10239/10240",  # overlaps
+        "bytes 7001-10239/10240",  # leaves a hole
+        "bytes 7000-10238/10240",  # ends early
+        "bytes 7000-10239/10241",  # of another file
+        "bytes */10240",
+        "nonsense",
+    ],
+)
+def test_wrong_content_range_is_not_used(take: Fetch, zenodo: Zenodo, said: str) -> None:
+    zenodo.misbehave(PATH, answers(206, b"z" * 3240, Content_Range=said))
+    assert take(have=BODY[:7000]) == [1.0]
+    assert zenodo.ranges(PATH) == ["bytes=7000-"] * 2
+
+
+def test_content_range_of_unknown_total(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, answers(206, BODY[7000:], Content_Range="bytes 7000-10239/*"))
+    assert take(have=BODY[:7000]) == []
+
+
+def test_range_not_satisfiable_starts_again(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, answers(416, b""))
+    assert take(have=BODY[:7000]) == [1.0]
+    assert zenodo.ranges(PATH) == ["bytes=7000-", None]
+
+
+@pytest.mark.parametrize("length", ["10", "10241", "999999"])
+def test_content_length_that_lies_is_not_used(take: Fetch, zenodo: Zenodo, length: str) -> None:
+    zenodo.misbehave(PATH, answers(200, Content_Length=length))
+    assert take() == [1.0]
+    assert zenodo.ranges(PATH) == [None, None]
+
+
+def test_page_instead_of_the_file_leaves_the_part(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, answers(200, b"<html>log in here</html>"))
+    assert take(have=BODY[:7000]) == [1.0]
+    assert zenodo.ranges(PATH) == ["bytes=7000-"] * 2
+
+
+def test_chunked_and_broken_off(take: Fetch, zenodo: Zenodo) -> None:
+    def misdeed(handler: Any, body: bytes) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"1f4\r\n" + body[:500] + b"\r\n1f4\r\n" + body[500:700])
+        handler.close_connection = True
+
+    zenodo.misbehave(PATH, misdeed)
+    assert take() == [1.0]
+    assert zenodo.ranges(PATH) == [None, "bytes=700-"]
+
+
+def test_wrong_bytes_are_fetched_once_more(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, answers(200, b"w" * len(BODY)))
+    assert take() == []
+    assert zenodo.ranges(PATH) == [None, None]
+
+
+def test_wrong_bytes_twice(take: Fetch, zenodo: Zenodo, tmp_path: Path) -> None:
+    wrong = b"w" * len(BODY)
+    zenodo.misbehave(PATH, *[answers(200, wrong)] * 2)
+    expected, got = (hashlib.md5(data).hexdigest() for data in (BODY, wrong))
+    with pytest.raises(JobError, match=rf"^dev_fan\.zip: .*{got}.*{expected}, twice"):
+        take()
+    assert (tmp_path / "part").read_bytes() == b""
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_server_trouble_passes(take: Fetch, zenodo: Zenodo, status: int) -> None:
+    zenodo.misbehave(PATH, answers(status), answers(status))
+    assert take() == [1.0, 2.0]
+
+
+def test_retry_after(take: Fetch, zenodo: Zenodo) -> None:
+    past = formatdate(0, usegmt=True)
+    zenodo.misbehave(
+        PATH, answers(429, Retry_After="59"), answers(503, Retry_After=past), answers(429)
+    )
+    assert take() == [59.0, 0.0, 4.0]
+
+
+def test_retry_after_that_is_too_long(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, answers(429, Retry_After="3600"))
+    with pytest.raises(JobError, match=r"429 .*asks to wait 3600 s; run the same command later"):
+        take()
+
+
+def test_retries_are_bounded_and_the_part_stays(
+    take: Fetch, zenodo: Zenodo, tmp_path: Path
+) -> None:
+    zenodo.misbehave(PATH, *[broken_off(100)] * 9)
+    with pytest.raises(JobError, match=r"broken off after 400 of 10240 .*after 4 attempts"):
+        take()
+    assert (tmp_path / "part").read_bytes() == BODY[:400]
+    zenodo.misbehave(PATH)
+    take()
+    assert zenodo.ranges(PATH)[-1] == "bytes=400-"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_refusal_is_not_retried(take: Fetch, zenodo: Zenodo, status: int) -> None:
+    zenodo.misbehave(PATH, answers(status))
+    with pytest.raises(JobError, match=rf"^{zenodo.base}/x: {status} "):
+        take()
+    assert len(zenodo.requests) == 1
+
+
+def test_nobody_there(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.server_close()
+    with pytest.raises(JobError, match=r"Connection refused.*after 4 attempts"):
+        take()
+
+
+def test_connection_reset(take: Fetch, zenodo: Zenodo) -> None:
+    def misdeed(handler: Any, body: bytes) -> None:
+        broken_off(1000)(handler, body)
+        handler.wfile.flush()
+        at_once = struct.pack("ii", 1, 0)  # closing then resets instead of ending the stream
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        handler.connection.close()
+
+    zenodo.misbehave(PATH, misdeed)
+    assert take() == [1.0]
+    assert len(zenodo.requests) == 2
+
+
+def test_stalled_line(take: Fetch, zenodo: Zenodo) -> None:
+    release = Event()
+
+    def misdeed(handler: Any, body: bytes) -> None:
+        broken_off(1000)(handler, body)
+        handler.wfile.flush()
+        release.wait(5)
+
+    zenodo.misbehave(PATH, misdeed)
+    assert take(timeout=0.1) == [1.0]
+    assert zenodo.ranges(PATH) == [None, "bytes=1000-"]
+    release.set()
+
+
+def test_redirection_is_followed_with_its_range(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.bodies["/elsewhere"] = BODY
+    zenodo.misbehave(PATH, answers(302, b"", Location="/elsewhere"))
+    assert take(have=BODY[:7000]) == []
+    assert zenodo.ranges("/elsewhere") == ["bytes=7000-"]
+
+
+@pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://host/x", "data:,x"])
+def test_redirection_to_another_scheme(take: Fetch, zenodo: Zenodo, where: str) -> None:
+    zenodo.misbehave(PATH, answers(302, b"", Location=where))
+    with pytest.raises(JobError, match=rf"302 .*{where}"):
+        take()
+    assert len(zenodo.requests) == 1
+
+
+def test_redirection_without_end(take: Fetch, zenodo: Zenodo) -> None:
+    zenodo.misbehave(PATH, *[answers(302, b"", Location=PATH)] * 50)
+    with pytest.raises(JobError, match="302"):
+        take()
+    assert len(zenodo.requests) < 20
+
+
+def test_asked_to_stop(zenodo: Zenodo, tmp_path: Path) -> None:
+    zenodo.bodies[PATH] = BODY
+    stop = Event()
+    web = Web(Backoff(), stop)
+    archive = Archive(1, "dev_fan.zip", "fan", len(BODY), "", zenodo.base + PATH)
+
+    def interrupt(done: int = 1, /, **_: object) -> None:
+        stop.set()
+
+    zenodo.misbehave(PATH, broken_off(1000))
+    with pytest.raises(StoppedError):
+        fetch(web, archive, tmp_path / "part", interrupt)
+    assert (tmp_path / "part").read_bytes() == BODY[:1000]
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cuts=st.lists(st.integers(0, 4000), max_size=3), have=st.integers(0, len(BODY) + 8))
+def test_any_cuts_give_the_same_bytes(
+    take: Fetch, zenodo: Zenodo, cuts: list[int], have: int
+) -> None:
+    """Wherever the line breaks and whatever part is there, the bytes come out right."""
+    zenodo.misbehave(PATH, *[broken_off(cut) for cut in cuts])
+    take(have=(BODY + b"too long")[:have])

@@ -1,0 +1,60 @@
+"""Whatever extractor is registered keeps the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asd.clips.audio import Signal
+from asd.errors import UsageError
+from asd.features import EXTRACTORS, build_extractor
+from asd.digest import canonical_json
+from asd.features.base import placement
+from asd.features.encoder import Encoder
+from asd.features.ptm import Ptm
+
+SIGNAL = Signal(sample_rate=16000, length=16000, channel=0)
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_registered_under_its_own_name(name: str) -> None:
+    assert EXTRACTORS[name].name == name
+    assert EXTRACTORS[name].version >= 1
+    assert EXTRACTORS[name].Config.model_config["frozen"]
+
+
+@pytest.mark.parametrize("name", ["wave", "logmel", "spectrum", "spectrogram"])
+def test_recipe_is_canonical(name: str) -> None:
+    extractor = build_extractor(EXTRACTORS, "mine", {"extractor": name}, SIGNAL)
+    assert extractor.recipe["extractor"] == name
+    assert canonical_json(extractor.recipe)
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="unknown extractor 'logmell'.*did you mean 'logmel'"):
+        build_extractor(EXTRACTORS, "logmell", {}, SIGNAL)
+    with pytest.raises(UsageError, match="features.logmel: unknown key 'n_mel'.*'mels'"):
+        build_extractor(EXTRACTORS, "logmel", {"n_mel": 3}, SIGNAL)
+    with pytest.raises(UsageError, match="features.logmel: hop: .*not 0"):
+        build_extractor(EXTRACTORS, "logmel", {"hop": 0}, SIGNAL)
+    with pytest.raises(UsageError, match="extractor: must be a name"):
+        build_extractor(EXTRACTORS, "logmel", {"extractor": 3}, SIGNAL)
+
+
+def test_paths_are_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "bases" / "ast").mkdir(parents=True)
+    values = {"extractor": "encoder", "base": "bases/ast", "layer": 3, "revision": "v1"}
+    wanted = {"base": str(tmp_path / "bases" / "ast"), "revision": "v1"}
+    assert placement(Encoder, values, tmp_path) == wanted
+    hub = {"base": "microsoft/wavlm-base-plus", "allow_pickle": True}
+    assert placement(Encoder, hub, tmp_path) == hub
+    assert placement(Encoder, {}, tmp_path) == {}
+    assert placement(Ptm, {}, tmp_path) == {"checkpoint": str(tmp_path / "data/checkpoints/ptm")}
+    own = {"checkpoint": "mine", "layer": 3}
+    assert placement(Ptm, own, tmp_path) == {"checkpoint": str(tmp_path / "mine")}
+
+
+@pytest.mark.parametrize("name", ["wave", "logmel"])
+def test_others_lie_nowhere(name: str, tmp_path: Path) -> None:
+    assert placement(EXTRACTORS[name], {"hop": 512}, tmp_path) == {}
