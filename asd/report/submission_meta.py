@@ -6,13 +6,14 @@ What the files of a project tell is filled in. What only a person knows is marke
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from asd.errors import UsageError
 from asd.report.submission import Label
 from asd.report.submission_facts import Facts, Figures
+from asd.yaml_text import read_round_trip, set_value, write_round_trip
 
 PLACEHOLDER = "FILL_IN"
 
@@ -33,8 +34,6 @@ _SCORERS = {
     "posterior": "",
 }
 
-_PARAMETERS = re.compile(r"^(\s*total_parameters: *)[^\s#]+", re.MULTILINE)
-_RESULTS = re.compile(r"^( *)development_dataset:.*(?:\n+\1 +.*)*\n?", re.MULTILINE)
 _SYSTEM = re.compile(rb"^# asd system: ([\w+-]+)", re.MULTILINE)
 
 
@@ -62,21 +61,18 @@ def write_meta(
                 f" remove {label}.meta.yaml to submit '{facts.system}' under this one"
             )
         return _refreshed(kept, facts, figures)
-    text = _TEMPLATE.format(
-        task=task,
-        system=facts.system,
-        placeholder=PLACEHOLDER,
-        label=label,
-        author=_scalar(label.author),
-        institute=_scalar(label.institute),
-        parameters=facts.parameters,
-        threshold=facts.threshold,
-        rate=f"{facts.sample_rate / 1000:g}kHz",
-        external=_external(facts.pretrained),
-        figures=_figures(figures),
-        **{name: _scalar(value) for name, value in _description(facts).items()},
-    )
-    return text.encode()
+    comments = {"task": task, "system": facts.system, "threshold": facts.threshold}
+    text = _TEMPLATE.format(placeholder=PLACEHOLDER, **comments)
+    document = read_round_trip(text.encode())
+    (author,) = document["submission"]["authors"]
+    set_value(document["submission"], "label", str(label))
+    set_value(author, "lastname", label.author)
+    set_value(author["affiliation"], "abbreviation", label.institute)
+    for name, value in _description(facts).items():
+        set_value(document["system"]["description"], name, value)
+    set_value(document["system"], "external_datasets", _external(facts))
+    _bring_up_to_date(document, facts, figures)
+    return write_round_trip(document)
 
 
 def _description(facts: Facts) -> dict[str, str | None]:
@@ -87,15 +83,16 @@ def _description(facts: Facts) -> dict[str, str | None]:
     mixed = "MemMixup" if facts.settings.get("memmixup") else ""
     banks = "reference set of each domain" if facts.settings.get("banks") == "two" else ""
     return {
-        "augmentation": _tags(*facts.transformations, smote, mixed),
-        "features": _tags(*(_FEATURES.get(name, name) for name in facts.extractors)),
+        "input_sampling_rate": f"{facts.sample_rate / 1000:g}kHz",
+        "data_augmentation": _tags(*facts.transformations, smote, mixed),
+        "acoustic_features": _tags(*(_FEATURES.get(name, name) for name in facts.extractors)),
         "embeddings": _tags(*facts.pretrained),
-        "method": _tags(network, scorer),
-        "aggregation": aggregation,
-        "generalization": _tags(banks, "over-sampling" if smote or mixed else ""),
-        "attributes": "classification" if facts.attributes else None,
-        "external_usage": "pre-trained model" if facts.pretrained else None,
-        "development_usage": _tags("development", "fine-tuning" if facts.pretrained else ""),
+        "machine_learning_method": _tags(network, scorer),
+        "aggregation_method": aggregation,
+        "domain_generalization_method": _tags(banks, "over-sampling" if smote or mixed else ""),
+        "attribute_usage": "classification" if facts.attributes else None,
+        "external_data_usage": "pre-trained model" if facts.pretrained else None,
+        "development_data_usage": _tags("development", "fine-tuning" if facts.pretrained else ""),
     }
 
 
@@ -104,50 +101,42 @@ def _tags(*tags: str) -> str | None:
     return ", ".join(dict.fromkeys(tag for tag in tags if tag)) or None
 
 
-def _external(pretrained: Sequence[str]) -> str:
-    if not pretrained:
-        return " !!null"
-    lines = [""]
-    for name in pretrained:
-        # A name of the Hugging Face hub is <owner>/<name>; another does not tell the place.
-        on_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", name)
-        url = f"https://huggingface.co/{name}" if on_hub else f"{PLACEHOLDER} address"
-        lines += [f"    - name: {_scalar(name)}", f"      url: {_scalar(url)}"]
-    return "\n".join(lines)
-
-
-def _figures(figures: Figures, indent: str = "  ") -> str:
-    """Return what follows ``development_dataset:``, which stands after ``indent``."""
-    if not figures:
-        return " {}"
-    lines = [""]
-    for machine, of_machine in figures.items():
-        lines.append(f"{indent}  {_scalar(machine)}:")
-        lines += [f"{indent}    {name}: {_scalar(value)}" for name, value in of_machine.items()]
-    return "\n".join(lines)
+def _external(facts: Facts) -> list[dict[str, str]] | None:
+    # A name of the Hugging Face hub is <owner>/<name>; another does not tell the place.
+    return [
+        {
+            "name": name,
+            "url": f"https://huggingface.co/{name}"
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", name)
+            else f"{PLACEHOLDER} address",
+        }
+        for name in facts.pretrained
+    ] or None
 
 
 def _refreshed(kept: bytes, facts: Facts, figures: Figures) -> bytes:
     try:
-        text = kept.decode()
-    except UnicodeDecodeError:
+        document = read_round_trip(kept)
+    except ValueError:
         return kept  # the check of the package says so
-    text = _PARAMETERS.sub(rf"\g<1>{facts.parameters}", text)
-    # By line, not by way of a YAML library: all else stays as it was written.
-    return _RESULTS.sub(
-        lambda found: f"{found[1]}development_dataset:{_figures(figures, found[1])}\n", text
-    ).encode()
+    return write_round_trip(document) if _bring_up_to_date(document, facts, figures) else kept
 
 
-def _scalar(value: str | float | None) -> str:
-    if value is None:
-        return "!!null"
-    if not isinstance(value, str):
-        return repr(value)
-    plain = re.fullmatch(r"[A-Za-z][\w .,()/-]*", value, re.ASCII) and not re.fullmatch(
-        r"(?i)null|true|false|yes|no|on|off|y|n", value
+def _bring_up_to_date(document: Any, facts: Facts, figures: Figures) -> bool:
+    """Set what is counted and measured, where it has a place; return whether it has one."""
+    places = (
+        (("system", "complexity"), "total_parameters", facts.parameters),
+        (("results",), "development_dataset", figures),
     )
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    found = False
+    for path, name, value in places:
+        parent = document
+        for key in path:
+            parent = parent.get(key) if isinstance(parent, Mapping) else None
+        if isinstance(parent, Mapping) and name in parent:
+            set_value(parent, name, value)
+            found = True
+    return found
 
 
 _TEMPLATE = """\
@@ -159,52 +148,52 @@ _TEMPLATE = """\
 
 submission:
   # <last name>_<institute>_task2_<number of the submission, 1 to 4>; also the name of the folder.
-  label: {label}
+  label: !!null
   # As it is to stand in the tables of results, and short: 10 characters at most.
   name: {placeholder} name of the system
   abbreviation: {placeholder}
   # In the order of the list of authors; one of them is the corresponding author.
   authors:
-    - lastname: {author}
+    - lastname: !!null
       firstname: {placeholder}
       email: {placeholder}
       corresponding: true
       affiliation:
-        abbreviation: {institute}
+        abbreviation: !!null
         institution: {placeholder}
         department: !!null
         location: {placeholder} city, country
 
 system:
   description:
-    input_sampling_rate: {rate}
-    data_augmentation: {augmentation}
+    input_sampling_rate: !!null
+    data_augmentation: !!null
     # Preprocessing, such as HPSS or filtering.
     front_end: !!null
-    acoustic_features: {features}
+    acoustic_features: !!null
     # Pre-trained models that features come from.
-    embeddings: {embeddings}
-    machine_learning_method: {method}
+    embeddings: !!null
+    machine_learning_method: !!null
     # Over time.
-    aggregation_method: {aggregation}
+    aggregation_method: !!null
     domain_adaptation_method: !!null
-    domain_generalization_method: {generalization}
+    domain_generalization_method: !!null
     ensemble_method_subsystem_count: !!null
     # Of an ensemble. The decisions of this system:
     # {threshold}.
     decision_making: !!null
-    attribute_usage: {attributes}
-    external_data_usage: {external_usage}
-    development_data_usage: {development_usage}
+    attribute_usage: !!null
+    external_data_usage: !!null
+    development_data_usage: !!null
   complexity:
     # Of one machine's model (the largest), with the pre-trained models that it reads.
-    total_parameters: {parameters}
+    total_parameters: 0
   # Data and models that others have made.
-  external_datasets:{external}
+  external_datasets: !!null
   # Optional.
   source_code: {placeholder} address, or !!null
 
 results:
   # In percent, over the sections of each machine.
-  development_dataset:{figures}
+  development_dataset: {{}}
 """

@@ -139,3 +139,43 @@ def test_names_that_yaml_would_read_otherwise_are_quoted() -> None:
     meta = parsed(write_meta(LABEL, FACTS, figures, TASK))
     assert meta["results"]["development_dataset"] == figures
     assert json.dumps(meta)  # nothing but plain values
+
+
+@pytest.mark.parametrize(
+    "name", ["1", "007", "null", "1e3", "0x1F", "2024-01-01", "true", "no", "1_000", "0o7"]
+)
+def test_a_name_like_a_number_or_a_date_comes_back_as_a_text(name: str) -> None:
+    facts = replace(FACTS, system=name, extractors=(name,), network=name, pretrained=(name,))
+    first = write_meta(LABEL, facts, {name: {"harmonic_mean_pauc": 50.0}}, TASK)
+    figures = {name: {"harmonic_mean_pauc": 60.5}, f"{name}2": {"harmonic_mean_pauc": 70.5}}
+    for meta in (first, write_meta(LABEL, facts, figures, TASK, first)):
+        found = parsed(meta)
+        description = found["system"]["description"]
+        assert description["acoustic_features"] == description["embeddings"] == name
+        assert found["system"]["external_datasets"][0]["name"] == name
+        assert next(iter(found["results"]["development_dataset"])) == name
+        assert check_meta(meta, LABEL)[0] == []
+    assert found["results"]["development_dataset"] == figures
+    with pytest.raises(UsageError, match=f"is system '{name}' already"):
+        write_meta(LABEL, FACTS, figures, TASK, first)
+
+
+def test_a_file_that_a_person_has_gone_over_stays_byte_for_byte() -> None:
+    kept = write_meta(LABEL, FACTS, FIGURES, TASK).decode()
+    for old, new in (
+        (f"email: {PLACEHOLDER}", "email: 'r@ut.example'   # or \"ren@ut.example\""),
+        ("front_end: !!null", "front_end: !!null  # none, as in [1]"),
+        ("decision_making: !!null", "decision_making: ~"),
+        ("corresponding: true", "corresponding: true\n\n      # by hand\n      orcid: 0000-01"),
+        ("harmonic_mean_auc_source: 82.95", "harmonic_mean_auc_source: 82.95 # as measured"),
+        ("results:", "# not official\nresults:  # of the last run"),
+    ):
+        assert old in kept
+        kept = kept.replace(old, new)
+    kept += "\n  # of own recordings\n  own: {fan: 99.0}\n\n# the end\n"
+    assert write_meta(LABEL, FACTS, FIGURES, TASK, kept.encode()).decode() == kept
+    newer = {"fan": {"harmonic_mean_auc_source": 70.5, "harmonic_mean_pauc": 60.25}}
+    again = write_meta(LABEL, replace(FACTS, parameters=7), newer, TASK, kept.encode())
+    assert again.decode() == kept.replace("82.95", "70.5").replace("4204083", "7").replace(
+        "pauc: !!null", "pauc: 60.25"
+    )
