@@ -32,8 +32,8 @@ def command(others: tuple[Path, ...], as_json: bool) -> None:
     """
     from asd.atomic import replacing
     from asd.cli.report_material import gather
-    from asd.report.gallery import draw_pictures
     from asd.report.page import document
+    from asd.report.pictures import draw_pictures
     from asd.report.tables import results_csv, results_markdown
 
     project = Project.find()

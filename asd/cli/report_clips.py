@@ -12,8 +12,8 @@ from asd.cli.report_reasons import explained
 from asd.clips.record import Clip
 from asd.errors import AsdError
 from asd.report.choice import Choice, in_turn
+from asd.report.markup import wav_uri_size
 from asd.report.material import ShownClip, Sound
-from asd.report.media import wav_uri_size
 from asd.store import FeatureStore, Shard
 
 # The windows (or one clip) of every usable test recording, by machine, section and name.

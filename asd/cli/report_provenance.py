@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from asd import __version__
 from asd.cli.project import Project
 from asd.clips.record import Clip
-from asd.report.page.sources import flattened
+from asd.report.page import flattened
 from asd.report.results import Results
 from asd.report.scores import Scores
 from asd.store.digest import sha256_json

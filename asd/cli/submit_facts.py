@@ -15,7 +15,7 @@ from asd.features.wav2vec2 import WEIGHTS
 from asd.metrics.results import read_systems
 from asd.metrics.truth import Key, Truth
 from asd.report.results import read_results
-from asd.report.submission_facts import Facts, Figures, count_parameters, development_results
+from asd.report.submission_meta import Facts, Figures, count_parameters, development_results
 from asd.scoring.files import file_name
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asd.report.submission import Label
-from asd.report.submission_facts import Facts
-from asd.report.submission_meta import write_meta
+from asd.report.submission_meta import Facts, write_meta
 from asd.yaml_text import read_yaml
 
 FACTS = Facts("6", 16000, ("logmel",), "tdnn", "cosine", {}, 7, (), False, (), "a score above it")
