@@ -17,8 +17,7 @@ from asd.errors import UsageError, unknown_name
 if TYPE_CHECKING:
     from asd.cli.project import Project
     from asd.metrics.bootstrap import Comparison
-    from asd.metrics.rules import Rules
-    from asd.metrics.section import System
+    from asd.metrics.rules import Rules, System
     from asd.metrics.summary import Assessment
     from asd.metrics.truth import Key, Truth
 
@@ -216,7 +215,7 @@ def _lines(
     names: tuple[str, str] | None,
     compared: Comparison | None,
 ) -> Iterator[str]:
-    from asd.metrics.tables import comparison_table, sections_table, systems_table
+    from asd.metrics.summary import comparison_table, sections_table, systems_table
 
     if not assessments:
         yield "no test clips: nothing to evaluate"
@@ -236,7 +235,7 @@ def _lines(
 
 
 def _summary(assessment: Assessment) -> str:
-    from asd.metrics.tables import percent, span
+    from asd.metrics.summary import percent, span
 
     evaluation = assessment.evaluation
     sections = evaluation.sections
@@ -269,7 +268,7 @@ def _write(
 ) -> None:
     """Write metrics.json, roc/<system>.csv and official/<system>_result.csv."""
     from asd.atomic import replacing
-    from asd.metrics.official_csv import result_csv, roc_csv
+    from asd.metrics.summary import result_csv, roc_csv
 
     texts = {output / "metrics.json": _json(document)}
     for system, assessment in zip(systems, assessments, strict=True):

@@ -111,7 +111,7 @@ def _rungs(project: Project, seeds: int, machines: Sequence[str]) -> list[Rung]:
 
 
 def _markdown(project: Project, rungs: Sequence[Rung], seeds: int) -> str:
-    from asd.metrics.tables import markdown
+    from asd.metrics.summary import markdown
 
     rows = [
         [

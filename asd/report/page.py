@@ -11,8 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from asd.metrics.bootstrap import Comparison, compare
-from asd.metrics.rules import RULES
-from asd.metrics.section import Section
+from asd.metrics.rules import RULES, Section
 from asd.report.charts import dot_chart
 from asd.report.markup import Child, Markup, element, figure, folded, grid, joined, note, table
 from asd.report.material import Material

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from asd.errors import JobError, UsageError
 from asd.metrics.files import Entry, Problems, merged, parse_flag, parse_score, read_values
 from asd.metrics.results import DECISIONS, SCORES, SystemFiles, find_systems
-from asd.metrics.section import DOMAINS, Section
+from asd.metrics.rules import DOMAINS, Section
 from asd.report.results import Key
 from asd.scoring.thresholds import Threshold, read_recording_thresholds, read_thresholds
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 from asd.metrics.rules import RULES
-from asd.metrics.tables import markdown
+from asd.metrics.summary import markdown
 from asd.report.paper import SOURCE, TOTAL, PaperTable, reported, reported_total, tables_of
 from asd.report.results import Figure, Results
 
