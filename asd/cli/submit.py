@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asd.cli.output import counted, emit, json_option, say
 from asd.cli.project import Project
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
 
 if TYPE_CHECKING:
     from asd.metrics.truth import Key, Truth
     from asd.report.submission import Label, Part
     from asd.report.submission_check import Findings
+    from asd.report.submission_meta import Facts, Figures
 
 _path = click.Path(path_type=Path)
 
@@ -116,7 +118,6 @@ def _write(
     project: Project, system: str, label: Label, part: Part | None, as_json: bool
 ) -> Findings:
     """Write the package with the system in it, unless the check finds a fault."""
-    from asd.cli.submit_facts import gather_facts, gather_figures
     from asd.report.submission import read_package, system_files, write_package
     from asd.report.submission_check import check_package
     from asd.report.submission_meta import write_meta
@@ -131,8 +132,8 @@ def _write(
         if not (path.startswith(f"{label.folder}/") and path.endswith(".csv"))
     }
     files |= system_files(project.score_dir(system), label, clips)
-    facts = gather_facts(project, system, sorted({machine for machine, _ in clips}))
-    figures, note = gather_figures(project, system, truth)
+    facts = _gather_facts(project, system, sorted({machine for machine, _ in clips}))
+    figures, note = _gather_figures(project, system, truth)
     if note:
         say(f"note: {note}", as_json)
     rules = project.params.dataset.rules
@@ -184,3 +185,94 @@ def _clips_if_known(part: Part | None, as_json: bool) -> dict[Key, frozenset[str
         say("note: no project here, so which clips are wanted is not known", as_json)
         return None
     return _chosen(_truth(project), part, as_json)
+
+
+def _gather_facts(project: Project, system: str, machines: Sequence[str]) -> Facts:
+    """Return what is known of a system, from the params, its models and their pre-trained models.
+
+    Raises:
+        UsageError: a model or a pre-trained model is missing.
+        JobError: one of them is damaged.
+    """
+    from asd.features.projection import HEAD
+    from asd.features.ptm import PtmConfig
+    from asd.features.wav2vec2 import WEIGHTS
+    from asd.report.submission_meta import Facts, count_parameters
+
+    params = project.params
+    models = {name: params.every_model[name] for name in params.models_of(system)}
+    definition = params.systems.get(system)
+    folders = [project.model_dir(model, machine) for model in models for machine in machines]
+    requests = [_read(folder / "model.json", "request", "asd train") for folder in folders]
+    features = {name: params.features[name] for model in models.values() for name in model.features}
+    extractors = {name: str(values.get("extractor", name)) for name, values in features.items()}
+    # Two features may read different layers of one checkpoint.
+    checkpoints = dict.fromkeys(
+        project.root / str(features[name].get("checkpoint", PtmConfig().checkpoint))
+        for name, extractor in extractors.items()
+        if extractor == "ptm"
+    )
+    bases = [_read(folder / "finetune.json", "base", "asd finetune") for folder in checkpoints]
+    names = [str(base.get("name", "")) for base in bases]
+    return Facts(
+        system=system,
+        sample_rate=params.index.sample_rate,
+        extractors=tuple(extractors.values()),
+        network=" + ".join(dict.fromkeys(model.network for model in models.values())),
+        scorer=definition.scorer if definition else "fusion",
+        settings=definition.settings if definition else {},
+        parameters=max(count_parameters(folder / "weights.safetensors") for folder in folders)
+        + sum(count_parameters(folder / WEIGHTS) for folder in checkpoints)
+        + sum(count_parameters(folder / HEAD, "projection.") for folder in checkpoints),
+        transformations=_transformations(requests),
+        attributes=any(
+            request.get("attribute_head") or request.get("task") == "attributes"
+            for request in requests
+        ),
+        # The small one that is built here has learned from the challenge's clips alone.
+        pretrained=tuple(name for name in names if not name.startswith("builtin:")),
+        threshold=f"a score above the {params.score.threshold} threshold of the training clips'"
+        f" scores, for {params.score.false_alarm_rate:.0%} false alarms",
+    )
+
+
+def _gather_figures(
+    project: Project, system: str, truth: Mapping[Key, Truth]
+) -> tuple[Figures, str]:
+    """Return the system's results on the development set, and why there are none if so."""
+    from asd.metrics.results import read_systems
+    from asd.report.results import read_results
+    from asd.report.submission_meta import development_results
+    from asd.scoring.files import file_name
+
+    path = project.reports / "metrics.json"
+    if not path.is_file():
+        return {}, f"{path}: no such file, so no results are given; run 'asd evaluate'"
+    results = read_results([path])
+    scores = project.score_dir(system)
+    scored = {
+        key: true
+        for key, true in truth.items()
+        if (scores / file_name("anomaly_score", *key)).is_file()
+    }
+    evaluated = json.loads(path.read_text(encoding="utf-8"))["systems"].get(system, {})
+    (now,) = read_systems(scores.parent, scored, [system])
+    if evaluated.get("input_digest") != now.digest:
+        return {}, f"{path}: not of these scores, so no results are given; run 'asd evaluate'"
+    return development_results(results, system), ""
+
+
+def _transformations(requests: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what was done to clips of machines that have one class, the first being nothing."""
+    classes = [r["classes"][1:] for r in requests if r.get("task") == "transformations"]
+    return tuple(dict.fromkeys(str(name) for names in classes for name in names))
+
+
+def _read(path: Path, key: str, verb: str) -> dict[str, Any]:
+    """Return the mapping ``key`` of a JSON artifact."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))[key])
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; run '{verb}' first") from None
+    except (ValueError, LookupError, TypeError) as error:
+        raise JobError(f"{path}: not readable ({error!r}); run '{verb}' again") from None
