@@ -16,11 +16,11 @@ from asd.report.charts import dot_chart
 from asd.report.markup import Child, Markup, element, figure, folded, grid, joined, note, table
 from asd.report.material import Material
 from asd.report.page_machine import machine_part
-from asd.report.paper import SOURCE, TOTAL, reported, reported_total, tables_of
+from asd.report.paper import SOURCE, TOTAL, tables_of
 from asd.report.results import Figure
 from asd.report.scores import ANOMALY, NORMAL, Rate, ScoredSection
 from asd.report.style import sheet
-from asd.report.tables import ends, explained, percent
+from asd.report.tables import beside_paper, ends, explained, paper, percent
 
 # No script runs and nothing is fetched, whatever a name in the data may hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"
@@ -121,9 +121,8 @@ def _cell(material: Material, name: str, row: str) -> Markup:
         lines.append(element("small", f"± {percent(score.deviation)}"))
     if score.has_interval:
         lines.append(element("small", ends(score)))
-    if material.with_paper:
-        known = reported_total(name, results.machines) if row == TOTAL else reported(name, row)
-        lines.append(element("small", f"paper {known:.2f}") if known is not None else None)
+    if material.with_paper and (known := paper(results, name, row)):
+        lines.append(element("small", f"paper {known}"))
     best = len(results.systems) > 1 and results.best(machine) == name
     if best:
         lines.append(element("small", "highest"))
@@ -166,24 +165,13 @@ def _paper_tables(material: Material) -> Markup:
         header = ["Machine"]
         for name in one.systems:
             header += [name, f"{name}, paper"]
-        rows = [[row, *_beside(material, one.systems, row)] for row in (*results.machines, TOTAL)]
+        rows = [
+            [row, *beside_paper(results, one.systems, row)] for row in (*results.machines, TOTAL)
+        ]
         caption = f"Table {one.number}: {one.title}"
         blocks.append(table(caption, header, rows[:-1], rows[-1]))
     source = element("p", f"Scores in percent. Paper: {SOURCE}.", class_="quiet")
     return folded("Beside the paper, table by table", source, *blocks)
-
-
-def _beside(material: Material, systems: Sequence[str], row: str) -> list[Child]:
-    results = material.results
-    cells: list[Child] = []
-    for name in systems:
-        ours = Figure(math.nan)
-        if name in results.systems:
-            total = row == TOTAL
-            ours = results.systems[name].score if total else results.figure(name, row)
-        known = reported_total(name, results.machines) if row == TOTAL else reported(name, row)
-        cells += [percent(ours.value), "-" if known is None else f"{known:.2f}"]
-    return cells
 
 
 def _undefined(material: Material) -> Markup | None:

@@ -237,7 +237,7 @@ def _map_marks(placed: Map) -> list[tuple[Markup, str]]:
         else:
             kind = "unknown" if not label else ("open" if target else "normal")
             mark = element("circle", cx=6, cy=6, r=3.2, class_=kind)
-        words = {NORMAL: "normal", ANOMALY: "anomalous"}.get(label, "unlabelled")
+        words = _WORDS.get(label, "unlabelled")
         marks.append((mark, f"{words}, {'target' if target else 'source'}" if split else words))
     return marks
 

@@ -1,7 +1,8 @@
 """``<label>.meta.yaml``: what a submitted system is, in the fields of the challenge of 2022.
 
 What the files of a project tell is filled in: its parts, how many numbers it learned, its results.
-What only a person knows is marked with :data:`PLACEHOLDER`.
+What only a person knows is marked with :data:`PLACEHOLDER`. The file begins as the
+``submission_meta.yaml`` beside this one.
 """
 
 from __future__ import annotations
@@ -155,8 +156,8 @@ def write_meta(
                 f" remove {label}.meta.yaml to submit '{facts.system}' under this one"
             )
         return _refreshed(kept, facts, figures)
-    comments = {"task": task, "system": facts.system, "threshold": facts.threshold}
-    text = _TEMPLATE.format(placeholder=PLACEHOLDER, **comments)
+    template = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
+    text = template.format(task=task, system=facts.system, threshold=facts.threshold)
     document = read_round_trip(text.encode())
     (author,) = document["submission"]["authors"]
     set_value(document["submission"], "label", str(label))
@@ -231,63 +232,3 @@ def _bring_up_to_date(document: Any, facts: Facts, figures: Figures) -> bool:
             set_value(parent, name, value)
             found = True
     return found
-
-
-_TEMPLATE = """\
-# {task}: meta information of a submitted system.
-# asd system: {system}
-#
-# What a person has to fill in is marked; `asd submit --check` says on which lines. Several values
-# are listed with commas, and a field that does not apply is !!null.
-
-submission:
-  # <last name>_<institute>_task2_<number of the submission, 1 to 4>; also the name of the folder.
-  label: !!null
-  # As it is to stand in the tables of results, and short: 10 characters at most.
-  name: {placeholder} name of the system
-  abbreviation: {placeholder}
-  # In the order of the list of authors; one of them is the corresponding author.
-  authors:
-    - lastname: !!null
-      firstname: {placeholder}
-      email: {placeholder}
-      corresponding: true
-      affiliation:
-        abbreviation: !!null
-        institution: {placeholder}
-        department: !!null
-        location: {placeholder} city, country
-
-system:
-  description:
-    input_sampling_rate: !!null
-    data_augmentation: !!null
-    # Preprocessing, such as HPSS or filtering.
-    front_end: !!null
-    acoustic_features: !!null
-    # Pre-trained models that features come from.
-    embeddings: !!null
-    machine_learning_method: !!null
-    # Over time.
-    aggregation_method: !!null
-    domain_adaptation_method: !!null
-    domain_generalization_method: !!null
-    ensemble_method_subsystem_count: !!null
-    # Of an ensemble. The decisions of this system:
-    # {threshold}.
-    decision_making: !!null
-    attribute_usage: !!null
-    external_data_usage: !!null
-    development_data_usage: !!null
-  complexity:
-    # Of one machine's model (the largest), with the pre-trained models that it reads.
-    total_parameters: 0
-  # Data and models that others have made.
-  external_datasets: !!null
-  # Optional.
-  source_code: {placeholder} address, or !!null
-
-results:
-  # In percent, over the sections of each machine.
-  development_dataset: {{}}
-"""
