@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from io import BytesIO
+from io import StringIO
 from typing import Any
 
 NULL = "!!null"  # how a null is written that nobody has written before
@@ -83,7 +84,7 @@ def read_round_trip(content: bytes) -> Any:
     """
     load = _yaml(_Layout()).load
     document = _loaded(content, lambda text: load(_TAGGED_NULL.sub(_STAND_IN, text)))
-    if hasattr(document, "lc"):
+    if isinstance(document, Mapping | list):
         document.asd_layout = _layout(document, content)
     return document
 
@@ -91,10 +92,10 @@ def read_round_trip(content: bytes) -> Any:
 def write_round_trip(document: Any) -> bytes:
     """Return a document of :func:`read_round_trip` as YAML in UTF-8, laid out as it was read."""
     layout = getattr(document, "asd_layout", _Layout())
-    written = BytesIO()
+    written = StringIO()
     _yaml(layout).dump(document, written)
     # The tag takes a comma or bracket that follows for a part of itself.
-    text = _BEFORE_A_MARK.sub(f"{NULL} ", written.getvalue().decode()).replace(_STAND_IN, NULL)
+    text = _BEFORE_A_MARK.sub(f"{NULL} ", written.getvalue()).replace(_STAND_IN, NULL)
     return text.encode().replace(b"\r\n", b"\n").replace(b"\n", layout.line_end)
 
 
@@ -200,8 +201,10 @@ def _layout(document: Any, content: bytes) -> _Layout:
         if of_list or parent.yaml_anchor() or child.yaml_anchor():
             continue  # what has an anchor begins where that stands
         if is_list:
-            indents.setdefault("offset", child.lc.col - parent.lc.col)  # of the dash
-            indents.setdefault("sequence", child.lc.item(0)[1] - parent.lc.col)
+            dash = child.lc.col
+            _, item = (child.lc.data or {}).get(0, (0, dash + 2))
+            indents.setdefault("offset", dash - parent.lc.col)
+            indents.setdefault("sequence", item - parent.lc.col)
         else:
             indents.setdefault("mapping", child.lc.col - parent.lc.col)
     return _Layout(
@@ -234,7 +237,8 @@ def _same(kept: Any, value: Any) -> bool:
 
 
 def _is_block(value: Any) -> bool:
-    return hasattr(value, "fa") and bool(value) and not value.fa.flow_style()
+    nests = isinstance(value, Mapping | list) and hasattr(value, "fa")
+    return nests and bool(value) and not value.fa.flow_style()
 
 
 def _to_round_trip(value: Any) -> Any:
@@ -244,7 +248,7 @@ def _to_round_trip(value: Any) -> Any:
     from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
     if hasattr(value, "fa"):
-        return value
+        return deepcopy(value)  # one object in two places would be written as an alias
     if value is None:
         return Null()
     if isinstance(value, Mapping):

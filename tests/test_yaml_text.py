@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asd.yaml_text import read_round_trip, read_yaml, set_value, write_round_trip
+from asd.yaml_text import on_one_line, read_round_trip, read_yaml, set_value, write_round_trip
 
 # What a reader of YAML 1.1 or 1.2 takes for a number, a date, a truth value or nothing.
 HOSTILE = (
@@ -114,3 +114,15 @@ def test_text_that_is_no_yaml_is_one_line(content: bytes) -> None:
     with pytest.raises(ValueError, match="^not YAML: .+$") as caught:
         read_round_trip(content)
     assert "\n" not in str(caught.value)
+
+
+def test_the_choice_of_a_machine_is_all_that_changes_in_the_params() -> None:
+    content = (Path(__file__).parents[1] / "pipeline" / "params.yaml").read_bytes()
+    document = read_round_trip(content)
+    members = [on_one_line({"model": "1", "scorer": "gmm", "settings": {"ridge": 0.01}})]
+    for machines in ({"007": members}, {"007": members, "fan": members * 2}):
+        set_value(document["fusions"], "selected", {"machines": machines})
+    line = "      - {model: '1', scorer: gmm, settings: {ridge: 0.01}}\n"
+    entry = f"  selected:\n    machines:\n      '007':\n{line}      fan:\n{line}{line}"
+    expected = content.decode().replace("  selected: {}\n", entry)
+    assert write_round_trip(document).decode() == expected
