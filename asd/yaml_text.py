@@ -84,7 +84,8 @@ def read_round_trip(content: bytes) -> Any:
     """
     load = _yaml(_Layout()).load
     document = _loaded(content, lambda text: load(_TAGGED_NULL.sub(_STAND_IN, text)))
-    if isinstance(document, Mapping | list):
+    nests = isinstance(document, Mapping | list)
+    if nests:
         document.asd_layout = _layout(document, content)
     return document
 
