@@ -14,8 +14,7 @@ from asd.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from asd.metrics.bootstrap import Comparison
-    from asd.metrics.rules import Rules
-    from asd.metrics.section import System
+    from asd.metrics.rules import Rules, System
     from asd.metrics.summary import Assessment
     from asd.metrics.truth import Key, Truth
     from asd.workspace import Workspace
@@ -216,7 +215,7 @@ def _lines(
     names: tuple[str, str] | None,
     compared: Comparison | None,
 ) -> Iterator[str]:
-    from asd.metrics.tables import comparison_table, sections_table, systems_table
+    from asd.metrics.summary import comparison_table, sections_table, systems_table
 
     if not assessments:
         yield "no test clips: nothing to evaluate"
@@ -236,7 +235,7 @@ def _lines(
 
 
 def _summary(assessment: Assessment) -> str:
-    from asd.metrics.tables import percent, span
+    from asd.metrics.summary import percent, span
 
     evaluation = assessment.evaluation
     sections = evaluation.sections

@@ -53,7 +53,7 @@ def command(seeds: int, machines: tuple[str, ...], as_json: bool) -> None:
 
 
 def _markdown(workspace: Workspace, rungs: Sequence[Rung], seeds: int) -> str:
-    from asd.metrics.tables import markdown
+    from asd.metrics.summary import markdown
 
     rows = []
     for rung in rungs:

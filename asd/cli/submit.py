@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from asd.cli.output import counted, emit, json_option, say
-from asd.cli.project import Project
 from asd.errors import UsageError
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.metrics.truth import Key, Truth
-    from asd.report.submission import Label, Part
+    from asd.report.submission import Part
     from asd.report.submission_check import Findings
 
 _path = click.Path(path_type=Path)
@@ -73,12 +73,18 @@ def command(
         findings = check_package(package, read_package(package), clips)
         _report(findings, str(package), as_json)
         return
-    project = Project.find()
+    workspace = Workspace.find()
     if system is None:
-        known = ", ".join(project.params.every_system)
+        known = ", ".join(workspace.params.every_system)
         raise UsageError(f"which system? give --system NAME; known: {known}")
-    project.systems([system])
-    findings = _write(project, system, Label(author, institute, number), part, as_json)
+    from asd.stages.submission import known_clips, write_submission
+
+    workspace.systems([system])
+    clips = _chosen(known_clips(workspace), part, as_json)
+    label = Label(author, institute, number)
+    findings, notes = write_submission(workspace, system, label, clips)
+    for note in notes:
+        say(f"note: {note}", as_json)
     _report(findings, f"{system}: {findings.source} and .zip", as_json)
 
 
@@ -112,53 +118,6 @@ def _report(findings: Findings, what: str, as_json: bool) -> None:
     )
 
 
-def _write(
-    project: Project, system: str, label: Label, part: Part | None, as_json: bool
-) -> Findings:
-    """Write the package with the system in it, unless the check finds a fault."""
-    from asd.cli.submit_facts import gather_facts, gather_figures
-    from asd.report.submission import read_package, system_files, write_package
-    from asd.report.submission_check import check_package
-    from asd.report.submission_meta import write_meta
-
-    truth = _truth(project)
-    clips = _chosen(truth, part, as_json)
-    folder = project.data / "submissions" / label.team
-    before = read_package(folder) if folder.is_dir() else {}
-    files = {
-        path: content
-        for path, content in before.items()
-        if not (path.startswith(f"{label.folder}/") and path.endswith(".csv"))
-    }
-    files |= system_files(project.score_dir(system), label, clips)
-    facts = gather_facts(project, system, sorted({machine for machine, _ in clips}))
-    figures, note = gather_figures(project, system, truth)
-    if note:
-        say(f"note: {note}", as_json)
-    rules = project.params.dataset.rules
-    if rules in ("2020", "2021"):
-        say(f"note: the challenge of {rules} named files otherwise than from 2022 on", as_json)
-    title = f"DCASE {rules} Challenge Task 2"
-    files[label.meta] = write_meta(label, facts, figures, title, before.get(label.meta))
-    findings = check_package(folder, files, clips)
-    if not findings.errors:
-        write_package(folder, folder.with_name(f"{label.team}.zip"), files)
-    return findings
-
-
-def _truth(project: Project) -> dict[Key, Truth]:
-    """Return what is known of the test clips of the data set's machines."""
-    from asd.metrics.truth import read_truth
-
-    machines = project.machines()
-    for machine in machines:
-        if not project.index_path(machine).is_file():
-            raise UsageError(f"{project.index_path(machine)}: no such index; run 'asd index' first")
-    truth = read_truth(project.index_path("").parent)
-    # Indices of machines that are no longer in the data set may lie there too.
-    return {key: true for key, true in truth.items() if key[0] in machines}
-
-
 def _chosen(
     truth: Mapping[Key, Truth], part: Part | None, as_json: bool
 ) -> dict[Key, frozenset[str]]:
@@ -175,12 +134,14 @@ def _chosen(
 
 
 def _clips_if_known(part: Part | None, as_json: bool) -> dict[Key, frozenset[str]] | None:
-    """Return the clips that a package is checked against; None outside of any project."""
+    """Return the clips that a package is checked against; None outside of any workspace."""
+    from asd.stages.submission import known_clips
+
     try:
-        project = Project.find()
+        workspace = Workspace.find()
     except UsageError:
         if part is not None:
             raise
         say("note: no project here, so which clips are wanted is not known", as_json)
         return None
-    return _chosen(_truth(project), part, as_json)
+    return _chosen(known_clips(workspace), part, as_json)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from asd.metrics.official import evaluate, harmonic_mean
 from asd.metrics.roc import Floats, resampled_auc
-from asd.metrics.rules import Rules
-from asd.metrics.section import Section
+from asd.metrics.rules import Rules, Section
 
 LEVEL = 0.95
 BLOCK = 1_000_000  # clips resampled at once: bounds the memory of sections with very many clips

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asd.metrics.roc import Floats, partial_auc, roc_auc
-from asd.metrics.rules import Measure, Rules
-from asd.metrics.section import Section
+from asd.metrics.rules import Measure, Rules, Section
 
 # The evaluator replaces smaller values before it takes a harmonic mean.
 FLOOR = sys.float_info.epsilon

@@ -18,7 +18,7 @@ from asd.metrics.files import (
     parse_score,
     read_values,
 )
-from asd.metrics.section import Section, System
+from asd.metrics.rules import Section, System
 from asd.metrics.truth import Key, Truth
 
 T = TypeVar("T")

@@ -1,16 +1,37 @@
-"""All the figures of one system in one object, and as JSON that DVC reads as metrics."""
+"""All the figures of one system in one object, and how they are written.
+
+As JSON that DVC reads as metrics; as Markdown tables for people, in percent with two decimals; and
+as CSV: the result file of the official evaluators, and the points of the ROC curves.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asd.metrics.bootstrap import Comparison, Difference, Interval, interval, resample
-from asd.metrics.official import Evaluation, evaluate
-from asd.metrics.rules import Rules
-from asd.metrics.section import System
+from asd.metrics.official import (
+    QUALITIES,
+    Evaluation,
+    Means,
+    SectionResult,
+    evaluate,
+    means,
+    quality_name,
+)
+from asd.metrics.roc import roc_curve, thinned
+from asd.metrics.rules import Rules, Section, System
+
+UNDEFINED = "undefined"
+# The columns of a section's figures are many; a terminal has few.
+_SHORT = {"auc": "AUC", "pauc": "pAUC", "precision": "P", "recall": "R", "f1": "F1"}
+TITLES = {"precision": "precision", "recall": "recall", "f1": "F1 score"}
+GROUPS = ("AUC", "pAUC", "precision", "recall", "F1 score")
+Row = list[object]
 
 
 @dataclass(frozen=True)
@@ -100,3 +121,197 @@ def _interval_json(given: Interval) -> dict[str, float | None]:
     if math.isnan(given.low):
         return {"low": None, "high": None}
     return {"low": given.low, "high": given.high}
+
+
+def percent(value: float) -> str:
+    """Return a fraction as percent with two decimals.
+
+    Example:
+        >>> percent(0.68287), percent(float("nan"))
+        ('68.29', 'undefined')
+    """
+    return UNDEFINED if math.isnan(value) else f"{100.0 * value:.2f}"
+
+
+def span(interval: Interval) -> str:
+    """Return an interval as percent, such as ``"67.10 to 69.48"``."""
+    return (
+        UNDEFINED
+        if math.isnan(interval.low)
+        else f"{percent(interval.low)} to {percent(interval.high)}"
+    )
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table that reads as well in a terminal: words left, figures right.
+
+    Args:
+        header: the headings; the first column holds words, the others figures.
+        rows: cells, as many a row as there are headings.
+    """
+    widths = [
+        max(3, *(len(row[column]) for row in (header, *rows))) for column in range(len(header))
+    ]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(aligned)} |"
+
+    return "\n".join(line(cells) for cells in (header, rule, *rows))
+
+
+def systems_table(assessments: Sequence[Assessment]) -> str:
+    """Return the paper's table: a row a machine, a column a system, their totals below."""
+    scores = [
+        {machine.machine: machine.score for machine in assessment.evaluation.machines}
+        for assessment in assessments
+    ]
+    machines = sorted(set().union(*scores))
+    rows = [
+        [machine, *(percent(of_system.get(machine, math.nan)) for of_system in scores)]
+        for machine in machines
+    ]
+    rows.append(["Total", *(percent(one.evaluation.score) for one in assessments)])
+    if any(one.intervals for one in assessments):
+        rows.append(
+            [
+                "95 % interval",
+                *(span(one.intervals.score) if one.intervals else "" for one in assessments),
+            ]
+        )
+    return markdown(["System", *(one.name for one in assessments)], rows)
+
+
+def sections_table(evaluation: Evaluation) -> str:
+    """Return every figure of one system: a row a section, the means of each machine below it."""
+    names = list(dict.fromkeys(name for section in evaluation.sections for name in section.values))
+    rows = []
+    for machine in evaluation.machines:
+        for section in machine.sections:
+            values = [section.values.get(name, math.nan) for name in names]
+            rows.append([f"{machine.machine} {section.section}", *map(percent, values), ""])
+        rows.append([machine.machine, *("" for _ in names), percent(machine.score)])
+    rows.append(["Total", *("" for _ in names), percent(evaluation.score)])
+    return markdown(["Section", *map(_heading, names), "score"], rows)
+
+
+def comparison_table(first: str, second: str, comparison: Comparison) -> str:
+    """Return the paired difference of two systems, a row a machine, in percentage points."""
+    rows = [
+        _difference_row(machine, difference) for machine, difference in comparison.machines.items()
+    ]
+    rows.append(_difference_row("Total", comparison.score))
+    return markdown([f"{first} less {second}", "difference", "95 % interval"], rows)
+
+
+def _heading(name: str) -> str:
+    figure, _, domain = name.partition("_")
+    return f"{_SHORT[figure]} {domain}".strip()
+
+
+def _difference_row(name: str, difference: Difference) -> list[str]:
+    return [name, percent(difference.value), span(difference.interval)]
+
+
+def result_csv(assessment: Assessment) -> str:
+    """Return the figures of a system in the layout of the official evaluators' result files.
+
+    The layout is that of 2022 on; the areas of other years take their place in it. Three things
+    are on purpose not the evaluators': the means by domain run over all sections of a machine, the
+    95 % interval is the bootstrap's and has a low and a high end, and an undefined value is an
+    empty cell, named with its reason in the last lines.
+    """
+    evaluation = assessment.evaluation
+    rules, sections = evaluation.rules, evaluation.sections
+    areas = {measure.name: measure.title for measure in rules.measures}
+    qualities = {
+        quality_name(quality, domain): f"{TITLES[quality]} ({domain})"
+        if domain
+        else TITLES[quality]
+        for quality in QUALITIES
+        for domain in rules.domains
+    }
+    whole = {} if "auc" in areas else {"auc": "AUC (all)"}
+    columns = {**whole, **areas, **qualities}
+    rows: list[Row] = []
+    for machine in evaluation.machines:
+        rows += [[machine.machine], ["section", *columns.values()]]
+        for section in machine.sections:
+            rows.append([section.section, *(_cell(section.values.get(name)) for name in columns)])
+        rows += [*_mean_rows(machine.sections, rules, ""), []]
+    over_all = " over all machine types, sections, and domains"
+    rows += [*_mean_rows(sections, rules, over_all), []]
+    rows.append(["official score", "", _cell(evaluation.score)])
+    if assessment.intervals:
+        ends = assessment.intervals.score
+        rows.append(["official score 95 % interval", "", _cell(ends.low), _cell(ends.high)])
+    rows += [["undefined", "", line] for line in evaluation.undefined]
+    rows += [["unlabelled", "", line] for line in assessment.unlabelled]
+    return _text(rows)
+
+
+def roc_csv(sections: Iterable[Section], points: int = 101) -> str:
+    """Return the ROC curve of every section, over all its clips, at most ``points`` a curve.
+
+    Returns:
+        CSV text with the columns machine, section, fpr, tpr; a section whose curve is undefined
+        has no rows.
+    """
+    rows: list[Row] = [["machine", "section", "fpr", "tpr"]]
+    for section in sections:
+        if section.labels.all() or not section.labels.any():
+            continue
+        curve = thinned(roc_curve(section.labels, section.scores), points)
+        rows += [
+            [section.machine, section.section, float(fpr), float(tpr)]
+            for fpr, tpr in zip(curve.fpr, curve.tpr, strict=True)
+        ]
+    return _text(rows)
+
+
+def _mean_rows(sections: Sequence[SectionResult], rules: Rules, over: str) -> list[Row]:
+    """Return the rows of means, in the order of the evaluators."""
+    everywhere = [_group(sections, rules, group, "") for group in GROUPS]
+    rows: list[Row] = [
+        ["", "", *GROUPS],
+        [f"arithmetic mean{over}", "", *(_cell(group.arithmetic) for group in everywhere)],
+        [f"harmonic mean{over}", "", *(_cell(group.harmonic) for group in everywhere)],
+    ]
+    for domain in filter(None, rules.domains):
+        of_domain = [_group(sections, rules, group, domain) for group in GROUPS]
+        harmonic = [_cell(group.harmonic) for group in of_domain]
+        rows.append([f"{domain} harmonic mean{over}", "", *harmonic])
+    return rows
+
+
+def _group(sections: Sequence[SectionResult], rules: Rules, group: str, domain: str) -> Means:
+    """Return the means of all values of one kind; those of one domain if ``domain`` is given.
+
+    An area over all clips, such as the pAUC of 2022, belongs to each domain.
+    """
+    names = [
+        measure.name
+        for measure in rules.measures
+        if measure.kind == group and (not domain or measure.normals in ("", domain))
+    ]
+    names += [
+        quality_name(quality, of_domain)
+        for quality, title in TITLES.items()
+        for of_domain in rules.domains
+        if title == group and (not domain or of_domain == domain)
+    ]
+    return means([section.values.get(name, math.nan) for section in sections for name in names])
+
+
+def _cell(value: float | None) -> object:
+    return "" if value is None or math.isnan(value) else value
+
+
+def _text(rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

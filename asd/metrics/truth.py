@@ -17,7 +17,7 @@ from asd.metrics.files import (
     read_rows,
     read_values,
 )
-from asd.metrics.section import DOMAINS
+from asd.metrics.rules import DOMAINS
 
 LIST_2020 = "eval_data_list.csv"
 INDEX_COLUMNS = ("name", "machine", "section", "domain", "split", "label", "status")

@@ -1,4 +1,4 @@
-"""The same charts as PNG files, for papers and slides (matplotlib, without a display)."""
+"""The same charts as PNG files in one folder, for papers and slides (matplotlib, no display)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from asd.report.bins import bins_of
+from asd.report.charts import bins_of
 from asd.report.maps import Map
+from asd.report.material import Material
 from asd.report.results import Key, Line
 from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection
 from asd.report.style import DASHES, LIGHT
@@ -162,3 +163,49 @@ def _legend(figure: Any, axes: Any) -> None:
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns
         )
+
+
+def draw_pictures(folder: Path, material: Material) -> list[Path]:
+    """Draw the pictures of every machine, and remove those of machines that are gone.
+
+    Returns:
+        The files: ``<kind>_<machine>.png``, the kinds being ``roc``, ``scores``, ``training`` and
+        ``tsne``; a kind without data is left out.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [path for machine in material.machines for path in _machine(folder, material, machine)]
+    for old in folder.glob("*.png"):
+        if old not in drawn:
+            old.unlink()
+    return drawn
+
+
+def _machine(folder: Path, material: Material, machine: str) -> Iterator[Path]:
+    def path(kind: str) -> Path:
+        return folder / f"{kind}_{machine}.png"
+
+    curves = {
+        name: {key: curve for key, curve in of_system.items() if key[0] == machine}
+        for name, of_system in material.curves.items()
+    }
+    if any(curves.values()):
+        roc_picture(path("roc"), machine, curves)
+        yield path("roc")
+    scored = {name: material.scored(name, machine) for name in material.scores}
+    scored = {name: sections for name, sections in scored.items() if sections}
+    if scored:
+        score_picture(path("scores"), scored)
+        yield path("scores")
+    panels = material.training_lines(machine)
+    if panels:
+        line_picture(path("training"), panels)
+        yield path("training")
+    maps = {
+        model: of_model for model, of_model in material.maps.get(machine, {}).items() if of_model
+    }
+    if maps:
+        map_picture(path("tsne"), maps)
+        yield path("tsne")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asd.errors import JobError
-from asd.metrics.section import DOMAINS, Section
+from asd.metrics.rules import DOMAINS, Section
 from asd.report.results import Key
 from asd.scoring.scored import ScoreTable
 from asd.scoring.thresholds import Threshold

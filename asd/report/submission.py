@@ -16,16 +16,15 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from asd.atomic import replacing
 from asd.errors import JobError, UsageError
-from asd.metrics.files import Problems
 from asd.metrics.truth import Key, Truth
-from asd.scoring.files import Kind, file_name
+from asd.scoring.files import Kind
 
 Part = Literal["eval", "dev", "all"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -110,33 +109,6 @@ def choose_clips(truth: Mapping[Key, Truth], part: Part | None) -> dict[Key, fro
         kind = {"eval": "unlabelled ", "dev": "labelled "}.get(part or "", "")
         raise UsageError(f"the index has no {kind}test clips; choose another --part")
     return clips
-
-
-def system_files(folder: Path, label: Label, keys: Iterable[Key]) -> dict[str, bytes]:
-    """Return a system's score and decision files of some sections, as they go into the package.
-
-    Args:
-        folder: the folder of the system's score files.
-        label: the system's label.
-        keys: machines and sections.
-
-    Raises:
-        JobError: a file is missing; each on a line of its own.
-    """
-    problems = Problems()
-    files: dict[str, bytes] = {}
-    for machine, section in sorted(keys):
-        for kind in KINDS:
-            name = file_name(kind, machine, section)
-            try:
-                files[f"{label.folder}/{name}"] = (folder / name).read_bytes()
-            except FileNotFoundError:
-                problems.add(
-                    f"{folder / name}: no such file; run 'asd score'"
-                    " (which needs training clips of the section)"
-                )
-    problems.check()
-    return files
 
 
 def read_package(path: Path) -> dict[str, bytes]:

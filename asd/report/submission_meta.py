@@ -1,22 +1,35 @@
 """``<label>.meta.yaml``: what a submitted system is, in the fields of the challenge of 2022.
 
-What the files of a project tell is filled in. What only a person knows is marked with
-:data:`PLACEHOLDER`.
+What the files of a project tell is filled in: its parts, how many numbers it learned, its results.
+What only a person knows is marked with :data:`PLACEHOLDER`. The file begins as the
+``submission_meta.yaml`` beside this one.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
+from asd.metrics.official import means
+from asd.metrics.rules import RULES
+from asd.report.results import Results
 from asd.report.submission import Label
-from asd.report.submission_facts import Facts, Figures
+from asd.yaml_text import read_round_trip, set_value, write_round_trip
 
+Figures = Mapping[str, Mapping[str, float | None]]
+
+# Tensors that are kept with the weights and are not learned: the statistics of batch normalisation
+# and those that the inputs are standardised with.
+_NOT_LEARNED = re.compile(
+    r"(?:.*\.)?(?:running_mean|running_var|num_batches_tracked)|(?:mean|deviation)_[^.]*"
+)
 PLACEHOLDER = "FILL_IN"
-
-
 # The challenge asks for general tags. A component that has none here goes by its own name.
 _FEATURES = {"logmel": "log-mel energies", "wave": "raw waveform", "ptm": "wav2vec 2.0 features"}
 _NETWORKS = {  # with how it aggregates over time
@@ -32,10 +45,91 @@ _SCORERS = {
     "neighbours": "k-NN",
     "posterior": "",
 }
-
-_PARAMETERS = re.compile(r"^(\s*total_parameters: *)[^\s#]+", re.MULTILINE)
-_RESULTS = re.compile(r"^( *)development_dataset:.*(?:\n+\1 +.*)*\n?", re.MULTILINE)
 _SYSTEM = re.compile(rb"^# asd system: ([\w+-]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a submitted system.
+
+    Attributes:
+        system: its name in the project.
+        sample_rate: rate of the clips in Hz.
+        extractors: the extractors of its features.
+        network: the network of its model.
+        scorer: its scorer.
+        settings: the settings of the scorer.
+        parameters: learned numbers of one machine's model and of the pre-trained models it reads.
+        transformations: transformations of clips that it was trained to tell apart.
+        attributes: whether it was trained on the clips' attributes.
+        pretrained: the pre-trained models that it reads, which others have made.
+        threshold: how its decisions are made, in words.
+    """
+
+    system: str
+    sample_rate: int
+    extractors: tuple[str, ...]
+    network: str
+    scorer: str
+    settings: Mapping[str, Any]
+    parameters: int
+    transformations: tuple[str, ...]
+    attributes: bool
+    pretrained: tuple[str, ...]
+    threshold: str
+
+
+def count_parameters(path: Path, names: str = "") -> int:
+    """Return how many numbers are learned, as the header of a safetensors file tells.
+
+    Args:
+        path: the file; no tensor is read.
+        names: what the names of the tensors that count begin with; ``""`` for all.
+
+    Raises:
+        UsageError: there is no such file.
+        JobError: it is not a safetensors file.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > path.stat().st_size:
+                raise ValueError("its header is cut")
+            header = json.loads(file.read(size))
+        header.pop("__metadata__", None)
+        return sum(
+            math.prod(map(int, tensor["shape"]))
+            for name, tensor in header.items()
+            if name.startswith(names) and not _NOT_LEARNED.fullmatch(name)
+        )
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; run the stages before, or 'dvc pull'") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise JobError(f"{path}: not a safetensors file ({error}); make it again") from None
+
+
+def development_results(results: Results, system: str) -> dict[str, dict[str, float | None]]:
+    """Return a system's figures in percent, by machine, under the names that the challenge gave.
+
+    Each is the year's mean (harmonic, in 2020 arithmetic) of one measure over the sections; in 2021
+    over both domains too. A figure that is undefined is None.
+    """
+    rules = RULES[results.rules]
+    prefix = "averaged" if rules.mean == "arithmetic" else "harmonic_mean"
+    values: dict[str, dict[str, list[float]]] = {}
+    for (machine, _), figures in results.systems[system].sections.items():
+        for measure in rules.measures:
+            name = measure.kind.lower() if rules.name == "2021" else measure.name
+            of_machine = values.setdefault(machine, {})
+            of_machine.setdefault(f"{prefix}_{name}", []).append(figures[measure.name])
+    return {
+        machine: {name: _percent(means(given).by(rules)) for name, given in of_machine.items()}
+        for machine, of_machine in values.items()
+    }
+
+
+def _percent(fraction: float) -> float | None:
+    return None if math.isnan(fraction) else round(100 * fraction, 4)
 
 
 def write_meta(
@@ -62,21 +156,18 @@ def write_meta(
                 f" remove {label}.meta.yaml to submit '{facts.system}' under this one"
             )
         return _refreshed(kept, facts, figures)
-    text = _TEMPLATE.format(
-        task=task,
-        system=facts.system,
-        placeholder=PLACEHOLDER,
-        label=label,
-        author=_scalar(label.author),
-        institute=_scalar(label.institute),
-        parameters=facts.parameters,
-        threshold=facts.threshold,
-        rate=f"{facts.sample_rate / 1000:g}kHz",
-        external=_external(facts.pretrained),
-        figures=_figures(figures),
-        **{name: _scalar(value) for name, value in _description(facts).items()},
-    )
-    return text.encode()
+    template = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
+    text = template.format(task=task, system=facts.system, threshold=facts.threshold)
+    document = read_round_trip(text.encode())
+    (author,) = document["submission"]["authors"]
+    set_value(document["submission"], "label", str(label))
+    set_value(author, "lastname", label.author)
+    set_value(author["affiliation"], "abbreviation", label.institute)
+    for name, value in _description(facts).items():
+        set_value(document["system"]["description"], name, value)
+    set_value(document["system"], "external_datasets", _external(facts))
+    _bring_up_to_date(document, facts, figures)
+    return write_round_trip(document)
 
 
 def _description(facts: Facts) -> dict[str, str | None]:
@@ -87,15 +178,16 @@ def _description(facts: Facts) -> dict[str, str | None]:
     mixed = "MemMixup" if facts.settings.get("memmixup") else ""
     banks = "reference set of each domain" if facts.settings.get("banks") == "two" else ""
     return {
-        "augmentation": _tags(*facts.transformations, smote, mixed),
-        "features": _tags(*(_FEATURES.get(name, name) for name in facts.extractors)),
+        "input_sampling_rate": f"{facts.sample_rate / 1000:g}kHz",
+        "data_augmentation": _tags(*facts.transformations, smote, mixed),
+        "acoustic_features": _tags(*(_FEATURES.get(name, name) for name in facts.extractors)),
         "embeddings": _tags(*facts.pretrained),
-        "method": _tags(network, scorer),
-        "aggregation": aggregation,
-        "generalization": _tags(banks, "over-sampling" if smote or mixed else ""),
-        "attributes": "classification" if facts.attributes else None,
-        "external_usage": "pre-trained model" if facts.pretrained else None,
-        "development_usage": _tags("development", "fine-tuning" if facts.pretrained else ""),
+        "machine_learning_method": _tags(network, scorer),
+        "aggregation_method": aggregation,
+        "domain_generalization_method": _tags(banks, "over-sampling" if smote or mixed else ""),
+        "attribute_usage": "classification" if facts.attributes else None,
+        "external_data_usage": "pre-trained model" if facts.pretrained else None,
+        "development_data_usage": _tags("development", "fine-tuning" if facts.pretrained else ""),
     }
 
 
@@ -104,107 +196,39 @@ def _tags(*tags: str) -> str | None:
     return ", ".join(dict.fromkeys(tag for tag in tags if tag)) or None
 
 
-def _external(pretrained: Sequence[str]) -> str:
-    if not pretrained:
-        return " !!null"
-    lines = [""]
-    for name in pretrained:
-        # A name of the Hugging Face hub is <owner>/<name>; another does not tell the place.
-        on_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", name)
-        url = f"https://huggingface.co/{name}" if on_hub else f"{PLACEHOLDER} address"
-        lines += [f"    - name: {_scalar(name)}", f"      url: {_scalar(url)}"]
-    return "\n".join(lines)
-
-
-def _figures(figures: Figures, indent: str = "  ") -> str:
-    """Return what follows ``development_dataset:``, which stands after ``indent``."""
-    if not figures:
-        return " {}"
-    lines = [""]
-    for machine, of_machine in figures.items():
-        lines.append(f"{indent}  {_scalar(machine)}:")
-        lines += [f"{indent}    {name}: {_scalar(value)}" for name, value in of_machine.items()]
-    return "\n".join(lines)
+def _external(facts: Facts) -> list[dict[str, str]] | None:
+    # A name of the Hugging Face hub is <owner>/<name>; another does not tell the place.
+    return [
+        {
+            "name": name,
+            "url": f"https://huggingface.co/{name}"
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", name)
+            else f"{PLACEHOLDER} address",
+        }
+        for name in facts.pretrained
+    ] or None
 
 
 def _refreshed(kept: bytes, facts: Facts, figures: Figures) -> bytes:
     try:
-        text = kept.decode()
-    except UnicodeDecodeError:
+        document = read_round_trip(kept)
+    except ValueError:
         return kept  # the check of the package says so
-    text = _PARAMETERS.sub(rf"\g<1>{facts.parameters}", text)
-    # By line, not by way of a YAML library: all else stays as it was written.
-    return _RESULTS.sub(
-        lambda found: f"{found[1]}development_dataset:{_figures(figures, found[1])}\n", text
-    ).encode()
+    return write_round_trip(document) if _bring_up_to_date(document, facts, figures) else kept
 
 
-def _scalar(value: str | float | None) -> str:
-    if value is None:
-        return "!!null"
-    if not isinstance(value, str):
-        return repr(value)
-    plain = re.fullmatch(r"[A-Za-z][\w .,()/-]*", value, re.ASCII) and not re.fullmatch(
-        r"(?i)null|true|false|yes|no|on|off|y|n", value
+def _bring_up_to_date(document: Any, facts: Facts, figures: Figures) -> bool:
+    """Set what is counted and measured, where it has a place; return whether it has one."""
+    places = (
+        (("system", "complexity"), "total_parameters", facts.parameters),
+        (("results",), "development_dataset", figures),
     )
-    return value if plain else json.dumps(value, ensure_ascii=False)
-
-
-_TEMPLATE = """\
-# {task}: meta information of a submitted system.
-# asd system: {system}
-#
-# What a person has to fill in is marked; `asd submit --check` says on which lines. Several values
-# are listed with commas, and a field that does not apply is !!null.
-
-submission:
-  # <last name>_<institute>_task2_<number of the submission, 1 to 4>; also the name of the folder.
-  label: {label}
-  # As it is to stand in the tables of results, and short: 10 characters at most.
-  name: {placeholder} name of the system
-  abbreviation: {placeholder}
-  # In the order of the list of authors; one of them is the corresponding author.
-  authors:
-    - lastname: {author}
-      firstname: {placeholder}
-      email: {placeholder}
-      corresponding: true
-      affiliation:
-        abbreviation: {institute}
-        institution: {placeholder}
-        department: !!null
-        location: {placeholder} city, country
-
-system:
-  description:
-    input_sampling_rate: {rate}
-    data_augmentation: {augmentation}
-    # Preprocessing, such as HPSS or filtering.
-    front_end: !!null
-    acoustic_features: {features}
-    # Pre-trained models that features come from.
-    embeddings: {embeddings}
-    machine_learning_method: {method}
-    # Over time.
-    aggregation_method: {aggregation}
-    domain_adaptation_method: !!null
-    domain_generalization_method: {generalization}
-    ensemble_method_subsystem_count: !!null
-    # Of an ensemble. The decisions of this system:
-    # {threshold}.
-    decision_making: !!null
-    attribute_usage: {attributes}
-    external_data_usage: {external_usage}
-    development_data_usage: {development_usage}
-  complexity:
-    # Of one machine's model (the largest), with the pre-trained models that it reads.
-    total_parameters: {parameters}
-  # Data and models that others have made.
-  external_datasets:{external}
-  # Optional.
-  source_code: {placeholder} address, or !!null
-
-results:
-  # In percent, over the sections of each machine.
-  development_dataset:{figures}
-"""
+    found = False
+    for path, name, value in places:
+        parent = document
+        for key in path:
+            parent = parent.get(key) if isinstance(parent, Mapping) else None
+        if isinstance(parent, Mapping) and name in parent:
+            set_value(parent, name, value)
+            found = True
+    return found

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 from asd.metrics.rules import RULES
-from asd.metrics.tables import markdown
+from asd.metrics.summary import markdown
 from asd.report.paper import SOURCE, TOTAL, PaperTable, reported, reported_total, tables_of
 from asd.report.results import Figure, Results
 
@@ -65,7 +65,7 @@ def results_markdown(results: Results, dataset: str, with_paper: bool) -> str:
         for table in tables_of(results.systems):
             parts += [
                 f"## Table {table.number} of the paper: {table.title}",
-                _beside_paper(results, table),
+                _paper_table(results, table),
             ]
         parts.append(f"Paper: {SOURCE}.")
     return "\n\n".join(parts) + "\n"
@@ -86,8 +86,8 @@ def results_csv(results: Results, with_paper: bool) -> str:
             values = [getattr(_figure(results, name, row[0]), attribute) for row in rows[1:]]
             if suffix == "" or not all(map(math.isnan, values)):
                 _column(rows, f"{name}{suffix}", [percent(v).replace(NONE, "") for v in values])
-        if with_paper and (paper := [_paper(results, name, row[0]) for row in rows[1:]])[-1]:
-            _column(rows, f"{name} paper", paper)
+        if with_paper and paper(results, name, TOTAL):
+            _column(rows, f"{name} paper", [paper(results, name, row[0]) for row in rows[1:]])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
@@ -112,26 +112,34 @@ def _blocks(results: Results) -> Iterator[str]:
     yield _table(block)
 
 
-def _beside_paper(results: Results, table: PaperTable) -> str:
-    rows = (*results.machines, TOTAL)
-    columns = [["Machine", *map(_escaped, rows)]]
-    for name in table.systems:
-        ours = [percent(_figure(results, name, row).value) for row in rows]
-        columns.append([name, *(ours if name in results.systems else [NONE] * len(rows))])
-        columns.append(["paper", *(_paper(results, name, row) or NONE for row in rows)])
-    return _table(columns)
+def _paper_table(results: Results, table: PaperTable) -> str:
+    header = ["Machine", *(title for name in table.systems for title in (name, "paper"))]
+    rows = [
+        [_escaped(row), *beside_paper(results, table.systems, row)]
+        for row in (*results.machines, TOTAL)
+    ]
+    return markdown(header, rows)
+
+
+def beside_paper(results: Results, systems: Sequence[str], row: str) -> list[str]:
+    """Return our score and the paper's of each system, on a machine or in total."""
+    return [
+        text
+        for name in systems
+        for text in (percent(_figure(results, name, row).value), paper(results, name, row) or NONE)
+    ]
+
+
+def paper(results: Results, name: str, row: str) -> str:
+    """Return the paper's score of a system, on a machine or in total; empty where it has none."""
+    known = reported_total(name, results.machines) if row == TOTAL else reported(name, row)
+    return "" if known is None else f"{known:.2f}"
 
 
 def _figure(results: Results, name: str, row: str) -> Figure:
     if name not in results.systems:
         return Figure(math.nan)
     return results.systems[name].score if row == TOTAL else results.figure(name, row)
-
-
-def _paper(results: Results, name: str, row: str) -> str:
-    """Return the paper's score as text; empty where it has none."""
-    known = reported_total(name, results.machines) if row == TOTAL else reported(name, row)
-    return "" if known is None else f"{known:.2f}"
 
 
 def _column(rows: list[list[str]], title: str, values: Sequence[str]) -> None:

@@ -15,9 +15,7 @@ from asd.stages.index import clips_of, record_digest
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.clips.record import Clip
-    from asd.metrics.rules import Rules
-    from asd.metrics.section import System
+    from asd.metrics.rules import Rules, System
     from asd.metrics.summary import Assessment
     from asd.metrics.truth import Key, Truth
 
@@ -136,10 +134,12 @@ def scored_systems(workspace: Workspace, chosen: Sequence[str]) -> tuple[str, ..
     return scored
 
 
-def truth_of(
-    workspace: Workspace, clips: Mapping[str, Sequence[Clip]] | None = None
-) -> dict[Key, Truth]:
+def truth_of(workspace: Workspace, trained_only: bool = True) -> dict[Key, Truth]:
     """Return the ground truth of the sections that can be scored: those with training clips.
+
+    Args:
+        workspace: the workspace.
+        trained_only: else that of all sections.
 
     Raises:
         UsageError: there is no index.
@@ -147,15 +147,13 @@ def truth_of(
     """
     from asd.metrics.truth import LABELS, Truth
 
-    if clips is None:
-        clips = {machine: clips_of(workspace, machine) for machine in workspace.machines()}
-    every = [clip for of_machine in clips.values() for clip in of_machine]
+    every = [clip for machine in workspace.machines() for clip in clips_of(workspace, machine)]
     trained = {(c.machine, c.section) for c in every if c.usable and c.split == "train"}
     known: dict[Key, dict[str, tuple[bool | None, str]]] = {}
     unusable: dict[Key, int] = {}
     for clip in every:
         key = (clip.machine, clip.section)
-        if clip.split != "test" or key not in trained:
+        if clip.split != "test" or (trained_only and key not in trained):
             continue
         of_section = known.setdefault(key, {})
         if not clip.usable:
@@ -221,7 +219,7 @@ def figure_texts(
     document: Mapping[str, Any], systems: Sequence[System], assessments: Sequence[Assessment]
 ) -> dict[str, str]:
     """Return the files of figures by name: metrics.json, roc/ and official/."""
-    from asd.metrics.official_csv import result_csv, roc_csv
+    from asd.metrics.summary import result_csv, roc_csv
 
     texts = {"metrics.json": json_text(document)}
     for system, assessment in zip(systems, assessments, strict=True):
@@ -257,7 +255,7 @@ def _scored_machines(workspace: Workspace, system: str) -> tuple[str, ...]:
 
 
 def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:
-    from asd.metrics.section import System
+    from asd.metrics.rules import System
     from asd.scoring.scored import read_scores_record, read_table
 
     machines = dict.fromkeys(machine for machine, _ in truth)
@@ -298,7 +296,7 @@ def _check_same(path: Path, true: Truth, rows: Mapping[str, int]) -> None:
 def _section(true: Truth, table: Any, rows: Mapping[str, int]) -> Any:
     import numpy as np
 
-    from asd.metrics.section import Section
+    from asd.metrics.rules import Section
 
     names = sorted(true.labels)
     order = [rows[name] for name in names]

@@ -22,6 +22,7 @@ from asd.params import Params
 from asd.progress import progress
 from asd.report.choice import Choice, choose, in_turn
 from asd.report.maps import Map, lay_out
+from asd.report.markup import wav_uri_size
 from asd.report.material import (
     History,
     Material,
@@ -30,8 +31,7 @@ from asd.report.material import (
     StoredFeature,
     SystemFacts,
 )
-from asd.report.media import wav_uri_size
-from asd.report.page.sources import flattened
+from asd.report.page import flattened
 from asd.report.results import Results, read_results
 from asd.report.scores import ScoredSection, Scores, read_curves, scored_sections
 from asd.scoring.bank import Bank, read_bank

@@ -27,8 +27,7 @@ def run(scratch: Path) -> Result:
     """Evaluate the same scores on both sides."""
     from threadpoolctl import threadpool_limits
 
-    from asd.metrics.rules import RULES
-    from asd.metrics.section import System
+    from asd.metrics.rules import RULES, System
     from asd.metrics.summary import assess
 
     sections = scored_sections(SECTIONS, CLIPS)

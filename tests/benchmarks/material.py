@@ -80,7 +80,7 @@ def section_keys(count: int) -> list[tuple[str, str]]:
 
 def scored_sections(sections: int, clips: int) -> list[Any]:
     """Return sections of ``clips`` clips of both domains, half of them anomalous."""
-    from asd.metrics.section import Section
+    from asd.metrics.rules import Section
 
     random = np.random.default_rng(0)
     found = []

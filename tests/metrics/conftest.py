@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asd.metrics.section import Section
+from asd.metrics.rules import Section
 
 
 def _section(

@@ -14,8 +14,7 @@ import pytest
 
 from asd.metrics.bootstrap import compare, interval, resample, resample_counts
 from asd.metrics.official import evaluate
-from asd.metrics.rules import RULES
-from asd.metrics.section import Section
+from asd.metrics.rules import RULES, Section
 
 TOLERANCE = 1e-12
 RESAMPLES = 25
@@ -126,7 +125,7 @@ import sys
 import numpy as np
 from asd.metrics.bootstrap import interval, resample
 from asd.metrics.rules import RULES
-from asd.metrics.section import Section
+from asd.metrics.rules import Section
 
 rng = np.random.default_rng(0)
 labels = np.arange(200) % 2 == 1

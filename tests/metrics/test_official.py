@@ -12,8 +12,7 @@ from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 from asd.errors import UsageError
 from asd.metrics.official import decision_quality, evaluate, means
-from asd.metrics.rules import RULES
-from asd.metrics.section import Section
+from asd.metrics.rules import RULES, Section
 
 TOLERANCE = 1e-12
 

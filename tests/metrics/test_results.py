@@ -12,8 +12,7 @@ import pytest
 from asd.errors import JobError, UsageError
 from asd.metrics.official import evaluate
 from asd.metrics.results import read_systems
-from asd.metrics.rules import RULES
-from asd.metrics.section import Section, System
+from asd.metrics.rules import RULES, Section, System
 from asd.metrics.truth import Truth, read_truth
 
 SCORES = "anomaly_score_fan_section_00_test.csv"

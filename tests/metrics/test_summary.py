@@ -1,20 +1,44 @@
-"""All the figures of a system as JSON: complete, at full precision, and the same every time."""
+"""All the figures of a system: complete and the same every time, as JSON, as tables and as CSV.
+
+Tables are aligned and show nothing undefined as a figure; result files have the official layout.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.stats import hmean
 
 from asd.metrics.bootstrap import compare, interval, resample
 from asd.metrics.official import evaluate
-from asd.metrics.rules import RULES
-from asd.metrics.section import Section, System
-from asd.metrics.summary import assess, comparison_json
+from asd.metrics.roc import roc_auc
+from asd.metrics.rules import RULES, Section, System
+from asd.metrics.summary import (
+    Assessment,
+    assess,
+    comparison_json,
+    comparison_table,
+    markdown,
+    percent,
+    result_csv,
+    roc_csv,
+    sections_table,
+    systems_table,
+)
 
 RESAMPLES = 20
+# The header of a section's figures in the README of the 2022 evaluator.
+OFFICIAL_HEADER = (
+    "section,AUC (all),AUC (source),AUC (target),pAUC,precision (source),precision (target),"
+    "recall (source),recall (target),F1 score (source),F1 score (target)"
+)
 
 
 @pytest.mark.parametrize("year", RULES)
@@ -71,3 +95,145 @@ def test_a_comparison_as_json(sections: list[Section]) -> None:
     nothing = {"difference": 0.0, "interval": {"low": 0.0, "high": 0.0}}
     machines = sorted({section.machine for section in sections})
     assert found == nothing | {"machines": dict.fromkeys(machines, nothing)}
+
+
+def cells(table: str) -> list[list[str]]:
+    lines = table.splitlines()
+    assert len({len(line) for line in lines}) == 1
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.fixture
+def assessments(sections: list[Section]) -> list[Assessment]:
+    systems = [System("1", tuple(sections)), System("2", tuple(sections[:4]))]
+    return [assess(system, RULES["2022"], 20) for system in systems]
+
+
+def test_percent() -> None:
+    assert [percent(value) for value in (0.596349, 1.0, 0.0, math.nan)] == [
+        "59.63",
+        "100.00",
+        "0.00",
+        "undefined",
+    ]
+
+
+def test_markdown_is_aligned() -> None:
+    assert markdown(["Machine", "1"], [["fan", "50.00"], ["ToyTrain", "100.00"]]) == (
+        "| Machine  |      1 |\n| -------- | -----: |\n| fan      |  50.00 |\n| ToyTrain | 100.00 |"
+    )
+
+
+def test_systems_side_by_side(assessments: list[Assessment]) -> None:
+    rows = cells(systems_table(assessments))
+    assert rows[0] == ["System", "1", "2"]
+    assert [row[0] for row in rows[2:]] == ["ToyCar", "fan", "valve", "Total", "95 % interval"]
+    assert rows[4][2] == "undefined"
+    evaluation = assessments[0].evaluation
+    assert [row[1] for row in rows[2:5]] == [percent(m.score) for m in evaluation.machines]
+    assert rows[5][1] == percent(evaluation.score)
+    ends = assessments[0].intervals
+    assert ends is not None
+    assert rows[6][1] == f"{percent(ends.score.low)} to {percent(ends.score.high)}"
+
+
+@pytest.mark.parametrize("year", RULES)
+def test_sections_of_one_system(year: str, sections: list[Section]) -> None:
+    evaluation = assess(System("1", tuple(sections)), RULES[year], 0).evaluation
+    rows = cells(sections_table(evaluation))
+    assert len(rows[0]) == 2 + len(evaluation.sections[0].values)
+    first = evaluation.sections[0]
+    assert rows[2][0] == "ToyCar 00"
+    assert rows[2][1:-1] == [percent(value) for value in first.values.values()]
+    assert rows[-1][0] == "Total"
+    assert rows[-1][-1] == percent(evaluation.score)
+
+
+def test_nothing_to_show(make_section: Callable[..., Section]) -> None:
+    empty = assess(System("1", ()), RULES["2022"], 0)
+    assert cells(sections_table(empty.evaluation))[-1] == ["Total", "undefined"]
+    assert cells(systems_table([empty]))[-1] == ["Total", "undefined"]
+    one_class = assess(System("1", (make_section(labels=[1] * 24),)), RULES["2022"], 0)
+    assert "nan" not in sections_table(one_class.evaluation)
+
+
+def test_comparison(sections: list[Section]) -> None:
+    worse = [replace(section, scores=-section.scores) for section in sections]
+    found = compare(sections, worse, RULES["2022"], 50)
+    rows = cells(comparison_table("a", "b", found))
+    assert rows[0] == ["a less b", "difference", "95 % interval"]
+    assert rows[-1][:2] == ["Total", percent(found.score.value)]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_the_official_layout(sections: list[Section]) -> None:
+    assessment = assess(System("ours", tuple(sections)), RULES["2022"], 20)
+    text = result_csv(assessment)
+    lines, rows = text.splitlines(), rows_of(text)
+    assert lines[:2] == ["ToyCar", OFFICIAL_HEADER]
+    result = assessment.evaluation.machines[0]
+    assert [row[0] for row in rows[2:9]] == [
+        "00",
+        "01",
+        "",
+        "arithmetic mean",
+        "harmonic mean",
+        "source harmonic mean",
+        "target harmonic mean",
+    ]
+    assert rows[4] == ["", "", "AUC", "pAUC", "precision", "recall", "F1 score"]
+    assert rows[9] == []
+    # Full precision, and the means by domain over every section of the machine.
+    areas = np.array([[float(cell) for cell in row[2:4]] for row in rows[2:4]])
+    for row, section in zip(rows[2:4], result.sections, strict=True):
+        assert float(row[1]) == section.auc
+        assert float(row[4]) == section.measures["pauc"]
+    assert float(rows[5][2]) == pytest.approx(areas.mean(), abs=1e-12)
+    assert float(rows[6][2]) == pytest.approx(hmean(areas.ravel()), abs=1e-12)
+    assert float(rows[7][2]) == pytest.approx(hmean(areas[:, 0]), abs=1e-12)
+    assert float(rows[8][2]) == pytest.approx(hmean(areas[:, 1]), abs=1e-12)
+    score = next(row for row in rows if row[:1] == ["official score"])
+    assert float(score[2]) == assessment.evaluation.score
+    assert any(line.startswith("official score 95 % interval,,0.") for line in lines)
+    assert "harmonic mean over all machine types, sections, and domains" in text
+
+
+@pytest.mark.parametrize("year", RULES)
+def test_every_year_fills_its_columns(year: str, sections: list[Section]) -> None:
+    rows = rows_of(result_csv(assess(System("ours", tuple(sections)), RULES[year], 0)))
+    assert len(rows[1]) == len(set(rows[1])) == len(rows[2])
+    assert all(0.0 <= float(cell) <= 1.0 for cell in rows[2][1:])
+    means = next(row for row in rows if row[:1] == ["arithmetic mean"])
+    assert len(means) == 7
+    assert all(0.0 < float(cell) < 1.0 for cell in means[2:])
+
+
+def test_undefined_is_empty_and_named(make_section: Callable[..., Section]) -> None:
+    section = make_section(labels=[0] * 24)
+    rows = rows_of(result_csv(assess(System("ours", (section,)), RULES["2022"], 20)))
+    assert rows[2] == ["00", *[""] * 10]
+    assert ["official score", "", ""] in rows
+    assert ["undefined", "", "fan section 00 pauc: no anomalous clip"] in rows
+
+
+def test_points_of_curves(make_section: Callable[..., Section]) -> None:
+    sections = [make_section(), make_section("valve", "02", clips=400, decimals=9)]
+    undefined = make_section("slider", labels=[0] * 24)
+    rows = rows_of(roc_csv([*sections, undefined], points=101))
+    assert rows[0] == ["machine", "section", "fpr", "tpr"]
+    assert {tuple(row[:2]) for row in rows[1:]} == {("fan", "00"), ("valve", "02")}
+    for section in sections:
+        points = [
+            (float(fpr), float(tpr))
+            for machine, _, fpr, tpr in rows[1:]
+            if machine == section.machine
+        ]
+        assert len(points) <= 101
+        assert points == sorted(points)
+        assert (points[0], points[-1]) == ((0.0, 0.0), (1.0, 1.0))
+        x, y = np.array(points).T
+        area = np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2
+        assert area == pytest.approx(roc_auc(section.labels, section.scores), abs=0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from asd.clips.record import COLUMNS
 from asd.errors import JobError, UsageError
-from asd.metrics.section import Section
+from asd.metrics.rules import Section
 from asd.metrics.truth import INDEX_COLUMNS, Truth, read_truth
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from asd.metrics.official import evaluate
 from asd.metrics.roc import roc_curve
-from asd.metrics.rules import RULES
-from asd.metrics.section import System
+from asd.metrics.rules import RULES, System
 from asd.metrics.summary import assess
 from asd.report.choice import choose
 from asd.report.maps import Map

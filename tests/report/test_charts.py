@@ -1,4 +1,4 @@
-"""The charts show the values that they are given, inside their frame."""
+"""The charts show the values they are given, inside their frame; their scales hold any range."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asd.report.charts import dot_chart, histogram_chart, line_chart, map_chart, roc_chart
+from asd.report.charts import (
+    BINS,
+    WIDTH,
+    Scale,
+    bins_of,
+    dot_chart,
+    histogram_chart,
+    line_chart,
+    map_chart,
+    roc_chart,
+    spread,
+    ticks,
+)
 from asd.report.maps import Map
 from asd.report.material import Material
 from asd.report.results import Figure
 from asd.report.scores import Curve, ScoredSection
-from asd.report.svg import WIDTH
+
+FINITE = st.floats(-1e12, 1e12, allow_nan=False)
+SCORE = st.floats(-1e6, 1e6, allow_nan=False)
 
 
 def parsed(chart: str) -> ET.Element:
@@ -117,3 +134,63 @@ def test_lines_leave_out_what_is_not_finite() -> None:
     assert path.attrib["d"].count("L") == 1
     assert len(list(root.iter("circle"))) == 1
     assert {"epoch", "loss"} <= set(texts(root))
+
+
+@given(st.lists(st.one_of(FINITE, st.sampled_from([math.nan, math.inf, -math.inf]))))
+def test_a_spread_is_never_empty_and_holds_every_finite_value(values: list[float]) -> None:
+    low, high = spread(values, margin=0.05)
+    assert low < high
+    assert all(low <= value <= high for value in values if math.isfinite(value))
+
+
+@given(FINITE, st.floats(1e-9, 1e12))
+def test_ticks_are_in_the_range_evenly_spaced_and_not_too_many(low: float, width: float) -> None:
+    high = low + width
+    if high - low < abs(low) * 1e-6:
+        return  # narrower than what a tick's twelve decimals can tell apart
+    found = ticks(low, high, 5)
+    assert len(found) <= 6
+    slack = 1e-6 * (high - low) + 1e-9
+    assert all(low - slack <= value <= high + slack for value in found)
+    steps = [after - before for before, after in pairwise(found)]
+    assert all(step == pytest.approx(steps[0], rel=1e-3, abs=1e-9) for step in steps)
+
+
+def test_a_scale_maps_its_ends() -> None:
+    scale = Scale(-1.0, 3.0, 10.0, 90.0)
+    assert (scale(-1.0), scale(1.0), scale(3.0)) == (10.0, 50.0, 90.0)
+
+
+def scored(scores: list[float]) -> ScoredSection:
+    nothing = np.full(len(scores), "")
+    names = tuple(f"{i:04d}" for i in range(len(scores)))
+    return ScoredSection("fan", "00", names, nothing, nothing, np.array(scores), None)
+
+
+@given(st.lists(SCORE, min_size=1, max_size=20))
+def test_every_score_is_in_a_bin(scores: list[float]) -> None:
+    bins = bins_of(scored(scores))
+    assert np.histogram(scores, bins.edges)[0].sum() == len(scores)
+    assert len(bins.edges) == BINS + 1
+    assert all(-1e-9 <= bins.place(score) <= 1 + 1e-9 for score in scores)
+    assert all(bins.edges[0] <= tick <= bins.edges[-1] + 1e-6 for tick in bins.ticks())
+
+
+def test_distances_with_a_long_tail_get_a_logarithmic_axis() -> None:
+    bins = bins_of(scored([0.01, 0.012, 0.015, 0.02, 1.3]))
+    assert bins.logarithmic
+    assert bins.ticks() == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+    ratios = bins.edges[1:] / bins.edges[:-1]
+    assert ratios == pytest.approx(ratios[0])
+    assert bins.place(math.sqrt(bins.edges[0] * bins.edges[-1])) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("scores", [[-1.0, 0.1, 50.0], [0.0, 0.1, 50.0], [1.0, 2.0, 3.0]])
+def test_other_scores_get_a_linear_one(scores: list[float]) -> None:
+    assert not bins_of(scored(scores)).logarithmic
+
+
+def test_the_threshold_is_on_the_axis(section: ScoredSection) -> None:
+    assert section.threshold is not None
+    far = section.threshold.model_copy(update={"value": 40.0})
+    assert bins_of(replace(section, threshold=far)).edges[-1] > 40.0

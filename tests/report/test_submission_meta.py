@@ -1,19 +1,29 @@
-"""Meta information of a submission: what is filled in, and what a person wrote."""
+"""Meta information of a submission: what is counted, what is filled in, what a person wrote."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, harmonic_mean
 from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from safetensors.numpy import save_file
 
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
+from asd.report.results import Figure, Results, SystemResult
 from asd.report.submission import Label
-from asd.report.submission_facts import Facts
-from asd.report.submission_meta import PLACEHOLDER, write_meta
-from asd.report.submission_meta_check import check_meta
+from asd.report.submission_check import check_meta
+from asd.report.submission_meta import (
+    PLACEHOLDER,
+    Facts,
+    count_parameters,
+    development_results,
+    write_meta,
+)
 
 LABEL = Label("Tanaka", "UT", 1)
 FACTS = Facts(
@@ -139,3 +149,136 @@ def test_names_that_yaml_would_read_otherwise_are_quoted() -> None:
     meta = parsed(write_meta(LABEL, FACTS, figures, TASK))
     assert meta["results"]["development_dataset"] == figures
     assert json.dumps(meta)  # nothing but plain values
+
+
+@pytest.mark.parametrize(
+    "name", ["1", "007", "null", "1e3", "0x1F", "2024-01-01", "true", "no", "1_000", "0o7"]
+)
+def test_a_name_like_a_number_or_a_date_comes_back_as_a_text(name: str) -> None:
+    facts = replace(FACTS, system=name, extractors=(name,), network=name, pretrained=(name,))
+    first = write_meta(LABEL, facts, {name: {"harmonic_mean_pauc": 50.0}}, TASK)
+    figures = {name: {"harmonic_mean_pauc": 60.5}, f"{name}2": {"harmonic_mean_pauc": 70.5}}
+    for meta in (first, write_meta(LABEL, facts, figures, TASK, first)):
+        found = parsed(meta)
+        description = found["system"]["description"]
+        assert description["acoustic_features"] == description["embeddings"] == name
+        assert found["system"]["external_datasets"][0]["name"] == name
+        assert next(iter(found["results"]["development_dataset"])) == name
+        assert check_meta(meta, LABEL)[0] == []
+    assert found["results"]["development_dataset"] == figures
+    with pytest.raises(UsageError, match=f"is system '{name}' already"):
+        write_meta(LABEL, FACTS, figures, TASK, first)
+
+
+def test_a_file_that_a_person_has_gone_over_stays_byte_for_byte() -> None:
+    kept = write_meta(LABEL, FACTS, FIGURES, TASK).decode()
+    for old, new in (
+        (f"email: {PLACEHOLDER}", "email: 'r@ut.example'   # or \"ren@ut.example\""),
+        ("front_end: !!null", "front_end: !!null  # none, as in [1]"),
+        ("decision_making: !!null", "decision_making: ~"),
+        ("corresponding: true", "corresponding: true\n\n      # by hand\n      orcid: 0000-01"),
+        ("harmonic_mean_auc_source: 82.95", "harmonic_mean_auc_source: 82.95 # as measured"),
+        ("results:", "# not official\nresults:  # of the last run"),
+    ):
+        assert old in kept
+        kept = kept.replace(old, new)
+    kept += "\n  # of own recordings\n  own: {fan: 99.0}\n\n# the end\n"
+    assert write_meta(LABEL, FACTS, FIGURES, TASK, kept.encode()).decode() == kept
+    newer = {"fan": {"harmonic_mean_auc_source": 70.5, "harmonic_mean_pauc": 60.25}}
+    again = write_meta(LABEL, replace(FACTS, parameters=7), newer, TASK, kept.encode())
+    assert again.decode() == kept.replace("82.95", "70.5").replace("4204083", "7").replace(
+        "pauc: !!null", "pauc: 60.25"
+    )
+
+
+def test_the_header_tells_what_is_learned(tmp_path: Path) -> None:
+    learned = {
+        "tdnn.frames.0.weight": (4, 3, 5),
+        "tdnn.frames.2.weight": (4,),
+        "temporal.wave.extract.weight": (2, 1, 8),
+        "primary.bias": (3,),
+        "scale": (),
+    }
+    kept = {
+        "tdnn.frames.2.running_mean": (4,),
+        "tdnn.frames.2.running_var": (4,),
+        "tdnn.frames.2.num_batches_tracked": (),
+        "mean_logmel": (8, 1),
+        "deviation_logmel": (8, 1),
+    }
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in (learned | kept).items()}
+    save_file(tensors, tmp_path / "weights.safetensors", metadata={"format": "pt"})
+    assert count_parameters(tmp_path / "weights.safetensors") == 60 + 4 + 16 + 3 + 1
+    assert count_parameters(tmp_path / "weights.safetensors", "primary.") == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 20, b"\x04\0\0\0\0\0\0\0[]  ", b"text" * 9])
+def test_what_is_no_safetensors_file_says_so(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(UsageError, match="no such file"):
+        count_parameters(path)
+    path.write_bytes(content)
+    with pytest.raises(JobError, match="not a safetensors file"):
+        count_parameters(path)
+
+
+@pytest.mark.parametrize(
+    ("rules", "measures", "mean"),
+    [
+        ("2020", {"auc": "averaged_auc", "pauc": "averaged_pauc"}, fmean),
+        (
+            "2021",
+            {
+                "auc_source": "harmonic_mean_auc",
+                "auc_target": "harmonic_mean_auc",
+                "pauc_source": "harmonic_mean_pauc",
+                "pauc_target": "harmonic_mean_pauc",
+            },
+            harmonic_mean,
+        ),
+        (
+            "2022",
+            {m: f"harmonic_mean_{m}" for m in ("auc_source", "auc_target", "pauc")},
+            harmonic_mean,
+        ),
+    ],
+)
+def test_results_are_means_over_sections_under_the_years_names(
+    rules: str, measures: dict[str, str], mean: Any
+) -> None:
+    rng = np.random.default_rng(0)
+    sections = {
+        (machine, section): {name: float(rng.uniform(0.5, 1)) for name in measures}
+        for machine in ("fan", "valve")
+        for section in ("00", "01", "02")
+    }
+    results = Results(rules, {"6": SystemResult(Figure(0.7), {}, sections, ())})
+    expected = {
+        name: 100
+        * mean(
+            [
+                figures[measure]
+                for (machine, _), figures in sections.items()
+                for measure, called in measures.items()
+                if machine == "fan" and called == name
+            ]
+        )
+        for name in measures.values()
+    }
+    given = development_results(results, "6")
+    assert given.keys() == {"fan", "valve"}
+    assert given["fan"] == pytest.approx(expected, abs=1e-4)  # four decimals are written
+
+
+def test_undefined_figures_are_left_out_of_means_and_alone_are_null() -> None:
+    nan = float("nan")
+    sections = {
+        ("fan", "00"): {"auc_source": 0.8, "auc_target": nan, "pauc": 0.5},
+        ("fan", "01"): {"auc_source": nan, "auc_target": nan, "pauc": 0.5},
+    }
+    results = Results("2022", {"6": SystemResult(Figure(0.7), {}, sections, ())})
+    assert development_results(results, "6")["fan"] == {
+        "harmonic_mean_auc_source": 80.0,
+        "harmonic_mean_auc_target": None,
+        "harmonic_mean_pauc": 50.0,
+    }

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from asd.metrics.section import Section
+from asd.metrics.rules import Section
 
 
 def test_columns_of_another_length_are_refused(make_section: Callable[..., Section]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asd.report.gallery import draw_pictures
 from asd.report.material import Material
+from asd.report.pictures import draw_pictures
 from asd.report.results import Results
 
 KINDS = ("roc", "scores", "training", "tsne")
