@@ -170,12 +170,10 @@ class ClipTable:
 
     def without_truth(self) -> ClipTable:
         """Return the table as a scorer may see test clips: no domain, label or attributes."""
-        columns: dict[str, Sequence[object]] = {
-            column: self.column(column)
-            for column in COLUMNS
-            if column not in TRUTH  # type: ignore[misc]
-        }
-        return ClipTable.of_columns(columns)
+        rows = self._rows[list(COLUMNS)].copy()
+        for column in TRUTH:
+            rows[column] = b""
+        return ClipTable(rows)
 
     def _texts(self, column: str) -> tuple[str, ...]:
         return tuple(np.char.decode(self._rows[column], "utf-8").tolist())

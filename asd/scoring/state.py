@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -73,11 +72,6 @@ def unpacked(kind: Any, value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(kind, type) and issubclass(kind, Settings):
         return kind.model_validate(value)
     if is_dataclass(kind):
-        hints = _hints(kind)
+        hints = get_type_hints(kind)
         return kind(**{name: unpacked(hints[name], one, arrays) for name, one in value.items()})  # type: ignore[operator]
     raise TypeError(f"{kind} cannot be read from a detector")
-
-
-@lru_cache(maxsize=256)
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)

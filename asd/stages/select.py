@@ -87,18 +87,18 @@ def write_choice(workspace: Workspace, chosen: Mapping[str, Sequence[SystemConfi
         JobError: they cannot be written.
     """
     from asd.atomic import replacing
-    from asd.yaml_text import read_round_trip, write_round_trip
+    from asd.yaml_text import on_one_line, read_round_trip, set_value, write_round_trip
 
     path = workspace.root / PARAMS
     document = read_round_trip(path.read_bytes())
-    if not isinstance(document.get("fusions"), dict):
-        document["fusions"] = {}
-    fusions = document["fusions"]
-    if not isinstance(fusions.get(SELECTED), dict):
-        fusions[SELECTED] = {}
-    machines = fusions[SELECTED].setdefault("machines", {})
+    parent = document
+    for key in ("fusions", SELECTED, "machines"):
+        if not isinstance(parent.get(key), dict):
+            set_value(parent, key, {})
+        parent = parent[key]
     for machine, members in chosen.items():
-        machines[machine] = [member.model_dump(mode="json") for member in members]
+        lines = [on_one_line(member.model_dump(mode="json")) for member in members]
+        set_value(parent, machine, lines)
     with replacing(path) as beside:
         beside.write_bytes(write_round_trip(document))
 

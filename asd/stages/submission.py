@@ -70,7 +70,7 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     """
     from asd.features.projection import HEAD
     from asd.features.ptm import PtmConfig
-    from asd.finetuning.artifact import WEIGHTS as BODY
+    from asd.features.checkpoint import WEIGHTS as BODY
     from asd.finetuning.artifact import CheckpointRequest
     from asd.report.submission_meta import Facts, count_parameters
     from asd.training.artifact import WEIGHTS, ModelRequest
