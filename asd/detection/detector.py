@@ -118,7 +118,11 @@ class Detector:
             UsageError: no such workspace, machine or system, or a stage has not been run.
             JobError: an artifact is damaged, or was made by another model.
         """
-        workspace = Workspace.at(folder)
+        return cls.of(Workspace.at(folder), machine, system)
+
+    @classmethod
+    def of(cls, workspace: Workspace, machine: str, system: str | None = None) -> Detector:
+        """Load a system of a workspace that is open already; see :meth:`load`."""
         workspace.machines([machine])
         fitted = current_detector(workspace, machine, workspace.params.default_system(system))
         index = workspace.params.index

@@ -359,7 +359,7 @@ def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) ->
 
     section = clip.choice.key[1]
     try:
-        detector = Detector.load(workspace.root, machine, system)
+        detector = Detector.of(workspace, machine, system)
         path = next(
             workspace.raw / one.path
             for one in clips_of(workspace, machine)
