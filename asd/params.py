@@ -140,19 +140,30 @@ def load_params(path: Path) -> Params:
         (('pump',), ('logmel', 'wave'))
     """
     try:
-        values = read_yaml(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
+    return parse_params(content, str(path))
+
+
+def parse_params(content: bytes, where: str) -> Params:
+    """Check the text of a params file; ``where`` it is from is named in errors.
+
+    Raises:
+        UsageError: as of :func:`load_params`.
+    """
+    try:
+        values = read_yaml(content)
     except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{where}: {error}") from None
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: no parameters in it; run 'asd init demo' to write them")
-    params: Params = settings(Params, values, str(path))
-    _check_names(params, path)
+        raise UsageError(f"{where}: no parameters in it; run 'asd init demo' to write them")
+    params: Params = settings(Params, values, where)
+    _check_names(params, where)
     return params
 
 
-def _check_names(params: Params, path: Path) -> None:
+def _check_names(params: Params, path: str) -> None:
     for name in params.joint:
         if name in params.models:
             raise UsageError(f"{path}: joint.{name}: 'models' has one of this name; rename it")
