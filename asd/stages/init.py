@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import redirect_stdout
+from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from asd.atomic import replacing
 from asd.config import IndexConfig, settings
-from asd.errors import UsageError, unknown_name
+from asd.errors import JobError, UsageError, unknown_name
 from asd.params import parse_params
 from asd.workspace import PARAMS, find_root
 
@@ -158,15 +160,27 @@ def _init_dvc(root: Path) -> bool:
     """Initialise DVC, with git where there is a repository; False where DVC knows the folder."""
     if any((folder / ".dvc").is_dir() for folder in (root, *root.parents)):
         return False
-    from dvc.repo import Repo
-
     in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
-    below = in_git and not (root / ".git").exists()
-    with redirect_stdout(io.StringIO()):  # what DVC says of itself is nothing that was asked for
-        repo = Repo.init(str(root), no_scm=not in_git, subdir=below)
-    with repo.config.edit("repo") as config:
-        config["core"] |= {"analytics": False, "check_update": False}
-    repo.close()
+    how = [] if (root / ".git").exists() else ["--subdir"] if in_git else ["--no-scm"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "init", "-q", *how],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        why = " ".join((done.stderr or done.stdout).split())
+        raise JobError(f"{root}: DVC cannot be initialised here: {why}")
+    path = root / ".dvc" / "config"
+    config = ConfigParser()
+    config.read(path)
+    if not config.has_section("core"):
+        config.add_section("core")
+    for key in ("analytics", "check_update"):
+        config.set("core", key, "false")
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+        config.write(file)
     return True
 
 
