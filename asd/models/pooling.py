@@ -26,10 +26,13 @@ POOLINGS: Registry[type[Settings]] = Registry(
     "pooling",
     {
         "deviation": "asd.models.pooling:Deviation",
+        "flux": "asd.models.pooling:Flux",
         "gem": "asd.models.pooling:Gem",
         "gwrp": "asd.models.pooling:Gwrp",
+        "level_free_mean": "asd.models.pooling:LevelFreeMean",
         "max": "asd.models.pooling:Max",
         "mean": "asd.models.pooling:Mean",
+        "power_mean": "asd.models.pooling:PowerMean",
         "rdp": "asd.models.pooling:Rdp",
     },
 )
@@ -57,6 +60,50 @@ class Deviation(Settings):
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Pool (B, F, T) to (B, F)."""
         return frames.std(axis=2)
+
+
+class PowerMean(Settings):
+    """The mean power over time of each bin, for features in decibels: 10 log10 mean 10^(x / 10).
+
+    Long-term power in place of the mean of its logarithm: loud moments count for more, as in the
+    mean spectrum of the clip. It moves with the level as the mean and the maximum do.
+    """
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Pool (B, F, T) to (B, F)."""
+        # Measured from the loudest frame no power underflows, and one of them is always 1.
+        loudest = frames.max(axis=2)
+        powers = np.power(10.0, (frames - loudest[:, :, None]) / 10)
+        pooled: np.ndarray = loudest + 10 * np.log10(powers.mean(axis=2))
+        return pooled
+
+
+class LevelFreeMean(Settings):
+    """The mean over time of each bin less the clip's mean over time and bins.
+
+    The shape of the spectrum alone: a clip that is louder by so many decibels as a whole, or
+    recorded with another gain, gives the same.
+    """
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Pool (B, F, T) to (B, F)."""
+        mean = frames.mean(axis=2)
+        pooled: np.ndarray = mean - mean.mean(axis=1, keepdims=True)
+        return pooled
+
+
+class Flux(Settings):
+    """The mean over time of each bin's change from frame to frame: mean |x_(t+1) - x_t|.
+
+    How fast a bin fluctuates, whatever its level; 0 of a single frame.
+    """
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Pool (B, F, T) to (B, F)."""
+        if frames.shape[2] < 2:
+            return np.zeros(frames.shape[:2])
+        pooled: np.ndarray = np.abs(np.diff(frames, axis=2)).mean(axis=2)
+        return pooled
 
 
 class Gwrp(Settings):
@@ -134,8 +181,8 @@ def build(name: str, values: Mapping[str, Any], where: str = "pooling") -> Pooli
         >>> frames = np.arange(6.0).reshape(1, 2, 3)  # (B, F, T)
         >>> build("mean", {})(frames).tolist(), build("max", {})(frames).tolist()
         ([[1.0, 4.0]], [[2.0, 5.0]])
-        >>> sorted(POOLINGS)
-        ['deviation', 'gem', 'gwrp', 'max', 'mean', 'rdp']
+        >>> build("flux", {})(frames).tolist(), build("level_free_mean", {})(frames).tolist()
+        ([[1.0, 1.0]], [[-1.5, 1.5]])
     """
     pooling: Pooling = settings(POOLINGS[name], values, where)
     return pooling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("gem", {"power": 3.0}),
     ("gem", {"power": 500.0}),
     ("rdp", {"gamma": 2.0}),
+    ("power_mean", {}),
+    ("level_free_mean", {}),
+    ("flux", {}),
 ]
+LEVEL_FREE = ("deviation", "level_free_mean", "flux")
 every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value: str(value))
 
 
@@ -46,6 +51,12 @@ def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[flo
         elif name == "gem":
             raised = [((x - min(row)) / np.ptp(row)) ** values["power"] for x in row]
             pooled.append(min(row) + np.ptp(row) * np.mean(raised) ** (1 / values["power"]))
+        elif name == "power_mean":
+            pooled.append(10 * np.log10(np.mean([10 ** (x / 10) for x in row])))
+        elif name == "level_free_mean":
+            pooled.append(np.mean(row) - np.mean(frames))
+        elif name == "flux":
+            pooled.append(np.mean([abs(y - x) for x, y in pairwise(row)]))
         else:
             pooled.append({"mean": np.mean, "max": np.max, "deviation": np.std}[name](row))
     return pooled
@@ -64,7 +75,7 @@ def test_by_the_definition(name: str, values: dict[str, Any]) -> None:
 
 
 levels = pytest.mark.parametrize(
-    ("name", "values"), [case for case in CASES if case[0] != "deviation"], ids=str
+    ("name", "values"), [case for case in CASES if case[0] not in LEVEL_FREE], ids=str
 )
 
 
@@ -82,6 +93,20 @@ def test_constant_clip_is_its_own_pooling(name: str, values: dict[str, Any]) -> 
     given = np.full((2, 3, 5), -80.0)
     np.testing.assert_allclose(pool(given, build(name, values)), -80.0)
     np.testing.assert_allclose(pool(given[:, :, :1], build(name, values)), -80.0)
+
+
+@pytest.mark.parametrize("name", LEVEL_FREE)
+def test_does_not_move_with_the_level(name: str) -> None:
+    given = features().astype(np.float64)
+    found = build(name, {})(given)
+    np.testing.assert_allclose(build(name, {})(given + 7.5), found, atol=1e-12)
+    np.testing.assert_allclose(build(name, {})(np.full((2, 3, 1), -80.0)), 0.0, atol=1e-12)
+
+
+def test_the_power_of_faint_and_of_loud_sound_is_finite() -> None:
+    given = np.array([[[-5000.0, -5000.0], [4000.0, -5000.0]]])
+    expected = [[-5000.0, 4000.0 + 10 * np.log10(0.5)]]
+    np.testing.assert_allclose(build("power_mean", {})(given), expected)
 
 
 @pytest.mark.parametrize(
