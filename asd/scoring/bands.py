@@ -17,6 +17,7 @@ from pydantic import Field
 from asd.config import Settings
 from asd.scoring.base import Scorer, SectionModel, Training
 from asd.scoring.distances import Space
+from asd.scoring.level import LevelRange
 
 LEAST = 1e-9
 """What is added to a distance in deviations before its logarithm, so that it is finite."""
@@ -28,10 +29,14 @@ class BandSettings(Settings):
     Attributes:
         share: of the bands that count, those that lie farthest; one band or more.
         floor: the least deviation of a band, as a share of the median over bands.
+        level: the array of the bank with the level of each clip, for embeddings in decibels; clips
+            are brought into the range of the training clips (see :mod:`asd.scoring.level`). None
+            compares them as they are.
     """
 
     share: float = Field(0.1, gt=0, le=1)
     floor: float = Field(0.25, ge=0)
+    level: str | None = None
 
 
 class Bands(Scorer):
@@ -44,7 +49,8 @@ class Bands(Scorer):
     is taken.)
 
     In the training scores a clip is left out of those that it is compared with; the standardisation
-    stays that of the whole section. The only clip of a section is compared with itself.
+    and the range of levels stay those of the whole section. The only clip of a section is compared
+    with itself.
     """
 
     Config: ClassVar[type[Settings]] = BandSettings
@@ -52,13 +58,26 @@ class Bands(Scorer):
 
     def __init__(self, config: Settings) -> None:
         self.config = cast(BandSettings, config)
+        if self.config.level is not None:
+            self.needs = {**self.needs, self.config.level: (2,)}  # type: ignore[misc]
 
     def fit_section(self, training: Training) -> SectionModel:
         """Sort the section's clips in each band."""
-        embedding = training.arrays["embedding"]
+        embedding, level = training.arrays["embedding"], self.config.level
         space = floored_space(embedding, self.config.floor)
-        ordered = np.sort(space.map(embedding).T, axis=1)
-        return BandModel(self.config, space, embedding, ordered)
+        points = space.map(embedding).T
+        order = np.argsort(points, axis=1, kind="stable")
+        rank = np.empty_like(order)
+        np.put_along_axis(rank, order, np.arange(len(embedding))[None], axis=1)
+        within = LevelRange.of(training.arrays, training.domains, level)
+        return BandModel(
+            config=self.config,
+            space=space,
+            within=within,
+            clips=within.brought(training.arrays, level),
+            ordered=np.take_along_axis(points, order, axis=1),
+            rank=rank.astype(np.int32),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,25 +87,28 @@ class BandModel:
     Attributes:
         config: how bands are judged.
         space: in which they are measured.
-        embedding: (N, F) of the training clips.
+        within: the range of levels that clips are brought into; the bank stays as it is.
+        clips: (N, F) float64, the training clips as they are scored.
         ordered: (F, N) float64, each band's values in the space, ascending.
+        rank: (F, N) int32, where each training clip is in that order.
     """
 
     config: BandSettings
     space: Space
-    embedding: np.ndarray
+    within: LevelRange
+    clips: np.ndarray
     ordered: np.ndarray
+    rank: np.ndarray
 
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the scores (n,) of test clips."""
-        return self._scored(_nearest_in_band(self.ordered, self.space.map(outputs["embedding"])))
+        clips = self.within.brought(outputs, self.config.level)
+        return self._scored(_nearest_in_band(self.ordered, self.space.map(clips)))
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,)."""
-        if len(self.embedding) == 1:
-            return self.score({"embedding": self.embedding})
-        clips = self.space.map(self.embedding)
-        return self._scored(_nearest_in_band(self.ordered, clips, left_out=True))
+        rank = self.rank if len(self.clips) > 1 else None
+        return self._scored(_nearest_in_band(self.ordered, self.space.map(self.clips), rank))
 
     def _scored(self, apart: np.ndarray) -> np.ndarray:
         """Return the scores (n,) for the distances (n, F) in each band."""
@@ -109,20 +131,25 @@ def floored_space(embedding: np.ndarray, floor: float) -> Space:
     return Space("standardised", mean, np.maximum(deviation, least))
 
 
-def _nearest_in_band(ordered: np.ndarray, clips: np.ndarray, left_out: bool = False) -> np.ndarray:
+def _nearest_in_band(
+    ordered: np.ndarray, clips: np.ndarray, left_out: np.ndarray | None = None
+) -> np.ndarray:
     """Return the distance (n, F) of clips (n, F) to the nearest of the values (F, N) of each band.
 
     Args:
         ordered: the training clips' values, ascending in each band.
-        clips: what is compared; values of ``ordered`` themselves where each is to be left out.
-        left_out: leave out one value that equals the clip's.
+        clips: what is compared.
+        left_out: (F, n) the place of the value that is left out for each clip; none if not given.
     """
     apart = np.empty_like(clips)
     for band, values in enumerate(ordered):
         own = clips[:, band]
-        place = np.searchsorted(values, own)
+        above = np.searchsorted(values, own)
+        below = above - 1
+        if left_out is not None:
+            above = above + (above == left_out[band])
+            below = below - (below == left_out[band])
         # Beyond the ends there is no neighbour.
         ended = np.concatenate([[-np.inf], values, [np.inf]])
-        above = ended[place + 2] if left_out else ended[place + 1]
-        apart[:, band] = np.minimum(own - ended[place], above - own)
+        apart[:, band] = np.minimum(own - ended[below + 1], ended[above + 1] - own)
     return apart

@@ -13,6 +13,7 @@ from asd.config import Positive, Settings
 from asd.scoring.bands import LEAST, floored_space
 from asd.scoring.base import Scorer, SectionModel, Training
 from asd.scoring.distances import Space, blocks
+from asd.scoring.level import LevelRange
 
 _LITTLE = 1e-12
 
@@ -24,11 +25,15 @@ class VarMinSettings(Settings):
         distance: ``standardised`` with the floor below, ``euclidean`` or ``cosine``.
         k: K, how many neighbours tell how sparse the clips are about one.
         floor: the least deviation of a dimension, as a share of the median over dimensions.
+        level: the array of the bank with the level of each clip, for embeddings in decibels; clips
+            are brought into the range of the training clips (see :mod:`asd.scoring.level`). None
+            compares them as they are.
     """
 
     distance: Literal["standardised", "euclidean", "cosine"] = "standardised"
     k: Positive = 4
     floor: float = Field(0.25, ge=0)
+    level: str | None = None
 
 
 class VarMin(Scorer):
@@ -40,9 +45,9 @@ class VarMin(Scorer):
     than one in a dense part. (BEYOND the paper; the ``varmin`` of the neighbours scorer takes the
     nearest y alone.)
 
-    In the training scores a clip is left out of everything but the standardisation: of what it is
-    compared with, of b and of a. Where fewer than two clips are left to measure b, the score is
-    log d alone; the only clip of a section is compared with itself.
+    In the training scores a clip is left out of everything but the standardisation and the range of
+    levels: of what it is compared with, of b and of a. Where fewer than two clips are left to
+    measure b, the score is log d alone; the only clip of a section is compared with itself.
     """
 
     Config: ClassVar[type[Settings]] = VarMinSettings
@@ -50,21 +55,35 @@ class VarMin(Scorer):
 
     def __init__(self, config: Settings) -> None:
         self.config = cast(VarMinSettings, config)
+        if self.config.level is not None:
+            self.needs = {**self.needs, self.config.level: (2,)}  # type: ignore[misc]
 
     def fit_section(self, training: Training) -> SectionModel:
         """Measure how sparse the section's clips are, and the slope."""
-        embedding = training.arrays["embedding"]
+        embedding, level = training.arrays["embedding"], self.config.level
         kind = self.config.distance
         floored = kind == "standardised"
         space = (
             floored_space(embedding, self.config.floor) if floored else Space.of(kind, embedding)
         )
-        near, apart = _neighbours(space, space.map(embedding), self.config.k)
+        points = space.map(embedding)
+        near, apart = _neighbours(space, points, self.config.k)
         sparsity = _log_mean(apart[:, : self.config.k])
         slope = 0.0
         if len(embedding) > 1:
             slope = float(_slope(sparsity[near[:, 0]][None], np.log(apart[:, 0] + LEAST)[None])[0])
-        return VarMinModel(self.config, space, embedding, near, apart, sparsity, slope)
+        within = LevelRange.of(training.arrays, training.domains, level)
+        return VarMinModel(
+            config=self.config,
+            space=space,
+            within=within,
+            clips=within.brought(training.arrays, level),
+            points=points,
+            near=near,
+            apart=apart,
+            sparsity=sparsity,
+            slope=slope,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,9 @@ class VarMinModel:
     Attributes:
         config: how they are compared.
         space: where.
-        embedding: (N, D) of the training clips.
+        within: the range of levels that clips are brought into; the bank stays as it is.
+        clips: (N, D) float64, the training clips as they are scored.
+        points: (N, D) float64, the training clips in the space, which clips are compared with.
         near: (N, k') of each the nearest others, the nearest first, k' = min(K + 1, N - 1).
         apart: (N, k') how far these are.
         sparsity: (N,) log b.
@@ -83,7 +104,9 @@ class VarMinModel:
 
     config: VarMinSettings
     space: Space
-    embedding: np.ndarray
+    within: LevelRange
+    clips: np.ndarray
+    points: np.ndarray
     near: np.ndarray
     apart: np.ndarray
     sparsity: np.ndarray
@@ -91,25 +114,24 @@ class VarMinModel:
 
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the scores (n,) of test clips."""
-        clips, points = self.space.map(outputs["embedding"]), self.space.map(self.embedding)
+        clips = self.space.map(self.within.brought(outputs, self.config.level))
         scores = np.empty(len(clips))
-        for block in blocks(len(clips), len(points)):
-            levels = np.log(self.space.between(clips[block], points) + LEAST)
+        for block in blocks(len(clips), len(self.points)):
+            levels = np.log(self.space.between(clips[block], self.points) + LEAST)
             scores[block] = (levels - self.slope * self.sparsity).min(axis=1)
         return scores
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,)."""
-        if len(self.embedding) == 1:
-            return self.score({"embedding": self.embedding})
-        points = self.space.map(self.embedding)
-        scores = np.empty(len(points))
-        for block in blocks(len(points), 4 * len(points)):
-            out = np.arange(len(points))[block]
-            sparsity, slope = self._without(out)
-            levels = np.log(self.space.between(points[block], points) + LEAST)
-            levels -= slope[:, None] * sparsity
-            levels[np.arange(len(out)), out] = np.inf
+        clips = self.space.map(self.clips)
+        scores = np.empty(len(clips))
+        for block in blocks(len(clips), 4 * len(clips)):
+            out = np.arange(len(clips))[block]
+            levels = np.log(self.space.between(clips[block], self.points) + LEAST)
+            if len(clips) > 1:
+                sparsity, slope = self._without(out)
+                levels -= slope[:, None] * sparsity
+                levels[np.arange(len(out)), out] = np.inf
             scores[block] = levels.min(axis=1)
         return scores
 

@@ -22,8 +22,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("power_mean", {}),
     ("level_free_mean", {}),
     ("flux", {}),
+    ("fine_structure", {"reach": 1}),
+    ("fine_structure", {}),
+    ("level", {}),
 ]
-LEVEL_FREE = ("deviation", "level_free_mean", "flux")
+LEVEL_FREE = ("deviation", "level_free_mean", "flux", "fine_structure")
 every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value: str(value))
 
 
@@ -42,6 +45,15 @@ def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[flo
         d = np.array([np.linalg.norm(frame - mean) for frame in frames.T])
         weights = (d / d.mean()) ** values["gamma"]
         return [float((weights * row).sum() / weights.sum()) for row in frames]
+    if name == "level":
+        return [float(np.mean(frames))]
+    if name == "fine_structure":
+        means, reach = [np.mean(row) for row in frames], values.get("reach", 4)
+        last = len(means) - 1
+        return [
+            mean - np.mean([means[min(max(i + d, 0), last)] for d in range(-reach, reach + 1)])
+            for i, mean in enumerate(means)
+        ]
     pooled = []
     for row in frames:
         if name == "gwrp":
@@ -74,8 +86,25 @@ def test_by_the_definition(name: str, values: dict[str, Any]) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_level() -> None:
+    given = features().astype(np.float64)
+    found = build("level", {})(given)
+    assert found.shape == (5, 1)
+    np.testing.assert_allclose(build("level", {})(given + 7.5), found + 7.5, rtol=1e-9)
+
+
+def test_fine_structure_is_blind_to_what_is_the_same_around() -> None:
+    given = np.random.default_rng(0).normal(-30, 9, (1, 128, 20))
+    coloured = given + np.linspace(-6, 6, 128)[:, None]
+    one, other = build("fine_structure", {})(given), build("fine_structure", {})(coloured)
+    np.testing.assert_allclose(one[:, 4:-4], other[:, 4:-4], atol=1e-12)
+    line = given.copy()
+    line[0, 60] += 9
+    np.testing.assert_allclose((build("fine_structure", {})(line) - one)[0, 60], 8.0)
+
+
 levels = pytest.mark.parametrize(
-    ("name", "values"), [case for case in CASES if case[0] not in LEVEL_FREE], ids=str
+    ("name", "values"), [case for case in CASES if case[0] not in (*LEVEL_FREE, "level")], ids=str
 )
 
 

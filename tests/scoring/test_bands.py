@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asd.errors import UsageError
 from asd.models.pooling import build as build_pooling
 from asd.scoring import build, distances
 from asd.scoring.bands import floored_space
@@ -217,3 +218,46 @@ def test_six_views_of_a_thousand_clips_take_a_second(make_bank: MakeBank) -> Non
     fitted.score({"pooled": arrays}, ["00"] * 1000)
     find_threshold("gamma", fitted.calibration()["00"])
     assert time.perf_counter() - start < 3  # a third of it on two idle cores
+
+
+@both
+@pytest.mark.parametrize("count", [2, 9])
+def test_clips_are_brought_into_the_range_of_levels(
+    make_bank: MakeBank, name: str, count: int
+) -> None:
+    """Test clips and training clips alike; what they are compared with stays as it is."""
+    draw = np.random.default_rng(0)
+    level = (4 * draw.normal(size=(count + 6, 1)) - 30).astype(np.float32)
+    mels = draw.normal(size=(count + 6, 12)).astype(np.float32) + level
+    train, test = ({"embedding": mels[of], "loudness": level[of]} for of in np.s_[:count, count:])
+    bank = make_bank({"00": (count, 0)}).with_arrays(train)
+    fitted, reference = fitted_to(bank, name, level="loudness"), REFERENCES[name]
+    low, high = np.quantile(level[:count].astype(np.float64), [0.25, 0.75])
+    moved = mels.astype(np.float64) + np.clip(level, low, high) - level
+    points, clips = standardised(mels[:count], mels[:count]), standardised(mels[:count], moved)
+    expected = [reference(x, points) for x in clips[count:]]
+    np.testing.assert_allclose(fitted.score(test, ["00"] * 6), expected, rtol=1e-6, atol=1e-6)
+    expected = [reference(x, np.delete(points, row, 0)) for row, x in enumerate(clips[:count])]
+    np.testing.assert_allclose(fitted.training_scores(), expected, rtol=1e-6, atol=1e-6)
+
+
+@both
+def test_the_gain_beyond_the_range_does_not_matter(make_bank: MakeBank, name: str) -> None:
+    mels = np.random.default_rng(0).normal(-30, 2, size=(40, 12)).astype(np.float32)
+    arrays = {"embedding": mels, "level": mels.mean(axis=1, keepdims=True)}
+    bank = make_bank({"00": (40, 0)}).with_arrays(arrays)
+    fitted = fitted_to(bank, name, level="level")
+    scores = [
+        fitted.score({key: values + gain for key, values in arrays.items()}, ["00"] * 40)
+        for gain in (np.float32(8), np.float32(16))
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-4)
+    assert (
+        np.mean(scores[0])
+        < np.mean(fitted_to(bank, name).score({"embedding": mels + np.float32(8)}, ["00"] * 40)) - 1
+    )
+
+
+def test_a_level_that_the_model_does_not_give_is_told(make_bank: MakeBank) -> None:
+    with pytest.raises(UsageError, match="reads 'loudness', which the bank lack"):
+        fitted_to(make_bank({"00": (4, 0)}), "bands", level="loudness")
