@@ -65,7 +65,7 @@ class Bands(Scorer):
         """Sort the section's clips in each band."""
         embedding, level = training.arrays["embedding"], self.config.level
         space = floored_space(embedding, self.config.floor)
-        points = space.map(embedding).T
+        points = np.ascontiguousarray(space.map(embedding).T)
         order = np.argsort(points, axis=1, kind="stable")
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.arange(len(embedding))[None], axis=1)

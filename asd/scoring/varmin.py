@@ -136,20 +136,26 @@ class VarMinModel:
         return scores
 
     def _without(self, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return log b (n, N) and a (n,) with each of the clips ``out`` (n,) left out in turn."""
+        """Return log b (n, N) and a (n,) with each of the clips ``out`` left out in turn.
+
+        Args:
+            out: (n,) clips that follow each other in the bank.
+        """
         sparsity = np.tile(self.sparsity, (len(out), 1))
         nearest = np.tile(self.near[:, 0], (len(out), 1))
         level = np.tile(np.log(self.apart[:, 0] + LEAST), (len(out), 1))
         # Only what has the clip among its K nearest changes by leaving it out.
-        for row, clip in enumerate(out):
-            whose, place = np.nonzero(self.near[:, : self.config.k] == clip)
-            left = self.apart[whose]
-            left[np.arange(len(whose)), place] = np.nan
-            if left.shape[1] < 2:
-                sparsity[row, whose] = 0.0
-                continue
-            sparsity[row, whose] = np.log(np.nanmean(left, axis=1) + LEAST)
-            moved = whose[place == 0]
+        clip = self.near[:, : self.config.k]
+        whose, place = np.nonzero((clip >= out[0]) & (clip <= out[-1]))
+        row = clip[whose, place] - out[0]
+        left = np.ones((len(whose), self.near.shape[1]), dtype=bool)
+        left[np.arange(len(whose)), place] = False
+        if left.shape[1] < 2:
+            sparsity[row, whose] = 0.0
+        else:
+            mean = self.apart[whose].mean(axis=1, where=left)
+            sparsity[row, whose] = np.log(mean + LEAST)
+            row, moved = row[place == 0], whose[place == 0]
             nearest[row, moved] = self.near[moved, 1]
             level[row, moved] = np.log(self.apart[moved, 1] + LEAST)
         kept = np.ones(sparsity.shape, dtype=bool)
