@@ -153,3 +153,6 @@ def _nearest_in_band(
         ended = np.concatenate([[-np.inf], values, [np.inf]])
         apart[:, band] = np.minimum(own - ended[below + 1], ended[above + 1] - own)
     return apart
+
+
+Bands.Fitted = BandModel

@@ -163,7 +163,7 @@ class Calibration:
 
 
 def calibrations(
-    fitted: FittedSystem, method: str, rate: float, pooling: Pooling = "max"
+    fitted: FittedSystem, normal: np.ndarray, method: str, rate: float, pooling: Pooling = "max"
 ) -> dict[str, Calibration]:
     """Return the calibration of each section of a fitted system, from its training clips alone.
 
@@ -172,21 +172,18 @@ def calibrations(
 
     Args:
         fitted: the system.
+        normal: (N,) the scores of the bank's clips as if they were clips to come.
         method: a key of :data:`asd.scoring.thresholds.THRESHOLDS`.
         rate: the share of normal recordings that may be called anomalous, in (0, 1).
         pooling: what the score of a recording of several windows is.
     """
     recordings = fitted.bank.clips.recording
-    return {
-        section: Calibration(
-            scores,
-            method,
-            rate,
-            pooling,
-            [recordings[row] for row in fitted.calibrating_rows(section)],
-        )
-        for section, scores in fitted.calibration().items()
-    }
+    found = {}
+    for section in fitted.sections:
+        rows = fitted.calibrating_rows(section)
+        of_rows = [recordings[row] for row in rows]
+        found[section] = Calibration(normal[rows], method, rate, pooling, of_rows)
+    return found
 
 
 # The highest fifth, or ten scores where these are more, but never more than half of them.

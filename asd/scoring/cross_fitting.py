@@ -20,14 +20,11 @@ used, so the rate asked for is rather an upper bound.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from asd.fragment import recording_of
-from asd.scoring.bank import COLUMNS, Bank
-from asd.scoring.fusion import FittedSystem, fit_system
+from asd.scoring.bank import Bank
+from asd.scoring.system import FittedSystem, fit_system
 
 FOLDS = 10
 ENOUGH = 200
@@ -46,7 +43,8 @@ def cross_fitted_scores(system: FittedSystem, banks: Mapping[str, Bank]) -> np.n
     """
     scores = system.training_scores()
     for out in _folds(system.bank):
-        kept = np.isin(system.bank.section, [system.bank.section[row] for row in out])
+        section = system.bank.clips.section
+        kept = np.isin(section, [section[row] for row in out])
         kept[out] = False
         parts = {model: _only(bank, np.flatnonzero(kept)) for model, bank in banks.items()}
         without = fit_system(system.members, parts, system.join)
@@ -54,7 +52,7 @@ def cross_fitted_scores(system: FittedSystem, banks: Mapping[str, Bank]) -> np.n
             model: {name: values[out] for name, values in bank.arrays.items()}
             for model, bank in banks.items()
         }
-        scores[out] = without.score(outputs, [system.bank.section[row] for row in out])
+        scores[out] = without.score(outputs, [section[row] for row in out])
     return scores
 
 
@@ -91,8 +89,9 @@ def _folds(bank: Bank) -> Iterator[np.ndarray]:
     come will be of another day. Windows of a recording are left out together; those of a single
     recording one after the other.
     """
-    sections, domains = np.array(bank.section, dtype=str), np.array(bank.domain, dtype=str)
-    recordings = np.array([recording_of(name) for name in bank.name], dtype=str)
+    clips = bank.clips
+    sections, domains = np.array(clips.section, dtype=str), np.array(clips.domain, dtype=str)
+    recordings = np.array(clips.recording, dtype=str)
     fold = np.full(len(bank), -1)
     for section in bank.sections:
         rows = np.flatnonzero(sections == section)
@@ -114,6 +113,5 @@ def _folds(bank: Bank) -> Iterator[np.ndarray]:
 
 
 def _only(bank: Bank, rows: np.ndarray) -> Bank:
-    columns: dict[str, Any] = {name: [getattr(bank, name)[row] for row in rows] for name in COLUMNS}
     arrays = {name: values[rows] for name, values in bank.arrays.items()}
-    return replace(bank, **columns, classes=bank.classes[rows], arrays=arrays)
+    return Bank(bank.clips.only(rows), bank.classes[rows], arrays)

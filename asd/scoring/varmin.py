@@ -209,3 +209,6 @@ def _slope(sparsity: np.ndarray, level: np.ndarray, kept: np.ndarray | None = No
         np.square(x).sum(axis=1, where=kept) + _LITTLE
     )
     return found
+
+
+VarMin.Fitted = VarMinModel
