@@ -17,6 +17,8 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+Component = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$")]
+"""A name of a registry, or ``package.module:Name`` (:mod:`asd.registry`)."""
 
 
 class Settings(BaseModel):
@@ -221,7 +223,7 @@ class ModelConfig(Settings):
     """
 
     features: tuple[Name, ...] = Field(min_length=1)
-    network: Name = "tdnn"
+    network: Component = "tdnn"
     settings: dict[str, Any] = Field({})
     head: dict[str, Any] = Field({})
     classes: tuple[ClassPart, ...] = Field(CLASS_PARTS, min_length=1)
@@ -269,7 +271,7 @@ class SystemConfig(Settings):
 
     model: Name
     embedding: str = "embedding"
-    scorer: Name
+    scorer: Component
     settings: dict[str, Any] = Field({})
 
 
@@ -291,7 +293,7 @@ class FusionConfig(Settings):
 class ScorerConfig(Settings):
     """A scorer with its settings."""
 
-    scorer: Name
+    scorer: Component
     settings: dict[str, Any] = Field({})
 
 
@@ -307,7 +309,7 @@ class SelectConfig(Settings):
 
     models: dict[Name, tuple[str, ...]] = Field({})
     scorers: dict[Name, ScorerConfig] = Field({})
-    criterion: Name = "strangers"
+    criterion: Component = "strangers"
     members: Positive = 5
 
     def candidates(self) -> dict[str, SystemConfig]:

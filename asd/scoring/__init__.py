@@ -32,6 +32,7 @@ SCORERS: Registry[type[Scorer]] = Registry(
         "posterior": "asd.scoring.posterior:Posterior",
         "varmin": "asd.scoring.varmin:VarMin",
     },
+    "asd.scorers",
 )
 
 

@@ -63,6 +63,7 @@ class ScoresRequest(Request):
         select: what members are selected from; None where they are given.
         strangers: by model and machine, the digests of the banks of other machines that a
             selection looks at.
+        plugins: by name, whose the scorers and the criterion are, if they are not of this package.
     """
 
     kind: ClassVar[str] = "scores"
@@ -77,6 +78,7 @@ class ScoresRequest(Request):
     banks: dict[str, str]
     select: dict[str, Any] | None = None
     strangers: dict[str, dict[str, str]] = Field({})
+    plugins: dict[str, str] = Field({})
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from asd.stages import each
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from asd.config import SystemConfig
     from asd.scoring.bank import Bank
     from asd.scoring.scored import ScoresRequest
 
@@ -112,7 +113,21 @@ def _request(
         banks={model: read_banks_record(path).digest for model, path in records.items()},
         select=None if members else params.select.model_dump(mode="json"),
         strangers=others,
+        plugins=_plugins(workspace, members),
     )
+
+
+def _plugins(workspace: Workspace, members: Sequence[SystemConfig]) -> dict[str, str]:
+    """Return whose the scorers and the criterion are that are not of this package, by name."""
+    from asd.scoring import SCORERS
+    from asd.scoring.selection import CRITERIA
+
+    select = workspace.params.select
+    scorers = [one.scorer for one in members or select.scorers.values()]
+    origins = {name: SCORERS.origin(name) for name in scorers}
+    if not members:
+        origins[select.criterion] = CRITERIA.origin(select.criterion)
+    return {name: origin for name, origin in origins.items() if origin}
 
 
 def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:
