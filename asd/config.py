@@ -6,7 +6,7 @@ here they are plain mappings, checked when the component is built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -28,30 +28,32 @@ class Settings(BaseModel):
 
 
 def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any:
-    """Return ``kind(**values)``, with a one-line error naming ``where`` and the known keys.
+    """Return ``kind(**values)``, with an error naming ``where`` and the known keys.
 
     Raises:
-        UsageError: an unknown key or an impossible value.
+        UsageError: an unknown key or an impossible value, a line for each.
     """
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise _explain(kind, error, where) from None
+        lines = [f"{where}: {one}" for one in _explain(kind, error)]
+        raise UsageError("\n".join(dict.fromkeys(lines))) from None
 
 
-def _explain(kind: type[Settings], error: ValidationError, where: str) -> UsageError:
-    # A misspelt key is also a missing one; the misspelling is what the user can see.
+def _explain(kind: type[Settings], error: ValidationError) -> Iterator[str]:
     errors = error.errors()
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    location = [str(part) for part in first["loc"]]
-    if first["type"] == "extra_forbidden":
-        owner = _model_at(kind, location[:-1])
-        found = unknown_name("key", location[-1], owner.model_fields if owner else ())
-        above = ".".join(location[:-1])
-        return UsageError(f"{where}: {above + ': ' if above else ''}{found}")
-    value = first.get("input")
-    given = "" if first["type"] == "missing" else f", not {value!r}"
-    return UsageError(f"{where}: {'.'.join(location)}: {first['msg']}{given}")
+    misspelt = {one["loc"][:-1] for one in errors if one["type"] == "extra_forbidden"}
+    for one in errors:
+        location = [str(part) for part in one["loc"]]
+        if one["type"] == "extra_forbidden":
+            owner = _model_at(kind, location[:-1])
+            found = unknown_name("key", location[-1], owner.model_fields if owner else ())
+            above = ".".join(location[:-1])
+            yield f"{above + ': ' if above else ''}{found}"
+        # A misspelt key is also a missing one; the misspelling is what the user can see.
+        elif one["type"] != "missing" or one["loc"][:-1] not in misspelt:
+            given = "" if one["type"] == "missing" else f", not {one.get('input')!r}"
+            yield f"{'.'.join(location)}: {one['msg']}{given}"
 
 
 def _model_at(kind: type[Settings], location: list[str]) -> type[Settings] | None:

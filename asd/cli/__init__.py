@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("asd.cli.predict", "Score any recordings with a trained system."),
     "explain": ("asd.cli.explain", "Draw which parts of a recording make its score."),
     "enroll": ("asd.cli.enroll", "Add normal recordings to the banks, without training."),
+    "check": ("asd.cli.check", "Check every name and setting in the params."),
     "status": ("asd.cli.status", "Say what is there, out of date or missing, and why."),
     "store": ("asd.cli.store", "List the feature store, or say what is in one feature of it."),
     "verify": ("asd.cli.verify", "Check that everything stored is what was written."),

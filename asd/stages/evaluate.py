@@ -12,6 +12,7 @@ from asd import __version__
 from asd.artifact import Request, is_current, lack, making
 from asd.config import EvaluateConfig
 from asd.errors import JobError, UsageError
+from asd.stages.check import check
 from asd.stages.index import clips_of, record_digest
 from asd.workspace import Workspace
 
@@ -125,6 +126,7 @@ def run(
         UsageError: there is no index, or there are no scores.
         JobError: a file is not what was written, or scores are not of the clips of the index.
     """
+    check(workspace)
     judging = judging or Judging.of(workspace)
     folder = folder or workspace.reports
     chosen = scored_systems(workspace, systems)

@@ -10,6 +10,7 @@ from asd.artifact import is_current, lack, making, prune
 from asd.config import EmbedConfig, settings
 from asd.errors import AsdError
 from asd.stages import each
+from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def run(
         UsageError: a bank is missing, or a scorer does not go with its model.
         JobError: a bank is damaged, or the banks of a system hold different clips.
     """
+    check(workspace)
     pairs = [
         (system, machine)
         for system in workspace.systems(systems)
