@@ -8,10 +8,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 
-from asd.download.archive import Entry, extract, marker_path, read_marker, write_marker
-from asd.download.fetch import Backoff, Web, fetch
+from asd.download.archive import (
+    Entry,
+    extract,
+    is_extracted,
+    read_extracted,
+    record_path,
+    write_extracted,
+)
+from asd.download.fetch import Web, fetch
 from asd.download.zenodo import PARTS, RECORDS, ZENODO, Archive, archives, check_base, record_url
 from asd.errors import JobError, unknown_name
 from asd.progress import Advance, progress
@@ -52,7 +59,7 @@ def download(
     machines: Sequence[str] = (),
     mirror: str = ZENODO,
     workers: int = 4,
-    backoff: Backoff | None = None,
+    web: Web | None = None,
 ) -> Outcome:
     """Fetch a challenge data set into ``to/<dataset>/<machine>/...``.
 
@@ -66,7 +73,7 @@ def download(
         machines: machines to fetch; none means all.
         mirror: base URL of a server with Zenodo's API paths.
         workers: archives fetched at a time.
-        backoff: how failures that may pass are met.
+        web: makes the requests; by default with six attempts each.
 
     Returns:
         What was fetched and what was there.
@@ -76,13 +83,8 @@ def download(
         JobError: too little space, or an archive that cannot be fetched or extracted. The others
             are fetched all the same.
     """
-    base = check_base(mirror)
-    if dataset not in RECORDS:
-        raise unknown_name("data set", dataset, RECORDS)
-    stop = Event()
-    web = Web(backoff or Backoff(), stop)
-    listed = _listed(web, base, [RECORDS[dataset][part] for part in _checked(parts)])
-    chosen = _of_machines(listed, machines)
+    web = web or Web()
+    chosen = _chosen(web, check_base(mirror), dataset, parts, machines)
     folder, state = to / dataset, to / STATE / dataset
     wanted = [archive for archive in chosen if not _is_there(archive, folder, state)]
     _check_space(to, state, wanted)
@@ -90,7 +92,7 @@ def download(
     total = sum(archive.size for archive in wanted)
     with progress(total, f"download {dataset}", unit="B") as advance:
         bring = partial(_bring, web, folder, state, ownership, _one_at_a_time(advance))
-        counts = _each(wanted, bring, workers, stop)
+        counts = _each(wanted, bring, workers, web)
     return Outcome(
         dataset=dataset,
         folder=folder,
@@ -101,22 +103,21 @@ def download(
     )
 
 
-def _checked(parts: Sequence[str]) -> list[str]:
+def _chosen(
+    web: Web, base: str, dataset: str, parts: Sequence[str], machines: Sequence[str]
+) -> list[Archive]:
+    """Return the archives that are asked for, as the records list them now."""
+    if dataset not in RECORDS:
+        raise unknown_name("data set", dataset, RECORDS)
     for part in parts:
         if part not in PARTS:
             raise unknown_name("part", part, PARTS)
-    return [part for part in PARTS if part in parts]
-
-
-def _listed(web: Web, base: str, records: Iterable[int]) -> list[Archive]:
-    return [
+    records = [record for part, record in RECORDS[dataset].items() if part in parts]
+    listed = [
         archive
         for record in records
         for archive in archives(web.answer(record_url(base, record)), record, base)
     ]
-
-
-def _of_machines(listed: Sequence[Archive], machines: Sequence[str]) -> list[Archive]:
     known = {archive.machine for archive in listed}
     for machine in machines:
         if machine not in known:
@@ -125,11 +126,10 @@ def _of_machines(listed: Sequence[Archive], machines: Sequence[str]) -> list[Arc
 
 
 def _is_there(archive: Archive, folder: Path, state: Path) -> bool:
-    marker = read_marker(marker_path(state, archive))
-    if marker is None or not marker.is_of(archive) or not marker.intact(folder):
-        return False
-    _part(archive, state).unlink(missing_ok=True)  # of a call killed right after the marker
-    return True
+    there = is_extracted(state, archive, folder)
+    if there:
+        _part(archive, state).unlink(missing_ok=True)  # of a call killed right after the record
+    return there
 
 
 def _part(archive: Archive, state: Path) -> Path:
@@ -139,11 +139,8 @@ def _part(archive: Archive, state: Path) -> Path:
 def _check_space(to: Path, state: Path, wanted: Sequence[Archive]) -> None:
     """Refuse before the first byte what would fill the disk hours later."""
     size = sum(archive.size for archive in wanted)
-    there = sum(
-        _part(archive, state).stat().st_size
-        for archive in wanted
-        if _part(archive, state).is_file()
-    )
+    received = [_part(archive, state) for archive in wanted]
+    there = sum(part.stat().st_size for part in received if part.is_file())
     needed = max(0, size - there) + int(_EXPANSION * size)
     existing = next(folder for folder in (to, *to.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
@@ -169,7 +166,7 @@ def _bring(
         fetch(web, archive, part, advance)
         claim = partial(ownership.claim, archive.name)
         files = extract(part, folder, claim, web.check)
-        write_marker(state, archive, files)
+        write_extracted(state, archive, files)
         part.unlink()
     except OSError as error:
         raise JobError(f"{error.filename or part}: {error.strerror or error}") from None
@@ -180,7 +177,7 @@ def _each(
     wanted: Sequence[Archive],
     bring: Callable[[Archive], int],
     workers: int,
-    stop: Event,
+    web: Web,
 ) -> list[int]:
     """Bring archives in parallel; one that fails does not keep the others from coming."""
     failures: list[JobError] = []
@@ -194,7 +191,7 @@ def _each(
                 except JobError as error:
                     failures.append(error)
         except BaseException:  # Ctrl-C above all: what has been received stays for the next call
-            stop.set()
+            web.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     if failures:
@@ -219,11 +216,9 @@ class _Ownership:
     def __init__(self, state: Path, wanted: Sequence[Archive]) -> None:
         self._lock = Lock()
         self._owners: dict[str, tuple[str, Entry]] = {}
-        coming = {marker_path(state, archive) for archive in wanted}
+        coming = {record_path(state, archive) for archive in wanted}
         for path in sorted(set(state.glob("*.json")) - coming):
-            marker = read_marker(path)
-            if marker:
-                self.claim(marker.name, marker.files)
+            self.claim(*read_extracted(path))
 
     def claim(self, archive: str, files: Iterable[Entry]) -> None:
         """Note the files of an archive; none may be another archive's with other bytes.
