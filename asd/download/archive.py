@@ -109,7 +109,10 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
             yield package
     except _UNREADABLE as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise JobError(f"{archive}: not an archive that can be unpacked: {said}") from None
+        raise JobError(
+            f"{archive}: not an archive that can be unpacked: {said}; "
+            "it was published so, try another --mirror"
+        ) from None
     except OSError as error:
         raise JobError(f"{error.filename or archive}: {error.strerror or error}") from None
 
@@ -152,14 +155,9 @@ def _problem(info: zipfile.ZipInfo) -> str:
         return "is neither a file nor a folder"
     if info.flag_bits & 0x1:
         return "is encrypted"
-    if info.filename.startswith("/"):
-        return "has an absolute path"
-    if ".." in path.split("/"):
-        return "leads out of the folder"
-    if _CONTROL.search(path + info.orig_filename):
-        return "has a backslash, a colon or a control character in its path"
-    if _RESERVED.fullmatch(path):
-        return "has a name that means something else on another system"
+    controls = _CONTROL.search(path + info.orig_filename)
+    if info.filename.startswith("/") or controls or _RESERVED.fullmatch(path):
+        return "has a path that leads out of the folder or means something else on another system"
     return ""
 
 

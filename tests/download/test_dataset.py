@@ -212,7 +212,7 @@ def test_hostile_archive_gives_nothing(
     get: Callable[..., Outcome], origin: Zenodo, zipped: Zipped, tmp_path: Path
 ) -> None:
     origin.publish(EVAL, {"eval_data_fan_test.zip": zipped({"fan/x": b"x", "../../x": b"x"})})
-    with pytest.raises(JobError, match=r"'\.\./\.\./x' leads out of the folder"):
+    with pytest.raises(JobError, match=r"'\.\./\.\./x' has a path that leads out of the folder"):
         get(parts=["eval"])
     assert list(tree(tmp_path)) == [f"raw/.download/dcase2022/{EVAL}_eval_data_fan_test.zip.part"]
 
@@ -338,6 +338,14 @@ def test_killed_while_unpacking(
     assert get(machines=["fan"], parts=["dev"]).fetched == ("dev_fan.zip",)
     assert file_requests(origin) == []
     assert tree(tmp_path / "raw/dcase2022") == expected("dev_fan.zip")
+
+
+def test_killed_right_after_the_record(get: Callable[..., Outcome], tmp_path: Path) -> None:
+    get(parts=["eval"])
+    part = tmp_path / f"raw/.download/dcase2022/{EVAL}_eval_data_fan_test.zip.part"
+    part.write_bytes(b"all of it")
+    assert get(parts=["eval"]).fetched == ()
+    assert not part.exists()
 
 
 def test_disk_that_fills_up_while_unpacking(
