@@ -80,9 +80,12 @@ def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
         yield "synth.machines", MACHINES, machine
     for name, values in params.features.items():
         yield f"features.{name}.extractor", EXTRACTORS, str(values.get("extractor", name))
+    for name, values in params.networks.items():
+        yield f"networks.{name}.network", NETWORKS, str(values.get("network", name))
     for name, model in params.every_model.items():
         section = "joint" if name in params.joint else "models"
-        yield f"{section}.{name}.network", NETWORKS, params.model(name).network
+        if model.network not in params.networks:
+            yield f"{section}.{name}.network", NETWORKS, model.network
         if "kind" in model.head:  # only then: heads bring torch
             from asd.models.heads import HEADS
 
@@ -135,10 +138,18 @@ def _settings(params: Params) -> Iterator[str]:
         extractor = str(values.get("extractor", name))
         if extractor in EXTRACTORS:
             yield from wrong(EXTRACTORS[extractor].Config, own, f"features.{name}")
-    for name in params.every_model:
+    told = set()
+    for name, values in params.networks.items():
+        own = {key: value for key, value in values.items() if key not in ("network", "train")}
+        network = str(values.get("network", name))
+        if network in NETWORKS:
+            faults = list(wrong(NETWORKS[network].Settings, own, f"networks.{name}"))
+            told |= {name} if faults else set()
+            yield from faults
+    for name, given in params.every_model.items():
         model = params.model(name)
         place = f"{'joint' if name in params.joint else 'models'}.{name}"
-        if model.network in NETWORKS:
+        if model.network in NETWORKS and given.network not in told:
             yield from wrong(NETWORKS[model.network].Settings, model.settings, f"{place}.settings")
         yield from wrong(TrainConfig, params.train.model_dump() | model.train, f"{place}.train")
         head = dict(model.head)

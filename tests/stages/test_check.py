@@ -24,11 +24,11 @@ FAULTS = [
     ("threshold: gamma", "threshold: gama", "score.threshold: unknown threshold 'gama'"),
     ("{system: '6'", "{system: '66'", "ladder: unknown system '66'"),
     ("machines: [fan, valve]   #", "machines: [fan, vavle]   #", "did you mean 'valve'?"),
-    ("    channels: [128", "    chanels: [128", "unknown key 'chanels' (did you mean 'channels'?)"),
+    ("    channels: [128", "    chanels: [128", "networks.tdnn: unknown key 'chanels'"),
     (
         "    n_fft: 1024",
         "    n_fft: lots",
-        "features.logmel.n_fft: Input should be",
+        "features.logmel: n_fft: Input should be",
     ),
 ]
 
@@ -59,7 +59,8 @@ def test_ten_faults_are_told_at_once(workspace):
     lines = str(told.value).splitlines()
     for _, _, words in FAULTS:
         assert any(words in line for line in lines), words
-    assert all(str(PARAMS) in line for line in lines)
+    assert all(line.startswith(str(PARAMS)) for line in lines)
+    assert len(lines) == len(set(lines)) <= len(FAULTS) + 1  # a machine is named twice
 
 
 @pytest.mark.parametrize("stage", STAGES)
