@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import IO, Any, Self, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import RequestException, SSLError, TooManyRedirects
+from requests.exceptions import InvalidSchema, RequestException, SSLError, TooManyRedirects
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
 
@@ -144,6 +145,7 @@ class Web:
             headers["Range"] = f"bytes={offset}-"
         with requests.Session() as session:  # one a request, for it is not made for threads
             session.max_redirects = 10
+            session.hooks["response"].append(_stay_secure)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(max_retries=self._patience))
             try:
@@ -181,6 +183,14 @@ class Web:
 
     def _given_up(self, said: object) -> JobError:
         return JobError(f"{said}; given up after {self._attempts} attempts; {_LATER}")
+
+
+def _stay_secure(response: requests.Response, **_: Any) -> None:
+    """Refuse a redirection from https to http; requests itself follows to these two alone."""
+    target = urljoin(response.url, response.headers.get("Location", ""))
+    schemes = [urlsplit(address).scheme for address in (response.url, target)]
+    if response.is_redirect and schemes == ["https", "http"]:
+        raise InvalidSchema(f"redirection to {target} refused")
 
 
 def _reason(error: BaseException) -> str:

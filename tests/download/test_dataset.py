@@ -363,6 +363,20 @@ def test_disk_that_fills_up_while_unpacking(
     assert len(file_requests(origin)) == 1
 
 
+def test_disk_that_fills_up_while_fetching(
+    get: Callable[..., Outcome], origin: Zenodo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for a broken line, which would be tried again."""
+
+    def full(part: Any, data: bytes) -> None:
+        raise OSError(ENOSPC, strerror(ENOSPC))
+
+    monkeypatch.setattr("asd.download.fetch._Part.append", full)
+    with pytest.raises(JobError, match=r"_dev_fan\.zip\.part: No space left on device$"):
+        get(machines=["fan"], parts=["dev"])
+    assert len(file_requests(origin)) == 1
+
+
 def test_folder_that_cannot_be_made(get: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/dcase2022").write_bytes(b"in the way")

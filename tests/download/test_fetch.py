@@ -16,11 +16,13 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from requests.exceptions import InvalidSchema
 from urllib3.exceptions import MaxRetryError, SSLError
 
-from asd.download.fetch import BrokenError, Patience, StoppedError, Web, fetch
+from asd.download.fetch import BrokenError, Patience, StoppedError, Web, _stay_secure, fetch
 from asd.download.zenodo import Archive
 from asd.errors import JobError
 
@@ -87,6 +89,22 @@ def test_certificate_that_does_not_hold_is_hardly_retried() -> None:
     patience = patience.increment("GET", "/x", error=error)
     with pytest.raises(MaxRetryError):
         patience.increment("GET", "/x", error=error)
+
+
+def redirect(source: str, target: str) -> None:
+    response = requests.Response()
+    response.status_code, response.url = 302, source
+    response.headers["Location"] = target
+    _stay_secure(response)
+
+
+def test_redirection_keeps_to_the_security_it_has() -> None:
+    redirect("http://a/x", "https://b/x")
+    redirect("http://a/x", "http://b/x")
+    redirect("https://a/x", "/y")
+    for target in ("http://b/x", "HTTP://b/x"):
+        with pytest.raises(InvalidSchema, match="refused"):
+            redirect("https://a/x", target)
 
 
 def test_answer_that_is_cut_short_is_asked_for_again(zenodo: Any) -> None:
