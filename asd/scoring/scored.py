@@ -198,7 +198,7 @@ def make_detector(
     fitted = fit_system(members, lean, join)
     folds = rule.calibration == "folds"
     normal = cross_fitted_scores(fitted, lean) if folds else fitted.training_scores()
-    deciding = calibrations(fitted, normal, rule.threshold, rule.false_alarm_rate, rule.windows)
+    deciding = _deciding(fitted, normal, rule)
     return FittedDetector(
         system, machine, tuple(definition), dict(models), fitted, normal, rule, deciding
     )
@@ -362,7 +362,7 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
     fitted = assemble(members, banks, content["join"], kept)
     rule = settings(ScoreConfig, content["rule"], "rule")
     normal = own[content["normal"]]
-    deciding = calibrations(fitted, normal, rule.threshold, rule.false_alarm_rate, rule.windows)
+    deciding = _deciding(fitted, normal, rule)
     for section, of_section in content["thresholds"].items():
         deciding[section].known.update({int(n): loaded(one) for n, one in of_section.items()})
     return FittedDetector(
@@ -374,6 +374,14 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
         normal,
         rule,
         deciding,
+    )
+
+
+def _deciding(
+    fitted: FittedSystem, normal: np.ndarray, rule: ScoreConfig
+) -> dict[str, Calibration]:
+    return calibrations(
+        fitted, normal, rule.threshold, rule.false_alarm_rate, rule.windows, rule.domains
     )
 
 
