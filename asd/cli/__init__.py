@@ -10,9 +10,9 @@ from importlib import import_module
 
 import click
 
-from asd import __version__
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
+from asd.version import __version__
 
 # verb -> (module, one line for the list of commands), in the order of the work.
 VERBS: dict[str, tuple[str, str]] = {

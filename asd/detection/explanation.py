@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -45,6 +47,13 @@ class Explanation:
     seconds: float
     unit: str
     passed_over: int
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Draw it as a PNG, and return where."""
+        from asd.detection.picture import write_picture
+
+        write_picture(Path(path), self)
+        return Path(path)
 
 
 def explain(

@@ -55,6 +55,11 @@ class Extractor(ABC):
         self.config = config
         self.signal = signal
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it is built from; a checkpoint stays where it lies."""
+        state = {key: getattr(self, key) for key in ("reference", "plugin", "device")}
+        return type(self), (self.config, self.signal), state
+
     @property
     @abstractmethod
     def row_shape(self) -> tuple[int, ...]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asd import __version__
 from asd.artifact import Request, is_current, lack, making
 from asd.config import EvaluateConfig
 from asd.errors import JobError, UsageError
 from asd.stages.check import check
 from asd.stages.index import clips_of, record_digest
+from asd.version import __version__
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
