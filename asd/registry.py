@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points, packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -55,6 +56,16 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def lack(self, name: str) -> str:
+        """Say why there is no such component; ``""`` where there is. Its module is not imported."""
+        try:
+            module = self._path(name).partition(":")[0]
+        except UsageError as error:
+            return str(error)
+        if name in self._entries or find_spec(module.partition(".")[0]):
+            return ""
+        return f"{self.kind} '{name}': there is no module {module}"
 
     def origin(self, name: str) -> str:
         """Return whose a component is, with the version: ``"their-package 1.2"``.

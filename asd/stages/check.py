@@ -63,8 +63,8 @@ def _raise(faults: Iterable[str]) -> None:
 
 def _strange_components(params: Params) -> Iterator[str]:
     for place, registry, name in _components(params):
-        if name not in registry:
-            yield f"{place}: {unknown_name(registry.kind, name, registry)}"
+        if registry.lack(name):
+            yield f"{place}: {registry.lack(name)}"
 
 
 def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
@@ -127,37 +127,39 @@ def _settings(params: Params) -> Iterator[str]:
     from asd.models.heads import HEADS, LINEAR
     from asd.scoring import SCORERS
 
-    def wrong(kind: Any, values: Mapping[str, Any], where: str) -> Iterator[str]:
+    def wrong(
+        registry: Registry[Any], name: str, values: Mapping[str, Any], where: str
+    ) -> Iterator[str]:
+        if registry.lack(name):
+            return  # told already
         try:
-            settings(kind, values, where)
-        except AsdError as error:
-            yield from str(error).splitlines()
+            kind = registry[name]
+            settings(getattr(kind, "Settings", None) or kind.Config, values, where)
+        except AsdError as error:  # also of a plugin that cannot be imported
+            lines = str(error).splitlines()
+            yield from (one if one.startswith(where) else f"{where}: {one}" for one in lines)
 
     for name, values in params.features.items():
         own = {key: value for key, value in values.items() if key != "extractor"}
-        extractor = str(values.get("extractor", name))
-        if extractor in EXTRACTORS:
-            yield from wrong(EXTRACTORS[extractor].Config, own, f"features.{name}")
+        yield from wrong(EXTRACTORS, str(values.get("extractor", name)), own, f"features.{name}")
     told = set()
     for name, values in params.networks.items():
         own = {key: value for key, value in values.items() if key not in ("network", "train")}
-        network = str(values.get("network", name))
-        if network in NETWORKS:
-            faults = list(wrong(NETWORKS[network].Settings, own, f"networks.{name}"))
-            told |= {name} if faults else set()
-            yield from faults
+        faults = list(wrong(NETWORKS, str(values.get("network", name)), own, f"networks.{name}"))
+        told |= {name} if faults else set()
+        yield from faults
     for name, given in params.every_model.items():
         model = params.model(name)
         place = f"{'joint' if name in params.joint else 'models'}.{name}"
-        if model.network in NETWORKS and given.network not in told:
-            yield from wrong(NETWORKS[model.network].Settings, model.settings, f"{place}.settings")
-        yield from wrong(TrainConfig, params.train.model_dump() | model.train, f"{place}.train")
+        if given.network not in told:
+            yield from wrong(NETWORKS, model.network, model.settings, f"{place}.settings")
         head = dict(model.head)
-        kind = str(head.pop("kind", LINEAR))
-        if kind in HEADS:
-            yield from wrong(HEADS[kind].Settings, head, f"{place}.head")
+        yield from wrong(HEADS, str(head.pop("kind", LINEAR)), head, f"{place}.head")
+        try:
+            settings(TrainConfig, params.train.model_dump() | model.train, f"{place}.train")
+        except AsdError as error:
+            yield from str(error).splitlines()
     scorers: dict[str, Any] = {f"systems.{name}": one for name, one in params.systems.items()}
     chosen = {f"select.scorers.{name}": one for name, one in params.select.scorers.items()}
     for place, scorer in (scorers | chosen).items():
-        if scorer.scorer in SCORERS:
-            yield from wrong(SCORERS[scorer.scorer].Config, scorer.settings, f"{place}.settings")
+        yield from wrong(SCORERS, scorer.scorer, scorer.settings, f"{place}.settings")

@@ -1,0 +1,5 @@
+"""``python -m asd`` is ``asd``."""
+
+from asd.cli import main
+
+main()

@@ -1,0 +1,205 @@
+"""Components of another package, installed beside this one, through the whole pipeline."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ORIGIN = "loudness-plugin"
+
+CODE = '''
+"""Loudness: a feature, a network, a scorer and a criterion that asd does not have."""
+
+from collections import namedtuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from asd.config import Settings
+from asd.features.base import Extractor
+from asd.scoring.base import Scorer
+
+
+class LoudnessConfig(Settings):
+    hop: int = 500
+
+
+class Loudness(Extractor):
+    """The level of each moment: (1, T)."""
+
+    name, version, Config = "loudness", 1, LoudnessConfig
+
+    @property
+    def row_shape(self):
+        return (1, self.signal.length // self.config.hop)
+
+    def __call__(self, waves):
+        moments = waves[:, : self.row_shape[1] * self.config.hop].astype(np.float64)
+        moments = moments.reshape(len(waves), 1, -1, self.config.hop)
+        return (20 * np.log10(moments.std(axis=3) + 1)).astype(np.float16)
+
+
+class FarSettings(Settings):
+    power: float = 1.0
+
+
+class Model:
+    def __init__(self, values, power):
+        self.values, self.power = values, power
+
+    def score(self, outputs):
+        means = outputs["embedding"].astype(float).mean(axis=1)
+        return np.abs(means - self.values.mean()) ** self.power
+
+    def training_scores(self):
+        return np.abs(self.values - self.values.mean()) ** self.power
+
+
+class Far(Scorer):
+    """How far the mean of an embedding is from that of all training clips."""
+
+    Config, needs = FarSettings, {"embedding": (2,)}
+
+    def __init__(self, config):
+        self.config = config
+
+    def fit_section(self, training):
+        return Model(training.arrays["embedding"].astype(float).mean(axis=1), self.config.power)
+'''
+
+PARAMS = """
+dataset: {name: folder, raw: sounds, machines: [pump]}
+index: {seconds: 0.5, sample_rate: 8000}
+features:
+  loudness: {extractor: loudness, hop: 400}
+networks:
+  pooled: {network: pooled, poolings: {mean: {pooling: mean}, spread: {pooling: deviation}}}
+models:
+  loud: {features: [loudness], network: pooled}
+systems:
+  far: {model: loud, embedding: mean, scorer: far, settings: {power: 2}}
+  dotted: {model: loud, embedding: mean, scorer: "loudness_plugin:Far"}
+  own: {model: loud, embedding: mean, scorer: neighbours}
+evaluate: {bootstrap: 20}
+"""
+
+
+def build_wheel(folder: Path, version: str) -> Path:
+    """Write a wheel of the plugin, as any build tool would."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"loudness_plugin-{version}-py3-none-any.whl"
+    info = f"loudness_plugin-{version}.dist-info"
+    entry_points = (
+        "[asd.extractors]\nloudness = loudness_plugin:Loudness\n"
+        "[asd.scorers]\nfar = loudness_plugin:Far\n"
+    )
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("loudness_plugin.py", CODE)
+        wheel.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {ORIGIN}\nVersion: {version}\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        wheel.writestr(f"{info}/entry_points.txt", entry_points)
+        wheel.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def install(wheel: Path, site: Path) -> None:
+    shutil.rmtree(site, ignore_errors=True)  # pip leaves the version before beside it
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
+    command += ["--disable-pip-version-check", "--target", str(site), str(wheel)]
+    subprocess.run(command, check=True)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    root = tmp_path_factory.mktemp("plugin")
+    random = np.random.default_rng(0)
+    for split, label, count, level in (
+        ("train", "normal", 12, 0.05),
+        ("test", "normal", 5, 0.05),
+        ("test", "anomaly", 5, 0.2),
+    ):
+        folder = root / "sounds" / "pump" / split / ("" if split == "train" else label)
+        folder.mkdir(parents=True)
+        for number in range(count):
+            sound = random.normal(size=4000) * level * random.uniform(0.9, 1.1)
+            soundfile.write(folder / f"{label}_{number:02}.wav", sound, 8000)
+    (root / "pipeline").mkdir()
+    (root / "pipeline" / "params.yaml").write_text(PARAMS)
+    install(build_wheel(root / "wheels", "1.0"), root / "site")
+    return root
+
+
+def asd(root, *words, code=0):
+    environment = os.environ | {"PYTHONPATH": str(root / "site"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "asd", *words]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else done.stdout
+
+
+STAGES = ("index", "extract", "train", "embed", "score", "evaluate")
+
+
+@pytest.mark.slow
+def test_a_plugin_goes_through_the_pipeline_and_a_new_version_computes_anew(workspace):
+    assert "nothing is wrong" in asd(workspace, "check")
+    for stage in STAGES:
+        asd(workspace, stage)
+    for system in ("far", "dotted"):
+        with (workspace / f"data/scores/{system}/pump.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        scores = {"anomaly": [], "normal": []}
+        for row in rows:
+            scores[row["name"].partition("_")[0]].append(float(row["score"]))
+        assert min(scores["anomaly"]) > max(scores["normal"])
+    sound = "sounds/pump/test/anomaly/anomaly_00.wav"
+    found = json.loads(
+        asd(workspace, "predict", "--machine", "pump", "--system", "far", "--json", sound)
+    )
+    assert found[0]["anomalous"] is True
+    asd(workspace, "explain", "--machine", "pump", "--system", "own", sound, "--out", "why.png")
+    assert (workspace / "why.png").stat().st_size > 10_000
+
+    before = {
+        state["stage"]: state["state"] for state in json.loads(asd(workspace, "status", "--json"))
+    }
+    assert before["extract"] == before["score"] == "current"
+    install(build_wheel(workspace / "wheels", "1.1"), workspace / "site")
+    states = json.loads(asd(workspace, "status", "--json"))
+    told = {one["stage"]: " ".join(one["reasons"]) for one in states if one["state"] != "current"}
+    assert "1.1" in told["extract"], told
+    assert "12" in asd(workspace, "extract")  # clips that are computed
+    for stage in STAGES[2:]:
+        asd(workspace, stage)
+    states = json.loads(asd(workspace, "status", "--json"))
+    assert {one["stage"] for one in states if one["state"] != "current"} <= {"report"}
+
+
+def test_what_is_not_installed_is_said(workspace):
+    params = workspace / "pipeline" / "params.yaml"
+    text = params.read_text()
+    try:
+        params.write_text(
+            text.replace("scorer: far", "scorer: farr").replace(
+                "loudness_plugin:Far", "no_such_module:Far"
+            )
+        )
+        told = asd(workspace, "check", code=2)
+    finally:
+        params.write_text(text)
+    assert "unknown scorer 'farr' (did you mean 'far'?)" in told
+    assert "no_such_module" in told
