@@ -65,8 +65,8 @@ def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
             verb to run first.
         JobError: a file is damaged, or the report cannot be written.
     """
+    from asd.report.charts import draw_pictures
     from asd.report.page import document
-    from asd.report.pictures import draw_pictures
     from asd.report.tables import results_csv, results_markdown
     from asd.stages.material import gather
 
