@@ -25,56 +25,45 @@ from asd.report.results import Figure, Key, Line
 from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection
 from asd.report.tables import percent, short
 
-LIGHT = {
-    "page": "#fbfbf9",
-    "card": "#ffffff",
-    "ink": "#1b2024",
-    "quiet": "#565e66",
-    "hair": "#dedfda",
-    "edge": "#82898f",
-    "accent": "#0b5f66",
-    "wash": "#eef4f3",
-    "normal": "#2f6ca8",
-    "anomaly": "#bd4518",
-    "s0": "#1c4f82",
-    "s1": "#b8471f",
-    "s2": "#2c7a4b",
-    "s3": "#7d4ba3",
-    "s4": "#8f6500",
-    "s5": "#00768a",
-    "s6": "#ad3568",
-    "s7": "#5b6067",
+# Light and dark.
+_COLOURS = {
+    "page": ("#fbfbf9", "#14181b"),
+    "card": ("#ffffff", "#1b2024"),
+    "ink": ("#1b2024", "#e7e8e4"),
+    "quiet": ("#565e66", "#a6aeb5"),
+    "hair": ("#dedfda", "#31383e"),
+    "edge": ("#82898f", "#7c858d"),
+    "accent": ("#0b5f66", "#6fc3c6"),
+    "wash": ("#eef4f3", "#1d2a2c"),
+    "normal": ("#2f6ca8", "#79b1ea"),
+    "anomaly": ("#bd4518", "#f28e52"),
+    "s0": ("#1c4f82", "#7fb2e8"),
+    "s1": ("#b8471f", "#f09468"),
+    "s2": ("#2c7a4b", "#6fc48d"),
+    "s3": ("#7d4ba3", "#c39be6"),
+    "s4": ("#8f6500", "#d9ad4a"),
+    "s5": ("#00768a", "#55c3d4"),
+    "s6": ("#ad3568", "#ee8bb5"),
+    "s7": ("#5b6067", "#aeb5bb"),
 }
-DARK = {
-    "page": "#14181b",
-    "card": "#1b2024",
-    "ink": "#e7e8e4",
-    "quiet": "#a6aeb5",
-    "hair": "#31383e",
-    "edge": "#7c858d",
-    "accent": "#6fc3c6",
-    "wash": "#1d2a2c",
-    "normal": "#79b1ea",
-    "anomaly": "#f28e52",
-    "s0": "#7fb2e8",
-    "s1": "#f09468",
-    "s2": "#6fc48d",
-    "s3": "#c39be6",
-    "s4": "#d9ad4a",
-    "s5": "#55c3d4",
-    "s6": "#ee8bb5",
-    "s7": "#aeb5bb",
-}
+LIGHT = {name: light for name, (light, _) in _COLOURS.items()}
+DARK = {name: dark for name, (_, dark) in _COLOURS.items()}
 # Lines differ by their dashes as well as by colour.
 DASHES = ((), (7, 3), (2, 2.5), (9, 3, 2, 3), (4, 2), (12, 3), (1, 3), (6, 2, 1, 2, 1, 2))
 
 _TOKENS = {value: f"var(--{name})" for name, value in LIGHT.items()}
+_OF_A_FILE = ("metadata", "style", "clipPath")
 _COLOUR, _LONG = re.compile("#[0-9a-f]{6}"), re.compile(r"-?\d+\.\d\d+")
 
 WIDTH = 320  # of every chart, in units that are pixels on a phone: texts keep a readable size
 BINS = 28
 _SKEWED = 10.0  # highest score to median, from which on a linear axis has one crowded end
 _PANEL, _GAP = 84, 22  # height of one domain's histogram, and the room above it
+_BARS = {  # token, direction and legend of the bars of a label
+    NORMAL: ("normal", 1, "normal, upward"),
+    ANOMALY: ("anomaly", -1, "anomalous, downward"),
+    "": ("edge", 1, "unlabelled"),
+}
 _ROW = 26  # height of one system's row
 _TITLE = 22  # height of a title in a PNG file
 _ACROSS = 4  # training curves side by side in a PNG file
@@ -186,8 +175,8 @@ def _draw(chart: Chart, figure: Any) -> None:
     ax.patch.set_visible(False)
     chart.draw(ax)
     if chart.legend:
-        handles = {artist.get_label(): artist for artist in ax.get_children()}
-        marks = [handles[words] for words in chart.legend]
+        # By their order: names that are cut may look the same.
+        marks = [artist for artist in ax.get_children() if artist.get_label() in chart.legend]
         figure.legend(marks, chart.legend, loc="lower left", ncols=chart.columns)
 
 
@@ -203,15 +192,13 @@ def _tidy(part: ET.Element, names: dict[str, str], prefix: str) -> ET.Element:
         tidy = _tidy(child, names, prefix)
         if tidy.tag == "g" and not tidy.attrib:
             made.extend(tidy)
-        elif tidy.tag not in ("metadata", "style", "clipPath") and (
-            len(tidy) or tidy.tag != "defs"
-        ):
+        elif tidy.tag not in _OF_A_FILE and (len(tidy) or tidy.tag != "defs"):
             made.append(tidy)
     styles = {child.attrib.get("style", "") for child in made}
     if len(styles) == 1 and all(child.tag == "use" for child in made):
         made.attrib["style"] = styles.pop()
         for child in made:
-            del child.attrib["style"]
+            child.attrib.pop("style", None)
     return made
 
 
@@ -227,7 +214,7 @@ def _attributes(part: ET.Element, names: dict[str, str], prefix: str) -> dict[st
         if key == "style":
             # Family and size of the letters are those of the page.
             value = re.sub(r"font-(family|size): [^;]*; ", "", value)
-            value = _COLOUR.sub(lambda colour: _TOKENS[colour[0]], value)
+            value = _COLOUR.sub(lambda colour: _TOKENS.get(colour[0], "currentColor"), value)
         if key == "href" or (key == "id" and part.tag.endswith("path")):
             value = names.setdefault(value.removeprefix("#"), f"{prefix}-{len(names)}")
             value = f"#{value}" if key == "href" else value
@@ -312,7 +299,7 @@ def roc_chart(
         order: every system, which fixes the line of each.
         areas: the AUC of each system, NaN where it is not known.
     """
-    words = {name: f"{name} (AUC {percent(areas[name])})" for name in curves}
+    words = {name: f"{_cut(name, 30)} (AUC {percent(areas[name])})" for name in curves}
 
     def draw(ax: Any) -> None:
         ax.plot([0, 1], [0, 1], color=LIGHT["edge"], linewidth=1)
@@ -371,44 +358,34 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
     several lengths, those of the shortest and of the longest. Bars that overlap would mix their
     colours, so anomalies go downward.
     """
-    groups, bins = section.groups, bins_of(section)
-    kinds = [
-        (label, token, sign, words)
-        for label, token, sign, words in (
-            (NORMAL, "normal", 1, "normal, upward"),
-            (ANOMALY, "anomaly", -1, "anomalous, downward"),
-            ("", "edge", 1, "unlabelled"),
-        )
-        if (section.labels == label).any()
-    ]
-    both = any(label == ANOMALY for label, *_ in kinds)
+    bins = bins_of(section)
+    labels = [label for label in _BARS if (section.labels == label).any()]
     counts = {
-        (group, label): np.histogram(
-            section.scores[(section.domains == group) & (section.labels == label)], bins.edges
-        )[0]
-        for group in groups
-        for label, *_ in kinds
+        group: {
+            label: np.histogram(
+                section.scores[(section.domains == group) & (section.labels == label)], bins.edges
+            )[0]
+            for label in labels
+        }
+        for group in section.groups
     }
-    most = max(int(count.max()) for count in counts.values())
-    unit = _PANEL / (2 if both else 1)  # height of the highest bar
+    most = max(int(count.max()) for of_group in counts.values() for count in of_group.values())
+    heights = (1, 0, -1) if ANOMALY in labels else (1, 0)
+    unit = _PANEL / (len(heights) - 1)  # height of the highest bar
 
     def draw(ax: Any) -> None:
-        rows = {group: -number * (_PANEL + _GAP) / unit for number, group in enumerate(groups)}
+        bases = [-number * (_PANEL + _GAP) / unit for number in range(len(counts))]
         ax.set_xscale("log" if bins.logarithmic else "linear")
         ax.set_xlim(bins.edges[0], bins.edges[-1])
-        ax.set_ylim(min(rows.values()) - both, 1 + _GAP / unit)
+        ax.set_ylim(bases[-1] + heights[-1], 1 + _GAP / unit)
         ax.set_xlabel(f"anomaly score{' (log scale)' if bins.logarithmic else ''}")
         ax.grid(axis="x")
         _score_ticks(ax, bins)
-        heights = (1, 0, -1) if both else (1, 0)
-        at = [(base + height, abs(height) * most) for base in rows.values() for height in heights]
-        ax.set_yticks([place for place, _ in at], [str(count) for _, count in at])
-        for group, base in rows.items():
-            for label, token, sign, words in kinds:
-                bars = base + sign * counts[group, label] / max(most, 1)
-                paint = {"color": LIGHT[token], "label": words, "clip_on": False}
-                ax.stairs(bars, bins.edges, baseline=base, fill=True, linewidth=0, **paint)
-            ax.axhline(base, color=LIGHT["edge"], linewidth=1)
+        at = [(base + height, str(abs(height) * most)) for base in bases for height in heights]
+        ax.set_yticks(*zip(*at, strict=True))
+        for base, (group, of_group) in zip(bases, counts.items(), strict=True):
+            shares = {label: count / max(most, 1) for label, count in of_group.items()}
+            _draw_bars(ax, bins, base, shares)
             ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 0.5}
             here = {"transform": ax.get_yaxis_transform(), "weight": "bold", "bbox": ground}
             ax.text(1, base + 1 + 5 / unit, group or "all clips", ha="right", **here)
@@ -416,8 +393,19 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
 
     where = f"{section.machine} section {section.section}"
     label = f"Scores of system {system}, {where}. {' '.join(section.said_rates())}"
-    height = len(groups) * (_PANEL + _GAP) + 60
-    return Chart(f"{system}: {where}", label, height, draw, [one[-1] for one in kinds], top=20)
+    height = len(counts) * (_PANEL + _GAP) + 60
+    legend = [_BARS[label][-1] for label in labels]
+    return Chart(f"{system}: {where}", label, height, draw, legend, top=20)
+
+
+def _draw_bars(ax: Any, bins: Bins, base: float, shares: Mapping[str, NDArray[np.float64]]) -> None:
+    """Draw one domain's bars, 1 high at most, from a base on; 0 is that of the first domain."""
+    for label, share in shares.items():
+        token, sign, words = _BARS[label]
+        paint = {"color": LIGHT[token], "clip_on": False, "label": "" if base else words}
+        bars = base + sign * share
+        ax.stairs(bars, bins.edges, baseline=base, fill=True, linewidth=0, **paint)
+    ax.axhline(base, color=LIGHT["edge"], linewidth=1)
 
 
 def _score_ticks(ax: Any, bins: Bins) -> None:
@@ -433,18 +421,16 @@ def _score_ticks(ax: Any, bins: Bins) -> None:
 def _mark_cuts(ax: Any, section: ScoredSection, bins: Bins) -> None:
     """Draw the thresholds through all rows, with words above the first."""
     for cut in section.cuts.values():
-        ax.axvline(cut, color=LIGHT["ink"], linewidth=1.5, clip_on=False)
-    for number, (fewest, cut) in enumerate(section.cuts.items()):
-        if number:
-            continue
+        ax.axvline(cut, color=LIGHT["ink"], linewidth=1.5)
+    for fewest, cut in list(section.cuts.items())[:1]:
         words = f"threshold {short(cut)}"
         for most, last in list(section.cuts.items())[1:]:
             clips = f"{fewest} clip{'s' if fewest > 1 else ''}"
             words += f" ({clips}) to {short(last)} ({most} clips)"
         end = np.interp(cut, bins.edges, np.linspace(0, 1, BINS + 1)) > 0.5
         place = {"xytext": (4 if end else -4, 5), "textcoords": "offset points"}
-        over = (cut, 1), ax.get_xaxis_transform()
-        ax.annotate(words, over[0], xycoords=over[1], ha="right" if end else "left", **place)
+        over = ax.get_xaxis_transform()
+        ax.annotate(words, (cut, 1), xycoords=over, ha="right" if end else "left", **place)
 
 
 def line_chart(machine: str, column: str, lines: Mapping[str, Line], order: Sequence[str]) -> Chart:
@@ -461,7 +447,7 @@ def line_chart(machine: str, column: str, lines: Mapping[str, Line], order: Sequ
     def draw(ax: Any) -> None:
         for name, (xs, ys) in lines.items():
             finite = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)]
-            style = _line(order.index(name)) | {"label": name, "clip_on": False}
+            style = _line(order.index(name)) | {"label": _cut(name, 42), "clip_on": False}
             marker = "o" if len(finite) == 1 else ""
             ax.plot(*zip(*finite, strict=True), marker=marker, markersize=6, **style)
         ax.margins(x=0, y=0.05)
@@ -471,7 +457,7 @@ def line_chart(machine: str, column: str, lines: Mapping[str, Line], order: Sequ
         _scale(ax.yaxis, about=4)
 
     label = f"{machine}: {words} by epoch, for the models {', '.join(lines)}"
-    return Chart(words.capitalize(), label, 210, draw, tuple(lines), left=56)
+    return Chart(words.capitalize(), label, 210, draw, [_cut(name, 42) for name in lines], left=56)
 
 
 def map_chart(key: Key, model: str, placed: Map) -> Chart:
@@ -487,10 +473,9 @@ def map_chart(key: Key, model: str, placed: Map) -> Chart:
         (NORMAL, True, "normal", "o", "normal"),
         (ANOMALY, False, "anomaly", "x", "anomalous"),
         (ANOMALY, True, "anomaly", "+", "anomalous"),
-        ("", False, "edge", "o", "unlabelled"),
-        ("", True, "edge", "o", "unlabelled"),
+        ("", None, "edge", "o", "unlabelled"),
     ):
-        rows = (placed.labels == label) & (target == away)
+        rows = (placed.labels == label) & ((target == away) | (away is None))
         said = f"{words}, {'target' if away else 'source'}" if target.any() and label else words
         if rows.any():
             hollow = away and label == NORMAL
@@ -509,9 +494,8 @@ def map_chart(key: Key, model: str, placed: Map) -> Chart:
         f" {int((placed.labels == NORMAL).sum())} normal clips,"
         f" {int((placed.labels == ANOMALY).sum())} anomalous"
     )
-    legend = list(dict.fromkeys(said for said, *_ in marks))
     title = f"{model}: section {key[1]}"
-    return Chart(title, label, 250, draw, legend, left=12, bottom=12)
+    return Chart(title, label, 250, draw, [said for said, *_ in marks], left=12, bottom=12)
 
 
 def _cut(name: str, length: int) -> str:

@@ -57,7 +57,7 @@ class Panel(NamedTuple):
 class SectionView(NamedTuple):
     """What is shown of one section: figures, those that are folded away, and clips.
 
-    A clip comes with the picture of its sound, if it has one.
+    A clip comes with the picture of its sound, if it has one. Without labels there is no ROC.
     """
 
     name: str
@@ -176,7 +176,7 @@ def _title(rules: str, name: str) -> str:
 
 
 def sections(material: Material, machine: str) -> Iterator[SectionView]:
-    """Yield what is shown of each section of a machine; that of the shown system comes first."""
+    """Yield what is shown of each section of a machine; the shown system is not folded away."""
     shown = material.shown_system(machine)
     facts = material.systems.get(shown)
     for section in material.sections(machine):

@@ -82,8 +82,8 @@ def texts(root: ET.Element) -> list[str]:
 
 def bars(chart: Chart, words: str) -> list[Any]:
     """Rising or falling bars of one label, one array a domain."""
-    steps = [patch.get_data() for patch in drawn(chart).patches if patch.get_label() == words]
-    return [(values - base) for values, _, base in steps]
+    patches = drawn(chart).patches[chart.legend.index(words) :: len(chart.legend)]
+    return [values - base for values, _, base in (patch.get_data() for patch in patches)]
 
 
 def test_every_clip_is_in_the_histogram(section: ScoredSection) -> None:
@@ -196,6 +196,15 @@ def test_lines_leave_out_what_is_not_finite() -> None:
     assert second.get_marker() == "o"
     root = parsed(chart)
     assert {"epoch", "active triplets", "a", "b"} <= set(texts(root))
+
+
+def test_long_names_are_cut_and_keep_their_lines() -> None:
+    names = [40 * "x" + end for end in "ab"]
+    curve, areas = Curve((0, 1), (0, 1)), dict.fromkeys(names, 0.5)
+    chart = roc_chart(("fan", "00"), dict.fromkeys(names, curve), names, areas)
+    assert chart.legend == (f"{29 * 'x'}… (AUC 50.00)",) * 2
+    strokes = [part.attrib["style"] for part in parsed(chart).iter("path")][-2:]
+    assert ["var(--s0)" in strokes[0], "var(--s1)" in strokes[1]] == [True, True]
 
 
 def test_names_are_texts_as_they_are() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from asd.report.charts import DARK, LIGHT
 from asd.report.material import Material
 from asd.report.page import document
 from asd.report.results import Figure, Results
@@ -102,6 +103,15 @@ def test_it_can_be_used_without_seeing_it(page: Page) -> None:
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_one_page_suits_light_and_dark(material: Material, page: Page) -> None:
+    (style,) = re.findall(r"<style>(.*?)</style>", document(material), re.DOTALL)
+    light, dark = style.index(f"--ink:{LIGHT['ink']};"), style.index(f"--ink:{DARK['ink']};")
+    assert light < style.index("@media (prefers-color-scheme:dark)") < dark
+    # Outside of the style sheet there is no colour, so that none suits one of them alone.
+    assert not [tag for tag, attributes in page.tags if "#" in (attributes.get("style") or "")]
+    assert len(page.all("svg")) == 3 + 2 * (2 * (1 + 3 + 2) + 2)
 
 
 def test_names_are_escaped(material: Material) -> None:
