@@ -103,6 +103,22 @@ def test_every_clip_is_in_the_histogram(section: ScoredSection) -> None:
     assert "unlabelled" not in chart.legend
 
 
+def test_what_a_histogram_shows_is_said_in_words(
+    section: ScoredSection, unlabelled: ScoredSection
+) -> None:
+    words = [
+        f"{domain.capitalize()} domain: {section.rate('normal', domain)} false alarms,"
+        f" {section.rate('anomaly', domain)} anomalies found."
+        for domain in ("source", "target")
+    ]
+    assert section.said_rates() == words
+    label = f"Scores of system 1, fan section 00. {' '.join(words)}"
+    assert score_chart("1", section).label == label
+    called = unlabelled.rate("", "source")
+    assert unlabelled.said_rates()[0] == f"Source domain: {called} called anomalous."
+    assert replace(section, decisions=None).said_rates() == []
+
+
 def test_normal_clips_are_above_the_line_and_anomalies_below(section: ScoredSection) -> None:
     chart = score_chart("1", replace(section, domains=np.full(40, "")))
     (normal,), (anomalous,) = bars(chart, "normal, upward"), bars(chart, "anomalous, downward")
