@@ -26,12 +26,12 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ValidationError
 
-from asd import __version__
 from asd.atomic import remove, replacing
 from asd.config import Settings
 from asd.digest import canonical_json, sha256_file, sha256_json
 from asd.errors import AsdError, JobError, UsageError
 from asd.progress import note
+from asd.version import __version__
 
 RECORD = "record.json"
 """The name of the record of an artifact that is a folder of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,12 +127,12 @@ class Params(Settings):
         )
 
 
-def load_params(path: Path) -> Params:
-    """Read and check a params file.
+def load_params(path: Path, resolve: bool = True) -> Params:
+    """Read and check a params file; ``resolve`` also what names of its sections refer to.
 
     Raises:
-        UsageError: the file is missing, is no YAML, has an unknown key or an impossible value, or
-            names a model or feature that is not defined.
+        UsageError: the file is missing, is no YAML, has unknown keys or impossible values, or names
+            models, features or systems that are not defined; a line for each.
 
     Example:
         >>> params = load_params(Path("pipeline/params.yaml"))
@@ -140,60 +140,73 @@ def load_params(path: Path) -> Params:
         (('pump',), ('logmel', 'wave'))
     """
     try:
-        values = read_yaml(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
+    return parse_params(content, str(path), resolve)
+
+
+def parse_params(content: bytes, where: str, resolve: bool = True) -> Params:
+    """Check the text of a params file; ``where`` it is from is named in errors.
+
+    Raises:
+        UsageError: as of :func:`load_params`.
+    """
+    try:
+        values = read_yaml(content)
     except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{where}: {error}") from None
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: no parameters in it; run 'asd init demo' to write them")
-    params: Params = settings(Params, values, str(path))
-    _check_names(params, path)
+        raise UsageError(f"{where}: no parameters in it; run 'asd init demo' to write them")
+    params: Params = settings(Params, values, where)
+    faults = [f"{where}: {one}" for one in unresolved(params)] if resolve else []
+    if faults:
+        raise UsageError("\n".join(faults))
     return params
 
 
-def _check_names(params: Params, path: Path) -> None:
+def unresolved(params: Params) -> Iterator[str]:
+    """Yield each name that should be one of another section and is not, and each that is twice."""
     for name in params.joint:
         if name in params.models:
-            raise UsageError(f"{path}: joint.{name}: 'models' has one of this name; rename it")
+            yield f"joint.{name}: 'models' has one of this name; rename it"
     for name, model in params.models.items():
         if model.classes != CLASS_PARTS:
-            raise UsageError(f"{path}: models.{name}.classes: only a model of 'joint' chooses them")
+            yield f"models.{name}.classes: only a model of 'joint' chooses them"
+    for name, fusion in params.fusions.items():
+        if name in params.systems:
+            yield f"fusions.{name}: systems has one of this name; rename one"
+        if not fusion.members and not params.select.candidates() and not fusion.machines:
+            yield (
+                f"fusions.{name}: no members, and the section select has no models and scorers to"
+                " choose them from"
+            )
+    known: dict[str, Collection[str]] = {
+        "feature": params.features,
+        "model": params.every_model,
+        "system": params.every_system,
+        "member": params.systems,
+    }
+    for where, kind, name in _references(params):
+        if name not in known[kind]:
+            yield f"{where}: {unknown_name(kind, name, known[kind])}"
+
+
+def _references(params: Params) -> Iterator[tuple[str, str, str]]:
+    """Yield each place that names something of another section: the place, its kind, the name."""
     for name, model in params.every_model.items():
         section = "joint" if name in params.joint else "models"
         for feature in model.features:
-            if feature not in params.features:
-                error = unknown_name("feature", feature, params.features)
-                raise UsageError(f"{path}: {section}.{name}.features: {error}")
-    for where, named in _models_named(params):
-        if named not in params.every_model:
-            error = unknown_name("model", named, params.every_model)
-            raise UsageError(f"{path}: {where}: {error}")
-    for row in params.ladder:
-        if row.system not in params.every_system:
-            error = unknown_name("system", row.system, params.every_system)
-            raise UsageError(f"{path}: ladder: {error}")
-    for name, fusion in params.fusions.items():
-        if name in params.systems:
-            raise UsageError(f"{path}: fusions.{name}: systems has one of this name; rename one")
-        for member in fusion.members:
-            if member not in params.systems:
-                error = unknown_name("system", member, params.systems)
-                raise UsageError(f"{path}: fusions.{name}.members: {error}")
-        if not fusion.members and not params.select.candidates() and not fusion.machines:
-            raise UsageError(
-                f"{path}: fusions.{name}: no members, and the section select has no models and"
-                " scorers to choose them from"
-            )
-
-
-def _models_named(params: Params) -> Iterator[tuple[str, str]]:
-    """Yield each place that names a model, with the name."""
+            yield f"{section}.{name}.features", "feature", feature
     for name, system in params.systems.items():
-        yield f"systems.{name}.model", system.model
+        yield f"systems.{name}.model", "model", system.model
     for name in params.select.models:
-        yield "select.models", name
+        yield "select.models", "model", name
     for name, fusion in params.fusions.items():
+        for member in fusion.members:
+            yield f"fusions.{name}.members", "member", member
         for machine, members in fusion.machines.items():
-            for member in members:
-                yield f"fusions.{name}.machines.{machine}", member.model
+            for one in members:
+                yield f"fusions.{name}.machines.{machine}", "model", one.model
+    for row in params.ladder:
+        yield "ladder", "system", row.system

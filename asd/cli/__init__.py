@@ -10,9 +10,9 @@ from importlib import import_module
 
 import click
 
-from asd import __version__
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
+from asd.version import __version__
 
 # verb -> (module, one line for the list of commands), in the order of the work.
 VERBS: dict[str, tuple[str, str]] = {
@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("asd.cli.predict", "Score any recordings with a trained system."),
     "explain": ("asd.cli.explain", "Draw which parts of a recording make its score."),
     "enroll": ("asd.cli.enroll", "Add normal recordings to the banks, without training."),
+    "check": ("asd.cli.check", "Check every name and setting in the params."),
     "status": ("asd.cli.status", "Say what is there, out of date or missing, and why."),
     "store": ("asd.cli.store", "List the feature store, or say what is in one feature of it."),
     "verify": ("asd.cli.verify", "Check that everything stored is what was written."),

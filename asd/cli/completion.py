@@ -11,7 +11,6 @@ from click.shell_completion import CompletionItem
 from asd.workspace import PARAMS, find_root
 
 _SHELLS = ("bash", "zsh", "fish")
-_PROFILES = Path("pipeline") / "profiles"
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -51,9 +50,10 @@ def names(section: str) -> Complete:
 
 
 def profiles(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete the names of the profiles here."""
-    found = sorted(path.stem for path in _PROFILES.glob("*.yaml") if path.stem != "common")
-    return [CompletionItem(name) for name in found if name.startswith(typed)]
+    """Complete the names of the profiles."""
+    from asd.stages.init import profiles as known
+
+    return [CompletionItem(name) for name in known() if name.startswith(typed)]
 
 
 def _section(section: str) -> list[str]:

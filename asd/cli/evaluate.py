@@ -1,9 +1,8 @@
-"""asd evaluate: the official numbers of score files, in a project or of any folder of results."""
+"""asd evaluate: the official numbers of score files, in a workspace or of any folder of results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,33 +13,13 @@ from asd.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from asd.metrics.bootstrap import Comparison
-    from asd.metrics.rules import Rules, System
     from asd.metrics.summary import Assessment
-    from asd.metrics.truth import Key, Truth
+    from asd.stages.evaluate import Figures
     from asd.workspace import Workspace
 
 SHOWN = 10  # undefined values and unlabelled sections that are shown before the rest is counted
-RESAMPLES, SEED = 1000, 0  # outside of any project
 
 _folder = click.Path(path_type=Path)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be evaluated, and how.
-
-    ``workspace`` is None where score files that others made are read from ``scores``, and
-    ``output`` where nothing is to be written.
-    """
-
-    workspace: Workspace | None
-    scores: Path
-    truth: dict[Key, Truth]
-    systems: tuple[str, ...]
-    rules: Rules
-    resamples: int
-    seed: int
-    output: Path | None
 
 
 @click.command()
@@ -53,7 +32,17 @@ class Request:
 @click.option("--seed", type=click.IntRange(0), help="Seed of the bootstrap.")
 @click.option("--output", type=_folder, help="Folder to write the figures to.")
 @json_option
-def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> None:
+def command(
+    scores: Path | None,
+    ground_truth: Path | None,
+    rules: str | None,
+    systems: tuple[str, ...],
+    compare: tuple[str, str] | None,
+    bootstrap: int | None,
+    seed: int | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Compute the official score of every system, with 95 % bootstrap intervals.
 
     In a project: of data/scores against data/index, into data/reports. With --system, --scores or
@@ -68,110 +57,29 @@ def command(compare: tuple[str, str] | None, as_json: bool, **options: Any) -> N
       asd evaluate --compare 1 2
       asd evaluate --scores teams --ground-truth evaluator --rules 2022
     """
-    outside = any(options[key] for key in ("scores", "ground_truth", "rules", "systems", "output"))
-    if not outside and options["bootstrap"] is None and options["seed"] is None:
-        _evaluate_workspace(compare, as_json)
-        return
-    request = _request(**options)
-    systems, assessments = _assess(request)
-    _tell(request, systems, assessments, compare, as_json)
-    if request.output is not None:
-        _write(request.output, _document(request, assessments), systems, assessments)
-        say(f"wrote {request.output}/metrics.json, roc and official", as_json)
+    from asd.stages.evaluate import Judging, figures_of, run, write_texts
 
-
-def _evaluate_workspace(compare: tuple[str, str] | None, as_json: bool) -> None:
-    """Run the stage, and show what it found."""
-    from asd.metrics.rules import RULES
-    from asd.stages.evaluate import run
-
-    workspace = _workspace()
-    params = workspace.params
-    figures = run(workspace)
-    request = Request(
-        workspace=workspace,
-        scores=workspace.score_record("", "").parent,
-        truth={},
-        systems=(),
-        rules=RULES[params.dataset.rules],
-        resamples=params.evaluate.bootstrap,
-        seed=params.evaluate.seed,
-        output=workspace.reports,
-    )
-    _tell(request, figures.systems, figures.assessments, compare, as_json)
-    say(f"wrote {workspace.reports}/metrics.json, roc and official", as_json)
-
-
-def _tell(
-    request: Request,
-    systems: Sequence[System],
-    assessments: Sequence[Assessment],
-    compare: tuple[str, str] | None,
-    as_json: bool,
-) -> None:
-    compared = _compared(systems, compare, request) if compare else None
+    workspace = None if scores and ground_truth else _workspace()
+    judging = Judging.of(workspace, rules, bootstrap, seed)
+    if workspace and not (scores or ground_truth or systems or output):
+        figures, output = run(workspace, judging), workspace.reports
+    else:
+        figures = figures_of(workspace, judging, scores, ground_truth, systems)
+        if output is not None:
+            write_texts(output, figures)
+    compared = _compared(figures, compare, scores) if compare else None
     if as_json:
         from asd.stages.evaluate import json_text
 
-        document = _document(request, assessments) | _comparison_document(compare, compared)
+        document = {**figures.document, **_comparison_document(compare, compared)}
         click.echo(json_text(document), nl=False)
-        return
-    # Figures that are written nowhere are what the command was called for.
-    tell = show if request.output is None else say
-    for line in _lines(assessments, compare, compared):
-        tell(line, as_json)
-
-
-def _assess(request: Request) -> tuple[list[System], list[Assessment]]:
-    from asd.metrics.results import read_systems
-    from asd.metrics.summary import assess
-
-    if not request.truth:
-        return [], []
-    if request.workspace is None:
-        systems = read_systems(request.scores, request.truth, request.systems)
     else:
-        from asd.stages.evaluate import read_systems as read_scored
-
-        systems = read_scored(request.workspace, request.systems, request.truth)
-    return systems, [
-        assess(system, request.rules, request.resamples, request.seed) for system in systems
-    ]
-
-
-def _request(
-    scores: Path | None,
-    ground_truth: Path | None,
-    rules: str | None,
-    systems: tuple[str, ...],
-    bootstrap: int | None,
-    seed: int | None,
-    output: Path | None,
-) -> Request:
-    """Return what the options ask for; a project gives what they leave open."""
-    from asd.metrics.rules import RULES
-    from asd.metrics.truth import read_truth
-
-    if scores and ground_truth:
-        year = RULES[rules or "2022"]
-        resamples = RESAMPLES if bootstrap is None else bootstrap
-        seed = SEED if seed is None else seed
-        truth = read_truth(ground_truth)
-        return Request(None, scores, truth, systems, year, resamples, seed, output)
-    from asd.stages.evaluate import scored_systems, truth_of
-
-    workspace = _workspace()
-    params = workspace.params
-    return Request(
-        workspace=None if scores else workspace,
-        scores=scores or workspace.score_record("", "").parent,
-        truth=read_truth(ground_truth) if ground_truth else truth_of(workspace),
-        systems=systems if scores else scored_systems(workspace, systems),
-        rules=RULES[rules or params.dataset.rules],
-        resamples=params.evaluate.bootstrap if bootstrap is None else bootstrap,
-        seed=params.evaluate.seed if seed is None else seed,
-        output=output,
-    )
+        # Figures that are written nowhere are what the command was called for.
+        tell = show if output is None else say
+        for line in _lines(figures.assessments, compare, compared):
+            tell(line, as_json)
+    if output is not None:
+        say(f"wrote {output}/metrics.json, roc and official", as_json)
 
 
 def _workspace() -> Workspace:
@@ -183,21 +91,19 @@ def _workspace() -> Workspace:
         raise UsageError(f"{error}, or give both --scores and --ground-truth") from None
 
 
-def _compared(systems: Sequence[System], names: tuple[str, str], request: Request) -> Comparison:
+def _compared(figures: Figures, names: tuple[str, str], scores: Path | None) -> Comparison:
     from asd.metrics.bootstrap import compare
+    from asd.metrics.rules import RULES
+    from asd.stages.evaluate import RESAMPLES
 
-    by_name = {system.name: system for system in systems}
+    by_name = {system.name: system for system in figures.systems}
     for name in names:
         if name not in by_name:
-            raise unknown_name(f"system of {request.scores}", name, by_name)
+            raise unknown_name(f"system of {scores or 'data/scores'}", name, by_name)
     first, second = (by_name[name].sections for name in names)
-    return compare(first, second, request.rules, request.resamples or RESAMPLES, request.seed)
-
-
-def _document(request: Request, assessments: Sequence[Assessment]) -> dict[str, Any]:
-    from asd.stages.evaluate import document_of
-
-    return document_of(request.rules.name, request.resamples, request.seed, assessments)
+    judging = figures.judging
+    resamples = judging.resamples or RESAMPLES
+    return compare(first, second, RULES[judging.rules], resamples, judging.seed)
 
 
 def _comparison_document(
@@ -258,20 +164,3 @@ def _once(lines: Iterator[str]) -> list[str]:
     distinct = list(dict.fromkeys(lines))
     hidden = len(distinct) - SHOWN
     return distinct[:SHOWN] + ([f"... and {hidden} more"] if hidden > 0 else [])
-
-
-def _write(
-    output: Path,
-    document: dict[str, Any],
-    systems: Sequence[System],
-    assessments: Sequence[Assessment],
-) -> None:
-    """Write metrics.json, roc/<system>.csv and official/<system>_result.csv."""
-    from asd.atomic import replacing
-    from asd.stages.evaluate import figure_texts
-
-    for name in ("roc", "official"):
-        (output / name).mkdir(parents=True, exist_ok=True)
-    for name, text in figure_texts(document, systems, assessments).items():
-        with replacing(output / name) as beside:
-            beside.write_text(text, encoding="utf-8", newline="")

@@ -53,7 +53,7 @@ def command(
     from asd.detection.picture import write_picture
     from asd.detection.recording import read_recording
 
-    detector = Detector.load(workspace.root, chosen, system)
+    detector = Detector(workspace, chosen, system)
     sound = read_recording(recording, detector.signal, detector.limits)
     found = explain(detector, workspace, sound, section)
     path = out or Path(f"{recording.name}.png")

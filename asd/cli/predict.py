@@ -93,7 +93,7 @@ def command(
 
     from asd.detection.detector import Detector
 
-    detector = Detector.load(workspace.root, chosen, system)
+    detector = Detector(workspace, chosen, system)
     style: Style = "csv" if as_csv else "table"
     if as_json:
         style = "lines" if watch else "json"

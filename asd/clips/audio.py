@@ -177,7 +177,7 @@ def read_windows(
         raise JobError(f"{path}: {reason}; run 'asd index' again") from None
     samples = found.samples
     if found.sample_rate != signal.sample_rate:
-        samples = _resample(samples, found.sample_rate, signal.sample_rate)
+        samples = resample(samples, found.sample_rate, signal.sample_rate)
     samples = to_int16(samples)
     return np.stack([fit(samples[start - found.begin :], signal.length) for start in starts])
 
@@ -246,7 +246,11 @@ def _check_samples(file: Any, channel: int) -> float:
     return peak
 
 
-def _resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """Return samples (L,) int16 or float, of full scale 1, at another rate, as float.
+
+    The result is of :func:`resampled_length`.
+    """
     import soxr
 
     if samples.dtype == np.int16:

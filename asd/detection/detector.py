@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asd.clips.audio import Limits
-from asd.detection.embedder import LEAST_BATCH, Ensemble, Outputs, load_ensemble, rows_of
-from asd.detection.enroll import current_detector
+from asd.detection.embedder import LEAST_BATCH, Outputs, load_ensemble, rows_of
+from asd.detection.enroll import Enrolled, Enrolment, choose_section, current_detector
 from asd.detection.recording import Recording, expand, recordings_of, window_starts
-from asd.errors import unknown_name
+from asd.errors import UsageError, unknown_name
 from asd.scoring.distances import Distance, Space
-from asd.scoring.scored import FittedDetector
 from asd.scoring.system import Member, Pooling
 from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
+
+if TYPE_CHECKING:
+    from asd.detection.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Prediction:
 
 
 class Detector:
-    """A system on one machine, loaded once and kept warm; build it with :meth:`load`.
+    """A system on one machine, loaded once and kept warm.
 
     The conventions are those of outlier detectors, with the sign of PyOD: **higher is more
     anomalous** everywhere, and :meth:`predict` gives **1 for anomalous and 0 for normal** (not -1
@@ -60,11 +62,12 @@ class Detector:
     threshold, so that 0 is the boundary.
 
     Waves are int16, or float with full scale 1, at the model's rate (``detector.signal``): an array
-    (n, L), or a list of waves of any lengths, or of paths of recordings, which are brought to that
-    rate. What is two clips long or longer is cut into consecutive clips and gets the highest score
-    of them, or their mean (``pooling``; by default what ``score.windows`` of the params says); what
-    is shorter is cut or looped, as in the index. The false-alarm rate of the params is that of a
-    recording, whatever its length: the highest of many scores has a higher threshold than one (see
+    (n, L), or a list of waves of any lengths, of pairs (wave, rate), or of paths of recordings,
+    which are brought to that rate. What is two clips long or longer is cut into consecutive clips
+    and gets the highest score of them, or their mean (``pooling``; by default what
+    ``score.windows`` of the params says); what is shorter is cut or looped, as in the index. The
+    false-alarm rate of the params is that of a recording, whatever its length: the highest of many
+    scores has a higher threshold than one (see
     :meth:`asd.scoring.calibration.Calibration.threshold`); :attr:`thresholds` has those of one.
 
     The section (which unit of a machine type) may be given. If it is not and the bank has several,
@@ -74,6 +77,10 @@ class Detector:
 
     A score is, bit for bit, the one that ``asd score`` writes for the same clip on the same device.
     Each method reads and scores what it is given; :meth:`predictions` gives all there is at once.
+
+    A detector is pickled and copied whole, but for checkpoints of pre-trained models, and is an
+    estimator of scikit-learn as far as it can be: it has parameters, is cloned, and is the last
+    step of a pipeline over waves; it cannot be fitted (:meth:`fit` says what to do).
 
     Example:
         >>> from pathlib import Path
@@ -90,20 +97,14 @@ class Detector:
         (np.float64(0.1), '00_01.wav')
     """
 
-    def __init__(self, fitted: FittedDetector, embedder: Ensemble, limits: Limits) -> None:
-        self.machine, self.system = fitted.machine, fitted.system
-        self.embedder, self.bank, self.fitted = embedder, fitted.fitted.bank, fitted.fitted
-        self.signal, self.limits = embedder.signal, limits
-        self.pooling: Pooling = fitted.rule.windows
-        self._calibrations = fitted.deciding
-        self.thresholds: dict[str, Threshold] = {
-            section: one.threshold() for section, one in self._calibrations.items()
-        }
-
-    @classmethod
-    def load(
-        cls, folder: str | os.PathLike[str], machine: str, system: str | None = None
-    ) -> Detector:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | Workspace,
+        machine: str,
+        system: str | None = None,
+        section: str | None = None,
+        pooling: Pooling | None = None,
+    ) -> None:
         """Load a system of a workspace as it was scored, with what was enrolled since.
 
         Its params, the models and the detector are read; neither banks nor the store.
@@ -113,17 +114,45 @@ class Detector:
             machine: the machine type.
             system: a system of the params; by default ``selected`` where there is one, else the
                 last one with the scorer ``cosine``, or else the only one.
+            section: the section of all that is scored, where a method is given none.
+            pooling: how the clips of a long recording make one score; by default as in the params.
 
         Raises:
             UsageError: no such workspace, machine or system, or a stage has not been run.
             JobError: an artifact is damaged, or was made by another model.
         """
-        workspace = Workspace.at(folder)
+        self._given = {
+            "folder": folder,
+            "machine": machine,
+            "system": system,
+            "section": section,
+            "pooling": pooling,
+        }
+        workspace = folder if isinstance(folder, Workspace) else Workspace.at(folder)
         workspace.machines([machine])
         fitted = current_detector(workspace, machine, workspace.params.default_system(system))
         index = workspace.params.index
-        limits = Limits(index.max_seconds, index.max_channels)
-        return cls(fitted, load_ensemble(workspace, fitted), limits)
+        self.workspace, self.section = workspace, section
+        self.machine, self.system = fitted.machine, fitted.system
+        self.bank, self.fitted = fitted.fitted.bank, fitted.fitted
+        self.embedder = load_ensemble(workspace, fitted)
+        self.signal = self.embedder.signal
+        self.limits = Limits(index.max_seconds, index.max_channels)
+        self.pooling: Pooling = pooling or fitted.rule.windows
+        self._calibrations = fitted.deciding
+        self.thresholds: dict[str, Threshold] = {
+            section: one.threshold() for section, one in self._calibrations.items()
+        }
+
+    def __repr__(self) -> str:
+        return f"Detector({str(self.workspace.root)!r}, {self.machine!r}, {self.system!r})"
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str] | Workspace, machine: str, system: str | None = None
+    ) -> Detector:
+        """Load a system of a workspace: ``Detector(folder, machine, system)``, where it is read."""
+        return cls(folder, machine, system)
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -144,21 +173,21 @@ class Detector:
             UsageError: something is no wave, or there is no such section.
             JobError: a file cannot be used.
         """
-        found = self.predictions(self._recordings(waves), section, pooling)
+        found = self.predictions(waves, section, pooling)
         return np.array([one.score for one in found], np.float64)
 
     def decision_function(
         self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> np.ndarray:
         """Return the scores less the threshold (n,): above 0 for anomalous; see :meth:`score`."""
-        found = self.predictions(self._recordings(waves), section, pooling)
+        found = self.predictions(waves, section, pooling)
         return np.array([one.score - one.threshold for one in found], np.float64)
 
     def predict(
         self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> np.ndarray:
         """Return the decisions (n,) int64: 1 for anomalous, 0 for normal; see :meth:`score`."""
-        found = self.predictions(self._recordings(waves), section, pooling)
+        found = self.predictions(waves, section, pooling)
         return np.array([one.anomalous for one in found], np.int64)
 
     def p_values(
@@ -169,27 +198,26 @@ class Detector:
         They are those of recordings: the highest of many scores has a larger one than the same
         score of a single clip.
         """
-        found = self.predictions(self._recordings(waves), section, pooling)
+        found = self.predictions(waves, section, pooling)
         return np.array([one.p_value for one in found], np.float64)
 
     def nearest(
         self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> list[str]:
         """Return the name of the nearest training clip of each (n); see :meth:`score`."""
-        return [one.nearest for one in self.predictions(self._recordings(waves), section, pooling)]
+        return [one.nearest for one in self.predictions(waves, section, pooling)]
 
     def predictions(
-        self,
-        recordings: Sequence[Recording],
-        section: str | None = None,
-        pooling: Pooling | None = None,
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
     ) -> list[Prediction]:
         """Return all that is found of recordings, in their order; see :meth:`score`."""
+        section = section or self.section
         if section is not None and section not in self.sections:
             raise unknown_name("section", section, self.sections)
         pooling = pooling or self.pooling
         if pooling not in ("max", "mean"):
             raise unknown_name("pooling", pooling, ("max", "mean"))
+        recordings = recordings_of(waves, self.signal, self.limits)
         if not recordings:
             return []
         clips, owner = expand(recordings, self.signal.length)
@@ -203,6 +231,94 @@ class Detector:
             )
             for number, recording in enumerate(recordings)
         ]
+
+    def to_frame(
+        self, waves: Any, section: str | None = None, pooling: Pooling | None = None
+    ) -> Any:
+        """Return :meth:`predictions` as a table of pandas, a row a recording, by its name.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError(
+                "to_frame: pandas is not installed; 'pip install pandas', or use predictions()"
+            ) from None
+        rows = [asdict(one) for one in self.predictions(waves, section, pooling)]
+        columns = [one.name for one in fields(Prediction)]
+        return pandas.DataFrame(rows, columns=columns).set_index("name")
+
+    def explain(self, wave: Any, section: str | None = None) -> Explanation:
+        """Return which parts of one recording make its score; ``.write(path)`` draws it.
+
+        Raises:
+            UsageError: it is not one recording; see also :func:`asd.detection.explanation.explain`.
+            JobError: no training clip's recording is left.
+        """
+        from asd.detection.explanation import explain
+
+        found = recordings_of(wave, self.signal, self.limits)
+        if len(found) != 1:
+            raise UsageError(f"explain: one recording at a time, not {len(found)}")
+        return explain(self, self.workspace, found[0], section or self.section)
+
+    def enroll(self, waves: Any, section: str | None = None, domain: str = "") -> list[Enrolled]:
+        """Add normal recordings: such sound is normal from now on, for all systems of the machine.
+
+        It is written into the workspace, as by ``asd enroll``, and this detector loads it.
+
+        Raises:
+            UsageError: no such section, or none is given and there are several.
+            JobError: a file cannot be used, or the enrolment cannot be written.
+        """
+        known = Enrolment(self.workspace, self.machine)
+        chosen = choose_section(known.sections, section or self.section)
+        found = known.enroll(recordings_of(waves, known.signal, self.limits), chosen, domain)
+        self.__init__(**self._given)  # type: ignore[misc]
+        return found
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return what the detector was made with, as scikit-learn's estimators do."""
+        return dict(self._given)
+
+    def set_params(self, **params: Any) -> Detector:
+        """Load again with other parameters, as scikit-learn's estimators do.
+
+        Raises:
+            UsageError: an unknown parameter; and as for a new detector.
+        """
+        for name in params:
+            if name not in self._given:
+                raise unknown_name("parameter", name, self._given)
+        self.__init__(**(self._given | params))  # type: ignore[misc]
+        return self
+
+    def fit(self, waves: Any, y: Any = None) -> Detector:
+        """Say that nothing is learned here; scikit-learn asks its estimators for such a method.
+
+        Raises:
+            UsageError: always; the message says how a detector learns.
+        """
+        raise UsageError(
+            f"a detector is not fitted to waves: put recordings into {self.workspace.raw} and run"
+            " 'dvc repro', or add normal ones with enroll(); it predicts as it is"
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return True: what was loaded is fitted."""
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what it is to scikit-learn: an outlier detector, on what is no table."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="outlier_detector",
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(two_d_array=False, string=True),
+        )
 
     def scores_of(self, outputs: Outputs, section: str) -> np.ndarray:
         """Return the scores (n,) of what the models gave for clips, against one section."""
@@ -245,9 +361,6 @@ class Detector:
             space = Space.of(distance, embedding)
             found[section] = (space, space.map(embedding))
         return found
-
-    def _recordings(self, waves: Any) -> list[Recording]:
-        return recordings_of(waves, self.signal, self.limits)
 
     def _prediction(
         self,

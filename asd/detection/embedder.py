@@ -94,7 +94,7 @@ class Embedder:
         for name, extractor in self.extractors.items():
             digest = sha256_json(extractor.recipe)
             if digest not in known:
-                known[digest] = _in_batches(extractor, clips)
+                known[digest] = in_batches(extractor, clips)
             found[name] = known[digest]
         return found
 
@@ -191,7 +191,8 @@ def _blocks(count: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.where(rows < start + kept, rows, start), kept
 
 
-def _in_batches(extractor: Extractor, clips: np.ndarray) -> np.ndarray:
+def in_batches(extractor: Extractor, clips: np.ndarray) -> np.ndarray:
+    """Compute rows (n, ...) of canonical clips (n, L) int16, batch by batch."""
     parts = [
         extractor(clips[rows])[:kept] for rows, kept in _blocks(len(clips), extractor.batch_size)
     ]

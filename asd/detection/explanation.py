@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from asd.clips.audio import fit, read_windows
 from asd.clips.record import read_index
 from asd.detection.detector import Detector, Prediction
-from asd.detection.occlusion import SHOWN, Grid, occluded
+from asd.detection.occlusion import Grid, is_replaced, occluded
 from asd.detection.recording import Recording
 from asd.digest import sha256_json
 from asd.errors import AsdError, JobError, UsageError
@@ -46,6 +48,13 @@ class Explanation:
     unit: str
     passed_over: int
 
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Draw it as a PNG, and return where."""
+        from asd.detection.picture import write_picture
+
+        write_picture(Path(path), self)
+        return Path(path)
+
 
 def explain(
     detector: Detector,
@@ -62,7 +71,8 @@ def explain(
     both have lost it, the next nearest is taken.
 
     Raises:
-        UsageError: the model reads neither log-mels nor waves, or its clips have no neighbours.
+        UsageError: the model reads only what a pre-trained model heard, or its clips have no
+            neighbours.
         JobError: no training clip's recording is left.
     """
     embedder = detector.embedder
@@ -77,7 +87,8 @@ def explain(
             f"system {detector.system}: its model gives no embedding, so there is no nearest clip;"
             " choose a system with the scorer cosine"
         )
-    passed_over, row, other, normal = _nearest_kept(detector, workspace, view, order)
+    passed_over, row, other, normal, sound = _nearest_kept(detector, workspace, view, order)
+    waves = None if sound is None else (wave[0], sound[0])
     grid = Grid.over(view)
     return Explanation(
         prediction=prediction,
@@ -85,7 +96,7 @@ def explain(
         nearest_score=_score(detector, other, prediction.section)[0],
         clip=view(wave)[0].astype(np.float32),
         normal=normal.astype(np.float32),
-        drops=_drops(detector, features, other, grid, prediction.section),
+        drops=_drops(detector, features, other, grid, prediction.section, waves),
         grid=grid,
         seconds=detector.signal.length / detector.signal.sample_rate,
         unit="dB" if view.config.log == "db" else "ln",
@@ -96,10 +107,10 @@ def explain(
 def _view(detector: Detector) -> Extractor:
     """Return the extractor of the log-mel to show: the model's, or the default one."""
     extractors = detector.embedder.extractors.values()
-    if not any(extractor.name in SHOWN for extractor in extractors):
+    if not any(is_replaced(extractor) for extractor in extractors):
         raise UsageError(
-            f"system {detector.system}: its model reads neither log-mels nor waves, so no part of"
-            " the sound can be replaced; choose a system whose model does"
+            f"system {detector.system}: its model reads what a pre-trained model heard alone, so no"
+            " part of the sound can be replaced; choose a system whose model reads more"
         )
     own = [extractor for extractor in extractors if extractor.name == "logmel"]
     return own[0] if own else build_extractor(EXTRACTORS, "logmel", {}, detector.signal)
@@ -107,7 +118,7 @@ def _view(detector: Detector) -> Extractor:
 
 def _nearest_kept(
     detector: Detector, workspace: Workspace, view: Extractor, order: np.ndarray
-) -> tuple[int, int, dict[str, np.ndarray], np.ndarray]:
+) -> tuple[int, int, dict[str, np.ndarray], np.ndarray, np.ndarray | None]:
     """Return the nearest clip that is kept somewhere: how many are passed over, its row and sound.
 
     Args:
@@ -130,12 +141,13 @@ def _drops(
     other: dict[str, np.ndarray],
     grid: Grid,
     section: str,
+    waves: tuple[np.ndarray, np.ndarray] | None,
 ) -> np.ndarray:
     """Return how much the score falls for each block (Q, P)."""
     before = _score(detector, clip, section)[0]
     extractors = detector.embedder.extractors
     rows = [
-        before - _score(detector, occluded(extractors, clip, other, grid, band), section)
+        before - _score(detector, occluded(extractors, clip, other, grid, band, waves), section)
         for band in range(grid.shape[0])
     ]
     return np.array(rows)
@@ -147,8 +159,8 @@ def _score(detector: Detector, features: dict[str, np.ndarray], section: str) ->
 
 def _training_features(
     workspace: Workspace, detector: Detector, view: Extractor, row: int
-) -> tuple[dict[str, np.ndarray], np.ndarray] | None:
-    """Return what the models read of a training clip, and the log-mel to show.
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None] | None:
+    """Return what the models read of a training clip, the log-mel to show, and its wave.
 
     Args:
         workspace: where its recording, or its rows in the store, may be.
@@ -157,13 +169,13 @@ def _training_features(
         row: of the clip in the bank.
 
     Returns:
-        Features (1, ...) by name and the log-mel (F, T) float16; None where neither the recording
-        nor the store has them.
+        Features (1, ...) by name, the log-mel (F, T) float16, and the wave (1, L) int16 where it is
+        kept; None where neither the recording nor the store has them.
     """
     embedder = detector.embedder
     wave = _wave(workspace, detector, detector.bank.clips.content[row])
     if wave is not None:
-        return embedder.features(wave), view(wave)[0]
+        return embedder.features(wave), view(wave)[0], wave
     stored = {
         name: _stored(workspace, detector, name, extractor, row)
         for name, extractor in embedder.extractors.items()
@@ -173,9 +185,9 @@ def _training_features(
     features = {name: values for name, values in stored.items() if values is not None}
     for name, extractor in embedder.extractors.items():
         if extractor.name == "wave":
-            return features, view(features[name])[0]
+            return features, view(features[name])[0], features[name]
         if extractor.recipe == view.recipe:
-            return features, features[name][0]
+            return features, features[name][0], None
     return None
 
 

@@ -2,8 +2,9 @@
 
 A part is a block of mel bands x frames. In a log-mel the block itself is replaced. In a wave the
 same band and time are: the difference of the two waves, band-passed by an FFT and faded in and out
-over one hop, is added. The blocks of a grid make up the whole: all replaced together give the other
-clip. Features without a frequency axis (those of a pre-trained model) stay as they are.
+over one hop, is added. Any other feature is computed anew from that wave. The blocks of a grid make
+up the whole: all replaced together give the other clip. What a pre-trained model heard stays as it
+is: it would take a minute.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from asd.clips.audio import Signal
-from asd.features import Extractor
+from asd.detection.embedder import in_batches
+from asd.features.base import Extractor, NetworkExtractor
 
 # Slaney's scale: linear up to 1 kHz, then 27 steps a factor of 6.4.
 _LINEAR_STEP = 200.0 / 3
 _BREAK_HZ, _BREAK_MEL = 1000.0, 15.0
 _LOG_STEP = math.log(6.4) / 27.0
 
-SHOWN = frozenset({"logmel", "wave"})
-"""The extractors whose features are occluded."""
+
+def is_replaced(extractor: Extractor) -> bool:
+    """Return whether parts of a feature are replaced: of all but those of pre-trained models."""
+    return not isinstance(extractor, NetworkExtractor)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Grid:
         )
 
     @property
+    def over_shape(self) -> tuple[int, int]:
+        """(F, T) of the log-mel."""
+        return int(self.bands[-1]), int(self.spans[-1])
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(Q, P)."""
         return len(self.bands) - 1, len(self.spans) - 1
@@ -66,6 +75,7 @@ def occluded(
     other: Mapping[str, np.ndarray],
     grid: Grid,
     band: int,
+    waves: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the features (P, ...) of a clip with one block of bands replaced, span by span.
 
@@ -75,18 +85,27 @@ def occluded(
         other: those of the clip that the blocks come from.
         grid: the blocks.
         band: which block of bands, 0 to Q - 1.
+        waves: both clips (L,) int16, for features that are computed anew; without them, these stay
+            as they are.
     """
     spans = grid.shape[1]
+    mixed = None
     found = {}
     for name, extractor in extractors.items():
         values = np.repeat(clip[name].astype(np.float32), spans, axis=0)
-        if extractor.name == "logmel":
+        if extractor.name == "logmel" and extractor.row_shape == grid.over_shape:
             rows = slice(grid.bands[band], grid.bands[band + 1])
             for i, (start, end) in enumerate(zip(grid.spans, grid.spans[1:], strict=False)):
                 values[i, rows, start:end] = other[name][0, rows, start:end]
         elif extractor.name == "wave":
             change = band_change(clip[name][0], other[name][0], grid, band, extractor.signal)
             values += change * span_weights(grid, len(change))
+        elif waves is not None and is_replaced(extractor):
+            if mixed is None:
+                change = band_change(*waves, grid, band, extractor.signal)
+                sums = waves[0] + change * span_weights(grid, len(change))
+                mixed = np.clip(np.rint(sums), -32768, 32767).astype(np.int16)
+            values = in_batches(extractor, mixed)
         found[name] = values
     return found
 

@@ -10,8 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from asd.clips.audio import Limits, Signal, fit, probe, read_clip, resampled_length, to_int16
+from asd.clips.audio import (
+    Limits,
+    Signal,
+    fit,
+    probe,
+    read_clip,
+    resample,
+    resampled_length,
+    to_int16,
+)
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
+from asd.digest import sha256_bytes
 from asd.errors import JobError, UsageError
 
 # What to do about a recording that cannot be used, by how the reason begins.
@@ -29,7 +39,7 @@ class Recording:
     Attributes:
         name: what it is called in results.
         samples: (n,) int16, one channel.
-        digest: SHA-256 of the file's bytes; ``""`` for samples that came from no file.
+        digest: SHA-256 of the file's bytes, or of the samples where they came from no file.
     """
 
     name: str
@@ -55,8 +65,8 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
     """Return the recordings that a caller gave: paths, waves (n, L), or waves of any lengths.
 
     Args:
-        waves: a path; or a sequence of paths and waves (n,), int16 or float with full scale 1, at
-            the rate of ``signal``.
+        waves: a path; or a sequence, or an array, of paths, of waves (n,), int16 or float with full
+            scale 1, at the rate of ``signal``, and of pairs (wave, rate in Hz).
         signal: the form of the model's clips.
         limits: what is too long, and too many channels.
 
@@ -66,17 +76,37 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
     """
     if isinstance(waves, str | os.PathLike):
         waves = [waves]
+    if isinstance(waves, np.ndarray) and waves.dtype.kind in "OU" and waves.ndim == 1:
+        waves = waves.tolist()
     if isinstance(waves, np.ndarray) and waves.ndim != 2:
         raise UsageError(
             f"waves of shape {waves.shape}: give (n, L), or a list of waves or paths;"
             " a single wave as [wave]"
         )
-    return [
-        read_recording(Path(wave), signal, limits)
-        if isinstance(wave, str | os.PathLike)
-        else Recording(str(number), _samples(wave, number))
-        for number, wave in enumerate(waves)
-    ]
+    if _is_with_rate(waves):
+        waves = [waves]
+    return [_recording(wave, number, signal, limits) for number, wave in enumerate(waves)]
+
+
+def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Recording:
+    if isinstance(wave, Recording):
+        return wave
+    if isinstance(wave, str | os.PathLike):
+        return read_recording(Path(wave), signal, limits)
+    if _is_with_rate(wave):
+        wave, rate = wave
+        samples = _samples(wave, number)
+        if rate != signal.sample_rate:
+            samples = to_int16(resample(samples, int(rate), signal.sample_rate))
+    else:
+        samples = _samples(wave, number)
+    return Recording(str(number), samples, sha256_bytes(samples.tobytes()))
+
+
+def _is_with_rate(wave: Any) -> bool:
+    """Return whether this is a pair (wave, rate)."""
+    pair = isinstance(wave, tuple) and len(wave) == 2 and isinstance(wave[1], int | np.integer)
+    return pair and not isinstance(wave[0], str | os.PathLike | Recording) and wave[1] > 0
 
 
 def windows(samples: np.ndarray, length: int) -> np.ndarray:

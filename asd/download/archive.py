@@ -1,13 +1,11 @@
 """Extraction of zip archives from outside: every entry is judged before any is written.
 
-The marker of an extracted archive says which files it gave, so that no second call fetches it.
+The record of an extracted archive says which files it gave, so that no second call fetches it.
 """
 
 from __future__ import annotations
 
-import json
 import lzma
-import os
 import re
 import shutil
 import stat
@@ -15,51 +13,31 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, NamedTuple
 
+from asd.artifact import Request, lack, read_record, write_record
 from asd.download.zenodo import Archive
-from asd.errors import JobError
+from asd.errors import AsdError, JobError
 
 _CHUNK = 1024 * 1024
-_MARKER_SCHEMA = 1
+# What an archive may unpack to: all files together, and over its own bytes, which recordings
+# exceed by about 1.2 and deflate by at most 1,032; a small archive of silence passes all the same.
+_MOST_BYTES, _MOST_RATIO, _SPARE = 64 * 1024**3, 50, 16 * 1024**2
 # What a Mac or Windows adds to an archive of its own accord; a machine called __MACOSX is none.
 _JUNK = re.compile(r"(__MACOSX/.*|(.*/)?(\.DS_Store|Thumbs\.db|desktop\.ini))")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-    RuntimeError,  # no decoder for it in this Python
-    ValueError,
-)
+# zipfile cuts a name at a NUL, and turns backslashes where they separate folders.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\:]")
+_RESERVED = re.compile(r"(.*/)?(((con|prn|aux|nul|com\d|lpt\d)(\.[^/]*)?)|[^/]*[. ])(/.*)?", re.I)
+# A RuntimeError is a compression that zipfile does not know, or has no decoder for.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+_UNREADABLE = (*_DAMAGED, EOFError, RuntimeError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an archive may unpack to.
-
-    Attributes:
-        entries: files and folders in it.
-        total: bytes of all files.
-        ratio: bytes of all files over bytes of the archive. Recordings come to about 1.2; deflate
-            reaches 1,032.
-        spare: bytes that are never too many, so that a small archive of silence passes.
-    """
-
-    entries: int = 500_000
-    total: int = 64 * 1024**3
-    ratio: float = 50.0
-    spare: int = 16 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file of an archive: its path with forward slashes, its bytes and their CRC-32."""
 
     path: str
@@ -67,12 +45,31 @@ class Entry:
     crc: int
 
 
+class DownloadRequest(Request):
+    """Which archive was extracted.
+
+    The files that it gave are facts of the record, ``[path, size, CRC-32]`` each: to hash them
+    all at every call would take minutes.
+
+    Attributes:
+        record: the record on Zenodo that the archive is in.
+        name: its file name.
+        md5: hexadecimal digest of its bytes.
+    """
+
+    kind: ClassVar[str] = "download"
+    verb: ClassVar[str] = "download"
+
+    record: int
+    name: str
+    md5: str
+
+
 def extract(
     archive: Path,
     into: Path,
     claim: Callable[[Sequence[Entry]], None],
     check: Callable[[], None],
-    limits: Limits | None = None,
 ) -> list[Entry]:
     """Extract an archive below a folder; each file is there whole or not at all.
 
@@ -81,7 +78,6 @@ def extract(
         into: the folder to extract below; files of the same path are replaced.
         claim: called with the files once all are judged, before the first is written; may raise.
         check: called before each file; may raise to end the work.
-        limits: what the archive may unpack to.
 
     Returns:
         The files written.
@@ -93,14 +89,12 @@ def extract(
             letters); or a link on disk leads out of ``into``, or the disk is full.
     """
     with _opened(archive) as package:
-        judged = _judged(archive, package, limits or Limits())
+        judged = _judged(archive, package)
         files = [entry for entry, _ in judged]
         claim(files)
         into.mkdir(parents=True, exist_ok=True)
-        _check_space(archive, into, files)
-        inside = into.resolve()
         for folder in {(into / entry.path).parent for entry in files}:
-            if not folder.resolve().is_relative_to(inside):
+            if not folder.resolve().is_relative_to(into.resolve()):
                 raise JobError(f"{folder}: a link that leads out of {into}; remove it")
         for entry, info in judged:
             check()
@@ -115,91 +109,60 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
             yield package
     except _UNREADABLE as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise JobError(f"{archive}: not an archive that can be unpacked: {said}") from None
+        raise JobError(
+            f"{archive}: not an archive that can be unpacked: {said}; "
+            "it was published so, try another --mirror"
+        ) from None
     except OSError as error:
         raise JobError(f"{error.filename or archive}: {error.strerror or error}") from None
 
 
-def _judged(
-    archive: Path, package: zipfile.ZipFile, limits: Limits
-) -> list[tuple[Entry, zipfile.ZipInfo]]:
-    infos = package.infolist()
-    if len(infos) > limits.entries:
-        raise JobError(f"{archive}: {len(infos)} entries, more than {limits.entries}")
+def _judged(archive: Path, package: zipfile.ZipFile) -> list[tuple[Entry, zipfile.ZipInfo]]:
+    infos, packed = package.infolist(), archive.stat().st_size
     total = sum(info.file_size for info in infos)
-    packed = archive.stat().st_size
     # Of the whole archive, not of each entry: entries may share the same packed bytes.
-    if total > limits.total or total > max(limits.spare, limits.ratio * packed):
+    if total > _MOST_BYTES or total > max(_SPARE, _MOST_RATIO * packed):
         raise JobError(f"{archive}: unpacks from {packed} to {total} bytes; refused as a zip bomb")
-    names = _Names()
     judged = []
     for info in infos:
-        path = "/".join(_parts(info.filename))
-        problem = _problem(info) or names.problem(path, info.is_dir())
+        path, problem = _path(info), _problem(info)
         if problem:
             raise JobError(f"{archive}: entry {info.orig_filename!r} {problem}; nothing extracted")
         if not info.is_dir() and not _JUNK.fullmatch(path):
             judged.append((Entry(path, info.file_size, info.CRC), info))
+    files = [entry.path for entry, _ in judged]
+    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
+    # Told apart as a file system that ignores case would.
+    for name, count in Counter(name.casefold() for name in [*files, *folders]).items():
+        if count > 1:
+            raise JobError(f"{archive}: entry {name!r} collides with another; nothing extracted")
     return judged
 
 
-def _parts(name: str) -> list[str]:
-    """Return the parts of a path, composed as NFC, without the empty ones and the dots."""
-    return [part for part in unicodedata.normalize("NFC", name).split("/") if part not in ("", ".")]
+def _path(info: zipfile.ZipInfo) -> str:
+    """Return the path of an entry, composed as NFC, without empty parts and dots."""
+    parts = unicodedata.normalize("NFC", info.filename).split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _problem(info: zipfile.ZipInfo) -> str:
     """Return what is wrong with one entry, or ``""``."""
-    name, parts = unicodedata.normalize("NFC", info.filename), _parts(info.filename)
-    if not parts:  # first of all: zipfile cannot say of an empty name whether it is a folder
+    path = _path(info)
+    if not path:  # first of all: zipfile cannot say of an empty name whether it is a folder
         return "has no name"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
         return "is neither a file nor a folder"
     if info.flag_bits & 0x1:
         return "is encrypted"
-    if name.startswith("/"):
-        return "has an absolute path"
-    if ".." in parts:
-        return "leads out of the folder"
-    # zipfile cuts a name at a NUL, and turns backslashes where they separate folders.
-    if re.search(r"[\x00-\x1f\x7f\\:]", name + info.orig_filename):
-        return "has a backslash, a colon or a control character in its path"
-    if any(part[-1] in ". " or _RESERVED.fullmatch(part) for part in parts):
-        return "has a name that means something else on another system"
+    controls = _CONTROL.search(path + info.orig_filename)
+    if info.filename.startswith("/") or controls or _RESERVED.fullmatch(path):
+        return "has a path that leads out of the folder or means something else on another system"
     return ""
 
 
-class _Names:
-    """The paths of an archive so far, told apart as a file system that ignores case would."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
-
-    def problem(self, path: str, is_folder: bool) -> str:
-        """Return how a further path collides with those before it, or ``""``."""
-        steps = path.split("/")
-        for depth in range(1, len(steps) + is_folder):
-            folder = "/".join(steps[:depth])
-            known = self._known.setdefault(folder.casefold(), f"{folder}/")
-            if known != f"{folder}/":
-                return f"collides with '{known}'"
-        if is_folder:
-            return ""
-        if path.casefold() in self._known:
-            return f"collides with '{self._known[path.casefold()]}'"
-        self._known[path.casefold()] = path
-        return ""
-
-
-def _check_space(archive: Path, into: Path, files: Sequence[Entry]) -> None:
-    needed, free = sum(entry.size for entry in files), shutil.disk_usage(into).free
-    if needed > free:
-        raise JobError(f"{into}: {archive.name} unpacks to {needed} bytes, only {free} are free")
-
-
 def _write(archive: Path, package: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
-    # Not synced one by one: a power cut leaves short files, and the marker's sizes tell.
+    # Not synced one by one: a power cut leaves short files, and the sizes in the record tell.
     beside = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)
@@ -214,65 +177,36 @@ def _write(archive: Path, package: zipfile.ZipFile, info: zipfile.ZipInfo, path:
         beside.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """What was extracted from one archive.
-
-    Attributes:
-        record: the record that it was in.
-        name: its file name.
-        md5: hexadecimal digest of its bytes.
-        files: what it gave, by path below the data set's folder.
-    """
-
-    record: int
-    name: str
-    md5: str
-    files: tuple[Entry, ...]
-
-    def is_of(self, archive: Archive) -> bool:
-        """Whether it stands for this very archive."""
-        return (self.record, self.name, self.md5) == (archive.record, archive.name, archive.md5)
-
-    def intact(self, folder: Path) -> bool:
-        """Whether each file is still there in its size; their bytes are not read."""
-        return all(_size(folder / entry.path) == entry.size for entry in self.files)
-
-
-def marker_path(state: Path, archive: Archive) -> Path:
-    """Return where the marker of an archive is, in the folder of markers."""
+def record_path(state: Path, archive: Archive) -> Path:
+    """Return where the record of an extracted archive is, in the folder of records."""
     return state / f"{archive.record}_{archive.name}.json"
 
 
-def write_marker(state: Path, archive: Archive, files: Sequence[Entry]) -> None:
-    """Write the marker of an archive, whole or not at all."""
-    content = {
-        "schema": _MARKER_SCHEMA,
-        "record": archive.record,
-        "name": archive.name,
-        "md5": archive.md5,
-        "count": len(files),
-        "files": [[entry.path, entry.size, entry.crc] for entry in files],
-    }
-    path = marker_path(state, archive)
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+def write_extracted(state: Path, archive: Archive, files: Sequence[Entry]) -> None:
+    """Write the record of an extracted archive, whole or not at all."""
+    facts = {"files": [list(entry) for entry in files]}
+    write_record(record_path(state, archive), _request(archive), [], facts)
 
 
-def read_marker(path: Path) -> Marker | None:
-    """Return a marker, or ``None`` where it is missing or no marker of this version."""
+def read_extracted(path: Path) -> tuple[str, list[Entry]]:
+    """Return the name of an extracted archive and its files; none if its record is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        files = tuple(Entry(*row) for row in content["files"])
-        if content["schema"] != _MARKER_SCHEMA or content["count"] != len(files):
-            return None
-        return Marker(content["record"], content["name"], content["md5"], files)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+        record = read_record(path, DownloadRequest)
+        return record.request["name"], [Entry(*row) for row in record.facts["files"]]
+    except (AsdError, KeyError, TypeError):
+        return "", []
+
+
+def is_extracted(state: Path, archive: Archive, folder: Path) -> bool:
+    """Whether all that this very archive gave is there in its size; the bytes are not read."""
+    path = record_path(state, archive)
+    if lack(path, _request(archive)):
+        return False
+    return all(_size(folder / entry.path) == entry.size for entry in read_extracted(path)[1])
+
+
+def _request(archive: Archive) -> DownloadRequest:
+    return DownloadRequest(record=archive.record, name=archive.name, md5=archive.md5)
 
 
 def _size(path: Path) -> int:

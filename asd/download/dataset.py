@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 
-from asd.download.archive import Entry, extract, marker_path, read_marker, write_marker
-from asd.download.fetch import Backoff, Web, fetch
+from asd.download.archive import (
+    Entry,
+    extract,
+    is_extracted,
+    read_extracted,
+    record_path,
+    write_extracted,
+)
+from asd.download.fetch import Web, fetch
 from asd.download.zenodo import PARTS, RECORDS, ZENODO, Archive, archives, check_base, record_url
 from asd.errors import JobError, unknown_name
 from asd.progress import Advance, progress
@@ -52,7 +59,7 @@ def download(
     machines: Sequence[str] = (),
     mirror: str = ZENODO,
     workers: int = 4,
-    backoff: Backoff | None = None,
+    web: Web | None = None,
 ) -> Outcome:
     """Fetch a challenge data set into ``to/<dataset>/<machine>/...``.
 
@@ -66,7 +73,7 @@ def download(
         machines: machines to fetch; none means all.
         mirror: base URL of a server with Zenodo's API paths.
         workers: archives fetched at a time.
-        backoff: how failures that may pass are met.
+        web: makes the requests; by default with six attempts each.
 
     Returns:
         What was fetched and what was there.
@@ -76,47 +83,38 @@ def download(
         JobError: too little space, or an archive that cannot be fetched or extracted. The others
             are fetched all the same.
     """
-    base = check_base(mirror)
-    if dataset not in RECORDS:
-        raise unknown_name("data set", dataset, RECORDS)
-    stop = Event()
-    web = Web(backoff or Backoff(), stop)
-    listed = _listed(web, base, [RECORDS[dataset][part] for part in _checked(parts)])
-    chosen = _of_machines(listed, machines)
-    folder, state = to / dataset, to / STATE / dataset
-    wanted = [archive for archive in chosen if not _is_there(archive, folder, state)]
-    _check_space(to, state, wanted)
-    ownership = _Ownership(state, wanted)
-    total = sum(archive.size for archive in wanted)
+    web = web or Web()
+    chosen = _chosen(web, check_base(mirror), dataset, parts, machines)
+    work = _Work(web, to / dataset, to / STATE / dataset, chosen)
+    work.check_space(to)
+    total = sum(archive.size for archive in work.wanted)
     with progress(total, f"download {dataset}", unit="B") as advance:
-        bring = partial(_bring, web, folder, state, ownership, _one_at_a_time(advance))
-        counts = _each(wanted, bring, workers, stop)
+        files = work.run(workers, advance)
     return Outcome(
         dataset=dataset,
-        folder=folder,
-        fetched=tuple(archive.name for archive in wanted),
-        kept=tuple(archive.name for archive in chosen if archive not in wanted),
+        folder=to / dataset,
+        fetched=tuple(archive.name for archive in work.wanted),
+        kept=tuple(archive.name for archive in chosen if archive not in work.wanted),
         received=total,
-        files=sum(counts),
+        files=files,
     )
 
 
-def _checked(parts: Sequence[str]) -> list[str]:
+def _chosen(
+    web: Web, base: str, dataset: str, parts: Sequence[str], machines: Sequence[str]
+) -> list[Archive]:
+    """Return the archives that are asked for, as the records list them now."""
+    if dataset not in RECORDS:
+        raise unknown_name("data set", dataset, RECORDS)
     for part in parts:
         if part not in PARTS:
             raise unknown_name("part", part, PARTS)
-    return [part for part in PARTS if part in parts]
-
-
-def _listed(web: Web, base: str, records: Iterable[int]) -> list[Archive]:
-    return [
+    records = [record for part, record in RECORDS[dataset].items() if part in parts]
+    listed = [
         archive
         for record in records
         for archive in archives(web.answer(record_url(base, record)), record, base)
     ]
-
-
-def _of_machines(listed: Sequence[Archive], machines: Sequence[str]) -> list[Archive]:
     known = {archive.machine for archive in listed}
     for machine in machines:
         if machine not in known:
@@ -124,108 +122,85 @@ def _of_machines(listed: Sequence[Archive], machines: Sequence[str]) -> list[Arc
     return [archive for archive in listed if not machines or archive.machine in machines]
 
 
-def _is_there(archive: Archive, folder: Path, state: Path) -> bool:
-    marker = read_marker(marker_path(state, archive))
-    if marker is None or not marker.is_of(archive) or not marker.intact(folder):
-        return False
-    _part(archive, state).unlink(missing_ok=True)  # of a call killed right after the marker
-    return True
+class _Work:
+    """Archives on their way into one folder, and what their threads share.
 
+    The parts of a data set share the folders of machines, so that it is noted which archive gave
+    which file.
+    """
 
-def _part(archive: Archive, state: Path) -> Path:
-    return state / f"{archive.record}_{archive.name}.part"
-
-
-def _check_space(to: Path, state: Path, wanted: Sequence[Archive]) -> None:
-    """Refuse before the first byte what would fill the disk hours later."""
-    size = sum(archive.size for archive in wanted)
-    there = sum(
-        _part(archive, state).stat().st_size
-        for archive in wanted
-        if _part(archive, state).is_file()
-    )
-    needed = max(0, size - there) + int(_EXPANSION * size)
-    existing = next(folder for folder in (to, *to.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise JobError(
-            f"{to}: {needed / 1e9:.2f} GB are needed to fetch and extract {len(wanted)} archives, "
-            f"{free / 1e9:.2f} GB are free; choose another disk with --to, or fewer --machine"
-        )
-
-
-def _bring(
-    web: Web,
-    folder: Path,
-    state: Path,
-    ownership: _Ownership,
-    advance: Advance,
-    archive: Archive,
-) -> int:
-    """Fetch and extract one archive, and return the number of files."""
-    part = _part(archive, state)
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        fetch(web, archive, part, advance)
-        claim = partial(ownership.claim, archive.name)
-        files = extract(part, folder, claim, web.check)
-        write_marker(state, archive, files)
-        part.unlink()
-    except OSError as error:
-        raise JobError(f"{error.filename or part}: {error.strerror or error}") from None
-    return len(files)
-
-
-def _each(
-    wanted: Sequence[Archive],
-    bring: Callable[[Archive], int],
-    workers: int,
-    stop: Event,
-) -> list[int]:
-    """Bring archives in parallel; one that fails does not keep the others from coming."""
-    failures: list[JobError] = []
-    counts: list[int] = []
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        pending = [pool.submit(bring, archive) for archive in wanted]
-        try:
-            for done in as_completed(pending):
-                try:
-                    counts.append(done.result())
-                except JobError as error:
-                    failures.append(error)
-        except BaseException:  # Ctrl-C above all: what has been received stays for the next call
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    if failures:
-        others = f" (and {len(failures) - 1} more failed)" if failures[1:] else ""
-        raise JobError(f"{failures[0]}{others}")
-    return counts
-
-
-def _one_at_a_time(advance: Advance) -> Advance:
-    lock = Lock()
-
-    def advance_alone(done: int = 1, /, **notes: object) -> None:
-        with lock:
-            advance(done, **notes)
-
-    return advance_alone
-
-
-class _Ownership:
-    """Which archive gave which file: the parts of a data set share the folders of machines."""
-
-    def __init__(self, state: Path, wanted: Sequence[Archive]) -> None:
-        self._lock = Lock()
+    def __init__(self, web: Web, folder: Path, state: Path, chosen: Sequence[Archive]) -> None:
+        self._web, self._folder, self._state, self._lock = web, folder, state, Lock()
+        self.wanted = [archive for archive in chosen if not is_extracted(state, archive, folder)]
+        for archive in chosen:
+            if archive not in self.wanted:  # of a call killed right after the record
+                self._part(archive).unlink(missing_ok=True)
         self._owners: dict[str, tuple[str, Entry]] = {}
-        coming = {marker_path(state, archive) for archive in wanted}
+        coming = {record_path(state, archive) for archive in self.wanted}
         for path in sorted(set(state.glob("*.json")) - coming):
-            marker = read_marker(path)
-            if marker:
-                self.claim(marker.name, marker.files)
+            self._claim(*read_extracted(path))
 
-    def claim(self, archive: str, files: Iterable[Entry]) -> None:
+    def _part(self, archive: Archive) -> Path:
+        return self._state / f"{archive.record}_{archive.name}.part"
+
+    def check_space(self, to: Path) -> None:
+        """Refuse before the first byte what would fill the disk hours later."""
+        size = sum(archive.size for archive in self.wanted)
+        parts = [self._part(archive) for archive in self.wanted]
+        there = sum(part.stat().st_size for part in parts if part.is_file())
+        needed = max(0, size - there) + int(_EXPANSION * size)
+        existing = next(folder for folder in (to, *to.absolute().parents) if folder.is_dir())
+        free = shutil.disk_usage(existing).free
+        if needed > free:
+            raise JobError(
+                f"{to}: {needed / 1e9:.2f} GB are needed to fetch and extract {len(parts)} "
+                f"archives, {free / 1e9:.2f} GB are free; choose another disk with --to, or fewer "
+                "--machine"
+            )
+
+    def run(self, workers: int, advance: Advance) -> int:
+        """Bring the archives in parallel, and return the number of files.
+
+        One that fails does not keep the others from coming.
+        """
+
+        def one_at_a_time(done: int = 1, /, **notes: object) -> None:
+            with self._lock:
+                advance(done, **notes)
+
+        failures: list[JobError] = []
+        files = 0
+        with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+            pending = [pool.submit(self._bring, one, one_at_a_time) for one in self.wanted]
+            try:
+                for done in as_completed(pending):
+                    try:
+                        files += done.result()
+                    except JobError as error:
+                        failures.append(error)
+            except BaseException:  # Ctrl-C above all: what is received stays for the next call
+                self._web.stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        if failures:
+            others = f" (and {len(failures) - 1} more failed)" if failures[1:] else ""
+            raise JobError(f"{failures[0]}{others}")
+        return files
+
+    def _bring(self, archive: Archive, advance: Advance) -> int:
+        part = self._part(archive)
+        try:
+            self._state.mkdir(parents=True, exist_ok=True)
+            fetch(self._web, archive, part, advance)
+            claim = partial(self._claim, archive.name)
+            files = extract(part, self._folder, claim, self._web.check)
+            write_extracted(self._state, archive, files)
+            part.unlink()
+        except OSError as error:
+            raise JobError(f"{error.filename or part}: {error.strerror or error}") from None
+        return len(files)
+
+    def _claim(self, archive: str, files: Sequence[Entry]) -> None:
         """Note the files of an archive; none may be another archive's with other bytes.
 
         Raises:

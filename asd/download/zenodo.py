@@ -107,16 +107,16 @@ def archives(answer: bytes, record: int, base: str) -> list[Archive]:
 
 
 def _archive(entry: Mapping[str, Any], record: int, base: str) -> tuple[Archive, str, int]:
-    key, size, checksum = entry["key"], entry.get("size"), entry.get("checksum")
-    named = _ARCHIVE.fullmatch(key)
-    md5 = _MD5.fullmatch(checksum) if isinstance(checksum, str) else None
+    key, size, checksum = entry["key"], entry.get("size", -1), entry.get("checksum")
+    named, md5 = _ARCHIVE.fullmatch(key), _MD5.fullmatch(str(checksum))
+    url = _content_url(entry.get("links"), key, record, base)
     # The key becomes the name of a local file, so that no answer may place one elsewhere.
-    if named is None or not _KEY.fullmatch(key) or type(size) is not int or size < 0 or not md5:
+    possible = _KEY.fullmatch(key) and type(size) is int and size >= 0 and _URL.fullmatch(url)
+    if named is None or md5 is None or not possible:
         raise JobError(
             f"{record_url(base, record)}: impossible entry: file {key!r}, size {size!r}, "
-            f"checksum {checksum!r}"
+            f"checksum {checksum!r}, address {url!r}"
         )
-    url = _content_url(entry.get("links"), key, record, base)
     found = Archive(record, key, named["machine"], size, md5[1], url)
     return found, named["stem"], int(named["revision"] or 1)
 
@@ -129,9 +129,6 @@ def _content_url(links: object, key: str, record: int, base: str) -> str:
     if link.startswith(f"{ZENODO}/"):  # a mirror may hand on Zenodo's own answer, links and all
         link = base + link.removeprefix(ZENODO)
     try:
-        url = urljoin(f"{base}/", link)
+        return urljoin(f"{base}/", link)
     except ValueError:  # a host in half a pair of brackets
-        url = ""
-    if not _URL.fullmatch(url):
-        raise JobError(f"{record_url(base, record)}: {key} is at {link!r}, not an http address")
-    return url
+        return ""

@@ -142,7 +142,7 @@ def compute_on(
         values: the settings that it was built from, in the form of the params file.
         device: where a worker computes, as in the params file; ``"auto"`` is its own GPU, if any.
     """
-    settings = canonical_json({"extractor": extractor.name, **values})
+    settings = canonical_json({"extractor": extractor.reference or extractor.name, **values})
     task = partial(_batch, raw.resolve(), settings, extractor.signal, device)
     return partial(_compute, client, task, extractor.batch_size)
 

@@ -15,6 +15,7 @@ EXTRACTORS: Registry[type[Extractor]] = Registry(
         "spectrum": "asd.features.spectrum:Spectrum",
         "spectrogram": "asd.features.spectrogram:Spectrogram",
     },
+    "asd.extractors",
 )
 
 __all__ = ["EXTRACTORS", "Extractor", "build_extractor"]

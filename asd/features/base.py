@@ -38,6 +38,8 @@ class Extractor(ABC):
         on_one_thread: whether a call computes on the thread that makes it and on no other, so that
             as many batches as torch has threads are computed side by side.
         device: where an extractor that runs a network computes; set before the first call.
+        reference: the name that the params call it by, where that is another than its own.
+        plugin: the package that it is of, with the version, if that is not this one.
     """
 
     name: ClassVar[str]
@@ -46,10 +48,17 @@ class Extractor(ABC):
     batch_size: int = 16
     on_one_thread: bool = False
     device: str = "cpu"
+    reference: str = ""
+    plugin: str = ""
 
     def __init__(self, config: Any, signal: Signal) -> None:
         self.config = config
         self.signal = signal
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it is built from; a checkpoint stays where it lies."""
+        state = {key: getattr(self, key) for key in ("reference", "plugin", "device")}
+        return type(self), (self.config, self.signal), state
 
     @property
     @abstractmethod
@@ -69,13 +78,14 @@ class Extractor(ABC):
     @property
     def recipe(self) -> dict[str, Any]:
         """Everything that decides the values of a row; its digest is the feature digest."""
-        return {
-            "extractor": self.name,
+        recipe = {
+            "extractor": self.reference or self.name,
             "version": self.version,
             "config": self.config.model_dump(mode="json"),
             "signal": asdict(self.signal),
             "checkpoint": self.checkpoint_digest,
         }
+        return recipe | {"plugin": self.plugin} if self.plugin else recipe
 
     @abstractmethod
     def __call__(self, waves: np.ndarray) -> np.ndarray:
@@ -180,7 +190,9 @@ def build_extractor(
     if not isinstance(name, str):
         raise UsageError(f"features.{feature}: extractor: must be a name, not {name!r}")
     kind = registry[name]
-    return kind(settings(kind.Config, own, f"features.{feature}"), signal)
+    found = kind(settings(kind.Config, own, f"features.{feature}"), signal)
+    found.reference, found.plugin = name, registry.origin(name)
+    return found
 
 
 def placement(kind: type[Extractor], values: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -16,4 +16,5 @@ NETWORKS: Registry[Any] = Registry(
         "mobilenetv2": "asd.models.mobilenetv2:MobileNetV2",
         "pooled": "asd.models.pooled:Pooled",
     },
+    "asd.networks",
 )

@@ -27,6 +27,7 @@ HEADS: Registry[Any] = Registry(
         "sub_cluster_adacos": "asd.models.heads:SubClusterAdaCos",
         "adaproj": "asd.models.heads:AdaProj",
     },
+    "asd.heads",
 )
 LINEAR = "linear"
 

@@ -78,7 +78,6 @@ class Pooled(nn.Module):
                 )
         self.features = tuple(shapes)
         self.poolings = {name: _built(name, one) for name, one in settings.poolings.items()}
-        self.output = namedtuple("Output", self.poolings)  # type: ignore[misc]
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> Any:
         """Return the embeddings (B, sum of F) by name; each input is (B, F, T)."""
@@ -94,7 +93,8 @@ class Pooled(nn.Module):
                     else:
                         found[name].append(pooling(frames))
         joined = {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
-        return self.output(**{name: torch.from_numpy(one).float() for name, one in joined.items()})
+        output = namedtuple("Output", self.poolings)  # type: ignore[misc]  # here: models are pickled
+        return output(**{name: torch.from_numpy(one).float() for name, one in joined.items()})
 
 
 def _built(name: str, recipes: tuple[dict[str, Any], ...]) -> tuple[Pooling, ...]:

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 SCORERS: Registry[type[Scorer]] = Registry(
     "scorer",
     {
+        "bands": "asd.scoring.bands:Bands",
         "cosine": "asd.scoring.cosine:Cosine",
         "error": "asd.scoring.error:Error",
         "gmm": "asd.scoring.gmm:Gmm",
         "mahalanobis": "asd.scoring.mahalanobis:Mahalanobis",
         "neighbours": "asd.scoring.neighbours:Neighbours",
         "posterior": "asd.scoring.posterior:Posterior",
+        "varmin": "asd.scoring.varmin:VarMin",
     },
+    "asd.scorers",
 )
 
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,7 +72,7 @@ class Bank:
                 raise ValueError(f"array {name} is {values.dtype}{values.shape}, not float32")
             if len(values) != len(self.clips):
                 raise ValueError(f"array {name} has not one row a clip")
-        object.__setattr__(self, "arrays", MappingProxyType(dict(self.arrays)))
+        object.__setattr__(self, "arrays", dict(self.arrays))
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -22,6 +22,8 @@ from functools import cached_property
 
 import numpy as np
 
+from asd.config import Domains
+from asd.scoring.cross_fitting import counted_by_domain
 from asd.scoring.system import FittedSystem, Pooling
 from asd.scoring.thresholds import Threshold, conformal_p_values, decide, find_threshold
 
@@ -31,11 +33,13 @@ class Calibration:
     """The scores of a section's normal clips, and what decisions follow from them.
 
     Attributes:
-        scores: (m,) leave-one-out or held-out scores of training clips.
+        scores: (m,) scores of training clips as if they were clips to come; those of a rare domain
+            may be repeated (:func:`asd.scoring.cross_fitting.counted_by_domain`).
         method: a key of :data:`asd.scoring.thresholds.THRESHOLDS`.
         rate: the share of normal recordings that may be called anomalous, in (0, 1).
         pooling: what the score of a recording of several windows is: their maximum or mean.
-        recordings: (m,) of which recording each is; ``()`` where that is not known.
+        recordings: of which recording each clip is; ``()`` where that is not known.
+        clips: of how many clips the scores are, where some are repeated; 0 where none is.
     """
 
     scores: np.ndarray
@@ -43,6 +47,7 @@ class Calibration:
     rate: float
     pooling: Pooling = "max"
     recordings: Sequence[str] = ()
+    clips: int = 0
     # By the windows whose maximum is decided: it is shared by what differs in pooling alone.
     known: dict[int, Threshold] = field(default_factory=dict, repr=False)
 
@@ -77,7 +82,8 @@ class Calibration:
         if effective not in self.known:
             single = find_threshold(self.method, self.scores, self.rate)
             several = effective > 1 and np.isfinite(single.value)
-            self.known[effective] = self._of_several(single, effective) if several else single
+            found = self._of_several(single, effective) if several else single
+            self.known[effective] = self._as_counted(found) if self.clips else found
         return self.known[effective]
 
     def decide(self, scores: np.ndarray, windows: np.ndarray) -> np.ndarray:
@@ -111,6 +117,11 @@ class Calibration:
             return exact
         beyond = of_recording(self._tail.rate(score), effective)
         return max(min(exact, beyond), 1 / (count + 1))
+
+    def _as_counted(self, found: Threshold) -> Threshold:
+        # Scores that stand for others are not exchangeable with those of clips to come.
+        note = "; ".join(filter(None, (found.note, "domains count alike")))
+        return found.model_copy(update={"count": self.clips, "guaranteed": None, "note": note})
 
     def _effective(self, windows: int) -> int:
         """Return of how many windows the score is the maximum."""
@@ -163,7 +174,12 @@ class Calibration:
 
 
 def calibrations(
-    fitted: FittedSystem, method: str, rate: float, pooling: Pooling = "max"
+    fitted: FittedSystem,
+    normal: np.ndarray,
+    method: str,
+    rate: float,
+    pooling: Pooling = "max",
+    domains: Domains = "as_found",
 ) -> dict[str, Calibration]:
     """Return the calibration of each section of a fitted system, from its training clips alone.
 
@@ -172,21 +188,22 @@ def calibrations(
 
     Args:
         fitted: the system.
+        normal: (N,) the scores of the bank's clips as if they were clips to come.
         method: a key of :data:`asd.scoring.thresholds.THRESHOLDS`.
         rate: the share of normal recordings that may be called anomalous, in (0, 1).
         pooling: what the score of a recording of several windows is.
+        domains: whether the domains of a section count alike, however many clips each has.
     """
-    recordings = fitted.bank.clips.recording
-    return {
-        section: Calibration(
-            scores,
-            method,
-            rate,
-            pooling,
-            [recordings[row] for row in fitted.calibrating_rows(section)],
-        )
-        for section, scores in fitted.calibration().items()
-    }
+    clips = fitted.bank.clips
+    found = {}
+    for section in fitted.sections:
+        rows = fitted.calibrating_rows(section)
+        scores, recordings = normal[rows], [clips.recording[row] for row in rows]
+        if domains == "alike":
+            scores = counted_by_domain(scores, [clips.domain[row] for row in rows])
+        of = len(rows) if len(scores) > len(rows) else 0
+        found[section] = Calibration(scores, method, rate, pooling, recordings, of)
+    return found
 
 
 # The highest fifth, or ten scores where these are more, but never more than half of them.

@@ -30,6 +30,7 @@ from asd.errors import AsdError, JobError
 from asd.hdf5 import UNREADABLE, read_arrays, write_arrays
 from asd.scoring.bank import Bank
 from asd.scoring.calibration import Calibration, calibrations
+from asd.scoring.cross_fitting import cross_fitted_scores
 from asd.scoring.state import Arrays, packed, unpacked
 from asd.scoring.system import (
     FittedSystem,
@@ -62,6 +63,7 @@ class ScoresRequest(Request):
         select: what members are selected from; None where they are given.
         strangers: by model and machine, the digests of the banks of other machines that a
             selection looks at.
+        plugins: by name, whose the scorers and the criterion are, if they are not of this package.
     """
 
     kind: ClassVar[str] = "scores"
@@ -76,6 +78,7 @@ class ScoresRequest(Request):
     banks: dict[str, str]
     select: dict[str, Any] | None = None
     strangers: dict[str, dict[str, str]] = Field({})
+    plugins: dict[str, str] = Field({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +155,7 @@ class FittedDetector:
         definition: what its members are.
         models: by model, what made the outputs that it compares.
         fitted: the members, fitted.
+        normal: (N,) the scores of the training clips as if they were clips to come.
         rule: how scores become decisions.
         deciding: by section, what decides.
     """
@@ -161,6 +165,7 @@ class FittedDetector:
     definition: tuple[SystemConfig, ...]
     models: Mapping[str, MadeBy]
     fitted: FittedSystem
+    normal: np.ndarray
     rule: ScoreConfig
     deciding: Mapping[str, Calibration]
 
@@ -191,8 +196,12 @@ def make_detector(
     members = build_members(system, definition)
     lean = {model: _lean(bank, model, members) for model, bank in banks.items()}
     fitted = fit_system(members, lean, join)
-    deciding = calibrations(fitted, rule.threshold, rule.false_alarm_rate, rule.windows)
-    return FittedDetector(system, machine, tuple(definition), dict(models), fitted, rule, deciding)
+    folds = rule.calibration == "folds"
+    normal = cross_fitted_scores(fitted, lean) if folds else fitted.training_scores()
+    deciding = _deciding(fitted, normal, rule)
+    return FittedDetector(
+        system, machine, tuple(definition), dict(models), fitted, normal, rule, deciding
+    )
 
 
 def write_scored(
@@ -314,6 +323,7 @@ def _arrays_of(detector: FittedDetector, thresholds: Mapping[str, Any]) -> dict[
             else {}
             for one in fitted.fitted
         ],
+        "normal": arrays.put(detector.normal),
         "own": [arrays.put(scores) for scores in fitted.own],
         "scales": [
             {section: packed(scale, arrays) for section, scale in of.items()}
@@ -351,7 +361,8 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
     )
     fitted = assemble(members, banks, content["join"], kept)
     rule = settings(ScoreConfig, content["rule"], "rule")
-    deciding = calibrations(fitted, rule.threshold, rule.false_alarm_rate, rule.windows)
+    normal = own[content["normal"]]
+    deciding = _deciding(fitted, normal, rule)
     for section, of_section in content["thresholds"].items():
         deciding[section].known.update({int(n): loaded(one) for n, one in of_section.items()})
     return FittedDetector(
@@ -360,8 +371,17 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
         definition,
         {model: unpacked(MadeBy, one, own) for model, one in content["models"].items()},
         fitted,
+        normal,
         rule,
         deciding,
+    )
+
+
+def _deciding(
+    fitted: FittedSystem, normal: np.ndarray, rule: ScoreConfig
+) -> dict[str, Calibration]:
+    return calibrations(
+        fitted, normal, rule.threshold, rule.false_alarm_rate, rule.windows, rule.domains
     )
 
 

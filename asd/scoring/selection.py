@@ -52,6 +52,7 @@ CRITERIA: Registry[Criterion] = Registry(
         "spread": "asd.scoring.selection:spread",
         "strangers": "asd.scoring.selection:strangers",
     },
+    "asd.criteria",
 )
 
 

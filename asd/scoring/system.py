@@ -162,11 +162,6 @@ class FittedSystem:
         """Return the leave-one-out scores (N,) float64 of the bank's clips, in its order."""
         return self._joined(self.own, np.array(self.bank.clips.section, dtype=str))
 
-    def calibration(self) -> dict[str, np.ndarray]:
-        """Return the training scores (n,) that thresholds are found from, by section."""
-        scores = self.training_scores()
-        return {section: scores[self.calibrating_rows(section)] for section in self.rows}
-
     def calibrating_rows(self, section: str) -> np.ndarray:
         """Return the bank's rows (n,) that a section's thresholds are found from."""
         rows = self.rows[section]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from asd.artifact import is_current, lack, prune, read_record
 from asd.errors import AsdError
 from asd.stages import each
+from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def run(
         UsageError: a model or a feature is missing.
         JobError: a model is damaged, or the store changed since it was trained.
     """
+    check(workspace)
     pairs = [
         (machine, model)
         for machine in workspace.machines(machines)

@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asd import __version__
-from asd.artifact import Request, is_current, lack, making, prune
+from asd.artifact import Request, is_current, lack, making
+from asd.config import EvaluateConfig
 from asd.errors import JobError, UsageError
+from asd.stages.check import check
 from asd.stages.index import clips_of, record_digest
+from asd.version import __version__
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.metrics.rules import Rules, System
+    from asd.metrics.rules import System
     from asd.metrics.summary import Assessment
     from asd.metrics.truth import Key, Truth
 
 NAME = "evaluate.json"
+RESAMPLES = 1000
+"""Of the intervals, outside of any workspace."""
 
 
 class FiguresRequest(Request):
@@ -43,41 +47,154 @@ class FiguresRequest(Request):
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of systems, and where they were written."""
+class Judging:
+    """By what is judged: a year's rules, and the resamples of the intervals with their seed."""
 
+    rules: str
+    resamples: int
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        workspace: Workspace | None,
+        rules: str | None = None,
+        resamples: int | None = None,
+        seed: int | None = None,
+    ) -> Judging:
+        """Return what is asked for; a workspace gives what is left open.
+
+        Raises:
+            UsageError: there are no such rules.
+        """
+        from asd.metrics.rules import RULES
+
+        params = workspace.params if workspace else None
+        config = params.evaluate if params else EvaluateConfig(bootstrap=RESAMPLES)
+        return cls(
+            RULES[rules or (params.dataset.rules if params else "2022")].name,
+            config.bootstrap if resamples is None else resamples,
+            config.seed if seed is None else seed,
+        )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of systems, and by what they were judged."""
+
+    judging: Judging
     systems: Sequence[System]
     assessments: Sequence[Assessment]
-    document: Mapping[str, Any]
-    path: Path
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What metrics.json holds: nested mappings of fractions, and what made them."""
+        judging = self.judging
+        return {
+            "rules": judging.rules,
+            "bootstrap": {"resamples": judging.resamples, "seed": judging.seed},
+            "version": __version__,
+            "systems": {one.name: one.to_json() for one in self.assessments},
+        }
+
+    def texts(self) -> dict[str, str]:
+        """Return the files of figures by name: metrics.json, roc/ and official/."""
+        from asd.metrics.summary import result_csv, roc_csv
+
+        texts = {"metrics.json": json_text(self.document)}
+        for system, assessment in zip(self.systems, self.assessments, strict=True):
+            texts[f"roc/{system.name}.csv"] = roc_csv(system.sections)
+            texts[f"official/{system.name}_result.csv"] = result_csv(assessment)
+        return texts
 
 
-def run(workspace: Workspace, systems: Sequence[str] = ()) -> Figures:
+def run(
+    workspace: Workspace,
+    judging: Judging | None = None,
+    systems: Sequence[str] = (),
+    folder: Path | None = None,
+) -> Figures:
     """Compute the official score of every system that is scored, with 95 % bootstrap intervals.
 
     Args:
         workspace: the workspace, or one of its seeds.
+        judging: by what; by default what the params say.
         systems: the systems; none for all of the params that have scores.
+        folder: where the figures go; by default ``data/reports``.
 
     Raises:
         UsageError: there is no index, or there are no scores.
         JobError: a file is not what was written, or scores are not of the clips of the index.
     """
+    check(workspace)
+    judging = judging or Judging.of(workspace)
+    folder = folder or workspace.reports
     chosen = scored_systems(workspace, systems)
-    asked = request(workspace, chosen)
-    read, assessments = assess_systems(workspace, chosen)
-    document = document_of(asked.rules, asked.resamples, asked.seed, assessments)
-    path = workspace.reports / "metrics.json"
-    if not is_current(workspace.reports / NAME, asked):
-        write_figures(workspace.reports / NAME, asked, document, read, assessments)
-    for folder, suffix in (("roc", ".csv"), ("official", "_result.csv")):
-        names = {f"{name}{suffix}" for name in chosen}
-        (workspace.reports / folder).mkdir(parents=True, exist_ok=True)
-        prune(workspace.reports / folder, lambda file, names=names: file.name in names)  # type: ignore[misc]
-    return Figures(read, assessments, document, path)
+    asked = request(workspace, chosen, judging)
+    figures = figures_of(workspace, judging, systems=chosen)
+    if not is_current(folder / NAME, asked):
+        with making(folder / NAME, asked, "numpy") as made:
+            for name, text in figures.texts().items():
+                made.text(name, text)
+    for kind in ("roc", "official"):
+        # DVC wants the outputs of a stage to be there, where nothing is labelled too.
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    return figures
 
 
-def request(workspace: Workspace, systems: Sequence[str]) -> FiguresRequest:
+def figures_of(
+    workspace: Workspace | None,
+    judging: Judging,
+    scores: Path | None = None,
+    ground_truth: Path | None = None,
+    systems: Sequence[str] = (),
+) -> Figures:
+    """Compute figures without writing them.
+
+    Args:
+        workspace: where scores and truth are, as far as they are not given.
+        judging: by what.
+        scores: a folder of official score files, of one system or of one folder a system.
+        ground_truth: a folder of ground truth (:func:`asd.metrics.truth.read_truth`).
+        systems: the systems; none for all that are there.
+
+    Raises:
+        UsageError, JobError: as of :func:`run`, and of the readers of official files.
+    """
+    from asd.metrics.results import read_systems as read_official
+    from asd.metrics.rules import RULES
+    from asd.metrics.summary import assess
+    from asd.metrics.truth import read_truth
+
+    if ground_truth is not None:
+        truth = read_truth(ground_truth)
+    elif workspace is not None:
+        truth = truth_of(workspace)
+    if not truth:
+        return Figures(judging, (), ())
+    if scores is not None:
+        read = read_official(scores, truth, systems)
+    elif workspace is not None:
+        read = read_systems(workspace, scored_systems(workspace, systems), truth)
+    rules = RULES[judging.rules]
+    found = [assess(system, rules, judging.resamples, judging.seed) for system in read]
+    return Figures(judging, read, found)
+
+
+def write_texts(folder: Path, figures: Figures) -> None:
+    """Write the files of figures into a folder outside of any workspace."""
+    from asd.atomic import replacing
+
+    for name in ("roc", "official"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name, text in figures.texts().items():
+        with replacing(folder / name) as beside:
+            beside.write_text(text, encoding="utf-8", newline="")
+
+
+def request(
+    workspace: Workspace, systems: Sequence[str], judging: Judging | None = None
+) -> FiguresRequest:
     """Return what the figures of systems would be made of now.
 
     Raises:
@@ -85,11 +202,11 @@ def request(workspace: Workspace, systems: Sequence[str]) -> FiguresRequest:
     """
     from asd.scoring.scored import read_scores_record
 
-    params = workspace.params
+    judging = judging or Judging.of(workspace)
     return FiguresRequest(
-        rules=params.dataset.rules,
-        resamples=params.evaluate.bootstrap,
-        seed=params.evaluate.seed,
+        rules=judging.rules,
+        resamples=judging.resamples,
+        seed=judging.seed,
         index={machine: record_digest(workspace, machine) for machine in workspace.machines()},
         scores={
             system: {
@@ -185,60 +302,6 @@ def read_systems(
         JobError: a recording has no score, or a score is of no recording of the index.
     """
     return [_system(workspace, name, truth) for name in systems]
-
-
-def assess_systems(
-    workspace: Workspace, systems: Sequence[str]
-) -> tuple[list[System], list[Assessment]]:
-    """Return systems of a workspace with their figures by its rules; none without test clips."""
-    from asd.metrics.rules import RULES
-    from asd.metrics.summary import assess
-
-    config = workspace.params.evaluate
-    truth = truth_of(workspace)
-    if not truth:
-        return [], []
-    read = read_systems(workspace, systems, truth)
-    rules: Rules = RULES[workspace.params.dataset.rules]
-    return read, [assess(system, rules, config.bootstrap, config.seed) for system in read]
-
-
-def document_of(
-    rules: str, resamples: int, seed: int, assessments: Sequence[Assessment]
-) -> dict[str, Any]:
-    """Return what metrics.json holds: nested mappings of fractions, and what made them."""
-    return {
-        "rules": rules,
-        "bootstrap": {"resamples": resamples, "seed": seed},
-        "version": __version__,
-        "systems": {assessment.name: assessment.to_json() for assessment in assessments},
-    }
-
-
-def figure_texts(
-    document: Mapping[str, Any], systems: Sequence[System], assessments: Sequence[Assessment]
-) -> dict[str, str]:
-    """Return the files of figures by name: metrics.json, roc/ and official/."""
-    from asd.metrics.summary import result_csv, roc_csv
-
-    texts = {"metrics.json": json_text(document)}
-    for system, assessment in zip(systems, assessments, strict=True):
-        texts[f"roc/{system.name}.csv"] = roc_csv(system.sections)
-        texts[f"official/{system.name}_result.csv"] = result_csv(assessment)
-    return texts
-
-
-def write_figures(
-    path: Path,
-    asked: FiguresRequest,
-    document: Mapping[str, Any],
-    systems: Sequence[System],
-    assessments: Sequence[Assessment],
-) -> None:
-    """Write the files of figures beside their record at ``path``."""
-    with making(path, asked, "numpy") as made:
-        for name, text in figure_texts(document, systems, assessments).items():
-            made.text(name, text)
 
 
 def json_text(document: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asd.artifact import prune
 from asd.errors import AsdError, JobError
 from asd.stages import each
+from asd.stages.check import check
 from asd.stages.index import clips_of
 from asd.workspace import Workspace
 
@@ -39,6 +40,7 @@ def run(
         UsageError: there is no index, or a setting of a feature is impossible.
         JobError: a recording changed since it was indexed, or a shard cannot be written.
     """
+    check(workspace)
     count = workspace.params.extract.workers if workers is None else workers
     chosen = workspace.feature_names(features)
     with _cluster(count, scheduler) as client:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from asd.artifact import RECORD, lack
 from asd.config import FinetuneConfig
 from asd.errors import AsdError
+from asd.stages.check import check
 from asd.stages.extract import reads_checkpoint
 from asd.stages.index import clips_of
 from asd.workspace import Workspace
@@ -33,6 +34,7 @@ def run(workspace: Workspace) -> Iterator[Account]:
         UsageError: the parameters, the base and the clips do not go together.
         JobError: there is no training clip, or the disk is full.
     """
+    check(workspace)
     from asd.finetuning.run import finetune
 
     # The stage has an output whether or not a feature reads it.

@@ -15,6 +15,7 @@ from asd.config import IndexConfig
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError
 from asd.stages import each
+from asd.stages.check import check
 from asd.workspace import Workspace
 
 
@@ -60,6 +61,7 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
     Raises:
         UsageError: a machine's folder is missing or empty.
     """
+    check(workspace)
 
     def work(machine: str) -> Iterator[Indexed]:
         from asd.clips.index import index_machine

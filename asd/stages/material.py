@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from asd import __version__
 from asd.artifact import Record, read_record
 from asd.clips.record import Clip
 from asd.digest import sha256_json
@@ -43,6 +42,7 @@ from asd.stages.evaluate import NAME, FiguresRequest
 from asd.stages.index import clips_of, rejected_by_reason
 from asd.store import FeatureStore, Shard
 from asd.training.artifact import HISTORY, ModelRequest
+from asd.version import __version__
 from asd.workspace import Workspace
 
 Clips = Mapping[str, Sequence[Clip]]
@@ -362,7 +362,7 @@ def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) ->
 
     section = clip.choice.key[1]
     try:
-        detector = Detector.load(workspace.root, machine, system)
+        detector = Detector(workspace, machine, system)
         path = next(
             workspace.raw / one.path
             for one in clips_of(workspace, machine)

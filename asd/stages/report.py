@@ -11,6 +11,7 @@ from asd.artifact import Request, is_current, lack, making, read_any, read_recor
 from asd.atomic import refusals
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
+from asd.stages.check import check
 from asd.stages.index import record_digest
 from asd.workspace import Workspace
 
@@ -65,6 +66,7 @@ def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
             verb to run first.
         JobError: a file is damaged, or the report cannot be written.
     """
+    check(workspace)
     from asd.report.charts import draw_pictures
     from asd.report.page import document
     from asd.report.tables import results_csv, results_markdown

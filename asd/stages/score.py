@@ -10,9 +10,11 @@ from asd.artifact import is_current, lack, making, prune
 from asd.config import EmbedConfig, settings
 from asd.errors import AsdError
 from asd.stages import each
+from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from asd.config import SystemConfig
     from asd.scoring.bank import Bank
     from asd.scoring.scored import ScoresRequest
 
@@ -47,6 +49,7 @@ def run(
         UsageError: a bank is missing, or a scorer does not go with its model.
         JobError: a bank is damaged, or the banks of a system hold different clips.
     """
+    check(workspace)
     pairs = [
         (system, machine)
         for system in workspace.systems(systems)
@@ -112,7 +115,21 @@ def _request(
         banks={model: read_banks_record(path).digest for model, path in records.items()},
         select=None if members else params.select.model_dump(mode="json"),
         strangers=others,
+        plugins=_plugins(workspace, members),
     )
+
+
+def _plugins(workspace: Workspace, members: Sequence[SystemConfig]) -> dict[str, str]:
+    """Return whose the scorers and the criterion are that are not of this package, by name."""
+    from asd.scoring import SCORERS
+    from asd.scoring.selection import CRITERIA
+
+    select = workspace.params.select
+    scorers = [one.scorer for one in members or select.scorers.values()]
+    origins = {name: SCORERS.origin(name) for name in scorers}
+    if not members:
+        origins[select.criterion] = CRITERIA.origin(select.criterion)
+    return {name: origin for name, origin in origins.items() if origin}
 
 
 def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:

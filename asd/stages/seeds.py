@@ -74,7 +74,10 @@ def over_seeds(
             tell(seed, result)
         list(embed.run(seeded, machines, models))
         list(score.run(seeded, machines, systems))
-        metrics.append(_evaluate(workspace, seeded, systems, seed))
+        # The seed of the params has a folder of its own too: data/reports is of all systems.
+        folder = workspace.data / "reports" / "seeds" / str(seed) / "reports"
+        evaluate.run(seeded, systems=systems, folder=folder)
+        metrics.append(folder / "metrics.json")
     return trained, metrics
 
 
@@ -119,16 +122,3 @@ def climb(workspace: Workspace, seeds: int, machines: Sequence[str]) -> Iterator
             rung = replace(rung, gain=gain.value, gain_low=low, gain_high=high)
         yield rung
         before = own
-
-
-def _evaluate(workspace: Workspace, seeded: Workspace, systems: Sequence[str], seed: int) -> Path:
-    """Evaluate a seed into its own folder, that of the params' seed too; return metrics.json."""
-    from asd.artifact import is_current
-
-    folder = workspace.data / "reports" / "seeds" / str(seed) / "reports"
-    asked = evaluate.request(seeded, systems)
-    if not is_current(folder / evaluate.NAME, asked):
-        read, assessments = evaluate.assess_systems(seeded, systems)
-        document = evaluate.document_of(asked.rules, asked.resamples, asked.seed, assessments)
-        evaluate.write_figures(folder / evaluate.NAME, asked, document, read, assessments)
-    return folder / "metrics.json"

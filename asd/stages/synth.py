@@ -8,6 +8,7 @@ from pathlib import Path
 
 from asd.errors import UsageError, unknown_name
 from asd.stages import each
+from asd.stages.check import check
 from asd.workspace import Workspace
 
 FOLDER = Path("data") / "raw" / "demo"
@@ -33,6 +34,7 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Synthesi
         UsageError: a machine is not one of ``synth.machines``.
         JobError: the folder holds other recordings, or cannot be written.
     """
+    check(workspace)
     config = workspace.params.synth
     for name in machines:
         if not config.machines:

@@ -10,6 +10,7 @@ from asd.config import ALL
 from asd.errors import AsdError, UsageError
 from asd.progress import VERBOSE, detail, verbosity
 from asd.stages import each
+from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run(
             chosen for a joint model.
         JobError: training diverged, or the store is damaged.
     """
+    check(workspace)
     yield from each(list(_asked(workspace, machines, models)), lambda one: _train(workspace, *one))
     if not machines and not models and workspace.seed is None:
         _prune(workspace)

@@ -17,12 +17,12 @@ from asd.workspace import Workspace
 
 # Where the records of artifacts lie below a workspace's data, and what one is called.
 _RECORDS = {
-    "index/*.json": "index",
+    "index/*.json": "index table",
     "checkpoints/*/record.json": "checkpoint",
     "models/*/*/record.json": "model",
     "banks/*/*/record.json": "bank",
     "scores/*/*.json": "score table",
-    "reports/evaluate.json": "figures",
+    "reports/evaluate.json": "set of figures",
     "reports/report.json": "report",
     "enrolled/*/*/record.json": "enrolment",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ class FeatureStore:
     """A folder of shards ``<machine>/<feature>/section_<NN>_<split>.h5``.
 
     Example:
-        >>> store = FeatureStore(Path("data/features"))
+        >>> store = FeatureStore("data/features")
         >>> store.path("pump", "logmel", "00", "train").as_posix()
         'data/features/pump/logmel/section_00_train.h5'
         >>> shard = store.open("pump", "logmel", "00", "train")
@@ -27,6 +28,9 @@ class FeatureStore:
     """
 
     root: Path
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        object.__setattr__(self, "root", Path(root))
 
     def path(self, machine: str, feature: str, section: str, split: str) -> Path:
         """Return where a shard lies."""

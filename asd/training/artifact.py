@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
 from asd.artifact import Record, Request, making, read_record, tell_drift
 from asd.config import settings
 from asd.errors import JobError, UsageError
@@ -42,6 +44,7 @@ class ModelRequest(Request):
         task: what the primary classes are.
         classes, attribute_classes: their names.
         attribute_head: whether there is one.
+        plugins: by name, whose the network and the head are, if they are not of this package.
     """
 
     kind: ClassVar[str] = "model"
@@ -59,6 +62,7 @@ class ModelRequest(Request):
     classes: tuple[str, ...]
     attribute_classes: tuple[str, ...]
     attribute_head: bool
+    plugins: dict[str, str] = Field({})
 
     @property
     def features(self) -> tuple[str, ...]:

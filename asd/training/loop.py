@@ -19,6 +19,7 @@ from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
+from asd.models.heads import HEADS
 from asd.progress import progress
 from asd.store import FeatureStore
 from asd.training.artifact import ModelRequest, build_network, write_model
@@ -163,8 +164,17 @@ def _request(objective: Objective, compute: Compute) -> ModelRequest:
         inputs=clips.identities,
         shapes=clips.shapes,
         recipes=clips.recipes,
+        plugins=_plugins(model),
         **objective.facts,
     )
+
+
+def _plugins(model: ModelConfig) -> dict[str, str]:
+    """Return whose the parts of a model are that are not of this package, by name."""
+    parts = {model.network: NETWORKS.origin(model.network)}
+    if "kind" in model.head:
+        parts[model.head["kind"]] = HEADS.origin(model.head["kind"])
+    return {name: origin for name, origin in parts.items() if origin}
 
 
 def _run(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 import struct
 import tempfile
 import warnings
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asd.download.archive import Entry, Limits, extract
+from asd.download import archive as module
+from asd.download.archive import Entry, extract
 from asd.errors import JobError
 
 
@@ -36,8 +35,8 @@ def raw_info(name: str, mode: int = 0) -> zipfile.ZipInfo:
     return info
 
 
-def take(archive: Path, into: Path, limits: Limits | None = None) -> list[Entry]:
-    return extract(archive, into, lambda files: None, lambda: None, limits)
+def take(archive: Path, into: Path) -> list[Entry]:
+    return extract(archive, into, lambda files: None, lambda: None)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -143,15 +142,19 @@ def test_encrypted(tmp_path: Path) -> None:
         take(archive, tmp_path / "out")
 
 
-def test_bomb_by_declared_size(tmp_path: Path) -> None:
+def test_bomb_by_declared_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = pack(tmp_path / "a.zip", ("fan/x", bytes(2_000_000)))
-    ratio = Limits(spare=1_000_000)
-    with pytest.raises(JobError, match="to 2000000 bytes; refused as a zip bomb"):
-        take(archive, tmp_path / "out", ratio)
-    with pytest.raises(JobError, match="zip bomb"):
-        take(archive, tmp_path / "out", Limits(total=1_999_999))
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_SPARE", 1_000_000)
+        with pytest.raises(JobError, match="to 2000000 bytes; refused as a zip bomb"):
+            take(archive, tmp_path / "out")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_MOST_BYTES", 1_999_999)
+        with pytest.raises(JobError, match="zip bomb"):
+            take(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert len(take(archive, tmp_path / "out", Limits(total=2_000_000))) == 1  # spare covers it
+    monkeypatch.setattr(module, "_MOST_BYTES", 2_000_000)
+    assert len(take(archive, tmp_path / "out")) == 1  # spare covers it
 
 
 def test_bomb_by_real_size(tmp_path: Path) -> None:
@@ -166,18 +169,12 @@ def test_bomb_by_real_size(tmp_path: Path) -> None:
     assert tree(tmp_path / "out") == {}
 
 
-def test_too_many_entries(tmp_path: Path) -> None:
-    archive = pack(tmp_path / "a.zip", ("a", b""), ("b", b""), ("c", b""))
-    with pytest.raises(JobError, match="3 entries, more than 2"):
-        take(archive, tmp_path / "out", Limits(entries=2))
-
-
 def test_damaged_bytes_leave_no_file(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("fan/x", b"0123456789")
     archive.write_bytes(archive.read_bytes().replace(b"0123456789", b"0123456780"))
-    with pytest.raises(JobError, match=r"a\.zip: .*CRC"):
+    with pytest.raises(JobError, match=r"a\.zip: .*CRC.*, try another --mirror$"):
         take(archive, tmp_path / "out")
     assert tree(tmp_path / "out") == {}
 
@@ -206,13 +203,6 @@ def test_links_to_files_are_replaced_not_followed(tmp_path: Path) -> None:
     take(pack(tmp_path / "a.zip", ("fan/x", b"x")), tmp_path / "out")
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert tree(tmp_path / "out") == {"fan/x": b"x"}
-
-
-def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = pack(tmp_path / "a.zip", ("fan/x", b"0123456789"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=9))
-    with pytest.raises(JobError, match=r"a\.zip unpacks to 10 bytes, only 9 are free"):
-        take(archive, tmp_path / "out")
 
 
 def test_claim_comes_before_any_file(tmp_path: Path) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from errno import ENOSPC
+from os import strerror
 from pathlib import Path
 from threading import Barrier, Event
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 
 import pytest
 
+from asd.artifact import read_record
+from asd.download import archive as unpacking
 from asd.download import dataset as module
+from asd.download.archive import DownloadRequest
 from asd.download.dataset import Outcome, download
-from asd.download.fetch import Backoff, Web
+from asd.download.fetch import Web
 from asd.download.zenodo import RECORDS
 from asd.errors import JobError, UsageError
 
@@ -47,8 +52,7 @@ def get(origin: Zenodo, tmp_path: Path) -> Callable[..., Outcome]:
     """Return a function that downloads the year from there into ``tmp_path/raw``."""
 
     def go(**changed: Any) -> Outcome:
-        backoff = Backoff(attempts=3, sleep=lambda seconds: None)
-        chosen = {"mirror": origin.base, "backoff": backoff, **changed}
+        chosen = {"mirror": origin.base, "web": Web(attempts=2), **changed}
         return download("dcase2022", tmp_path / "raw", **chosen)
 
     return go
@@ -75,7 +79,7 @@ def file_requests(origin: Zenodo) -> list[str]:
 DEFAULT = ("dev_fan.zip", "dev_valve.zip", "eval_data_fan_train.zip")
 
 
-def test_parts_merge_and_only_markers_stay(get: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_parts_merge_and_only_records_stay(get: Callable[..., Outcome], tmp_path: Path) -> None:
     outcome = get()
     assert (outcome.fetched, outcome.kept, outcome.files) == (DEFAULT, (), 4)
     assert tree(tmp_path / "raw/dcase2022") == expected(*DEFAULT)
@@ -87,15 +91,17 @@ def test_parts_merge_and_only_markers_stay(get: Callable[..., Outcome], tmp_path
     ]
 
 
-def test_marker_names_what_it_stands_for(
+def test_record_names_what_it_stands_for(
     get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path
 ) -> None:
     get(parts=["dev"], machines=["fan"])
     (path,) = (tmp_path / "raw/.download/dcase2022").iterdir()
-    marker = json.loads(path.read_text())
+    record = read_record(path, DownloadRequest)
     body = origin.bodies[origin.path(DEV, "dev_fan.zip")]
-    assert (marker["name"], marker["record"], marker["count"]) == ("dev_fan.zip", DEV, 2)
-    assert marker["md5"] == hashlib.md5(body).hexdigest()
+    md5 = hashlib.md5(body).hexdigest()
+    assert record.request == {"record": DEV, "name": "dev_fan.zip", "md5": md5}
+    files = CONTENT[DEV, "dev_fan.zip"].items()
+    assert record.facts["files"] == [[name, len(data), crc32(data)] for name, data in files]
 
 
 def test_second_call_makes_no_file_request(get: Callable[..., Outcome], origin: Zenodo) -> None:
@@ -116,21 +122,23 @@ def test_a_further_part_is_added(
     assert tree(tmp_path / "raw/dcase2022") == expected(*DEFAULT, "eval_data_fan_test.zip")
 
 
-@pytest.mark.parametrize("harm", ["deleted", "shorter", "marker", "marker cut"])
+@pytest.mark.parametrize("harm", ["deleted", "shorter", "record", "record cut", "record edited"])
 def test_harmed_set_is_fetched_again(
     get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, harm: str
 ) -> None:
     get()
     clip = tmp_path / "raw/dcase2022/fan/train/b.wav"
-    marker = next((tmp_path / "raw/.download/dcase2022").glob("*fan_train*"))
+    record = next((tmp_path / "raw/.download/dcase2022").glob("*fan_train*"))
     if harm == "deleted":
         clip.unlink()
     elif harm == "shorter":
         clip.write_bytes(b"b")
-    elif harm == "marker":
-        marker.unlink()
+    elif harm == "record":
+        record.unlink()
+    elif harm == "record cut":
+        record.write_bytes(record.read_bytes()[:50])
     else:
-        marker.write_bytes(marker.read_bytes()[:50])
+        record.write_text(record.read_text().replace("b.wav", "c.wav"))
     origin.requests.clear()
     assert get().fetched == ("eval_data_fan_train.zip",)
     assert len(file_requests(origin)) == 1
@@ -204,7 +212,7 @@ def test_hostile_archive_gives_nothing(
     get: Callable[..., Outcome], origin: Zenodo, zipped: Zipped, tmp_path: Path
 ) -> None:
     origin.publish(EVAL, {"eval_data_fan_test.zip": zipped({"fan/x": b"x", "../../x": b"x"})})
-    with pytest.raises(JobError, match=r"'\.\./\.\./x' leads out of the folder"):
+    with pytest.raises(JobError, match=r"'\.\./\.\./x' has a path that leads out of the folder"):
         get(parts=["eval"])
     assert list(tree(tmp_path)) == [f"raw/.download/dcase2022/{EVAL}_eval_data_fan_test.zip.part"]
 
@@ -276,12 +284,12 @@ def test_interrupted_download_goes_on(
     written, reads = Event(), []
     plain = Web.read
 
-    def watched(web: Web, *arguments: Any) -> bytes:
+    def watched(web: Web, response: Any, count: int) -> bytes:
         # By the second read, what the first one gave is in the part.
-        reads.append(1)
-        if len(reads) == 2:
+        reads.append(response.url)
+        if reads.count(origin.base + path) == 2:
             written.set()
-        return plain(web, *arguments)
+        return plain(web, response, count)
 
     def stall(handler: Any, body: bytes) -> None:
         handler.send_response(200)
@@ -309,6 +317,64 @@ def test_interrupted_download_goes_on(
     assert get(machines=["valve"]).fetched == ("dev_valve.zip",)
     assert origin.ranges(path) == [None, f"bytes={there}-"]
     assert tree(tmp_path / "raw/dcase2022") == expected("dev_valve.zip")
+
+
+def test_killed_while_unpacking(
+    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was received is unpacked by the next call, and not fetched again."""
+    plain, written = shutil.copyfileobj, []
+
+    def killed(source: Any, file: Any, size: int) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(plain(source, file, size))
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(unpacking.shutil, "copyfileobj", killed)
+        get(machines=["fan"], parts=["dev"])
+    assert len(tree(tmp_path / "raw/dcase2022")) == 1
+    origin.requests.clear()
+    assert get(machines=["fan"], parts=["dev"]).fetched == ("dev_fan.zip",)
+    assert file_requests(origin) == []
+    assert tree(tmp_path / "raw/dcase2022") == expected("dev_fan.zip")
+
+
+def test_killed_right_after_the_record(get: Callable[..., Outcome], tmp_path: Path) -> None:
+    get(parts=["eval"])
+    part = tmp_path / f"raw/.download/dcase2022/{EVAL}_eval_data_fan_test.zip.part"
+    part.write_bytes(b"all of it")
+    assert get(parts=["eval"]).fetched == ()
+    assert not part.exists()
+
+
+def test_disk_that_fills_up_while_unpacking(
+    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Any, file: Any, size: int) -> None:
+        raise OSError(ENOSPC, strerror(ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unpacking.shutil, "copyfileobj", full)
+        with pytest.raises(JobError, match=r"_dev_fan\.zip\.part: No space left on device$"):
+            get(machines=["fan"], parts=["dev"])
+    assert tree(tmp_path / "raw/dcase2022") == {}
+    get(machines=["fan"], parts=["dev"])
+    assert len(file_requests(origin)) == 1
+
+
+def test_disk_that_fills_up_while_fetching(
+    get: Callable[..., Outcome], origin: Zenodo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for a broken line, which would be tried again."""
+
+    def full(part: Any, data: bytes) -> None:
+        raise OSError(ENOSPC, strerror(ENOSPC))
+
+    monkeypatch.setattr("asd.download.fetch._Part.append", full)
+    with pytest.raises(JobError, match=r"_dev_fan\.zip\.part: No space left on device$"):
+        get(machines=["fan"], parts=["dev"])
+    assert len(file_requests(origin)) == 1
 
 
 def test_folder_that_cannot_be_made(get: Callable[..., Outcome], tmp_path: Path) -> None:

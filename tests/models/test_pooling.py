@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,14 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("gem", {"power": 3.0}),
     ("gem", {"power": 500.0}),
     ("rdp", {"gamma": 2.0}),
+    ("power_mean", {}),
+    ("level_free_mean", {}),
+    ("flux", {}),
+    ("fine_structure", {"reach": 1}),
+    ("fine_structure", {}),
+    ("level", {}),
 ]
+LEVEL_FREE = ("deviation", "level_free_mean", "flux", "fine_structure")
 every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value: str(value))
 
 
@@ -37,6 +45,15 @@ def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[flo
         d = np.array([np.linalg.norm(frame - mean) for frame in frames.T])
         weights = (d / d.mean()) ** values["gamma"]
         return [float((weights * row).sum() / weights.sum()) for row in frames]
+    if name == "level":
+        return [float(np.mean(frames))]
+    if name == "fine_structure":
+        means, reach = [np.mean(row) for row in frames], values.get("reach", 4)
+        last = len(means) - 1
+        return [
+            mean - np.mean([means[min(max(i + d, 0), last)] for d in range(-reach, reach + 1)])
+            for i, mean in enumerate(means)
+        ]
     pooled = []
     for row in frames:
         if name == "gwrp":
@@ -46,6 +63,12 @@ def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[flo
         elif name == "gem":
             raised = [((x - min(row)) / np.ptp(row)) ** values["power"] for x in row]
             pooled.append(min(row) + np.ptp(row) * np.mean(raised) ** (1 / values["power"]))
+        elif name == "power_mean":
+            pooled.append(10 * np.log10(np.mean([10 ** (x / 10) for x in row])))
+        elif name == "level_free_mean":
+            pooled.append(np.mean(row) - np.mean(frames))
+        elif name == "flux":
+            pooled.append(np.mean([abs(y - x) for x, y in pairwise(row)]))
         else:
             pooled.append({"mean": np.mean, "max": np.max, "deviation": np.std}[name](row))
     return pooled
@@ -63,8 +86,25 @@ def test_by_the_definition(name: str, values: dict[str, Any]) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_level() -> None:
+    given = features().astype(np.float64)
+    found = build("level", {})(given)
+    assert found.shape == (5, 1)
+    np.testing.assert_allclose(build("level", {})(given + 7.5), found + 7.5, rtol=1e-9)
+
+
+def test_fine_structure_is_blind_to_what_is_the_same_around() -> None:
+    given = np.random.default_rng(0).normal(-30, 9, (1, 128, 20))
+    coloured = given + np.linspace(-6, 6, 128)[:, None]
+    one, other = build("fine_structure", {})(given), build("fine_structure", {})(coloured)
+    np.testing.assert_allclose(one[:, 4:-4], other[:, 4:-4], atol=1e-12)
+    line = given.copy()
+    line[0, 60] += 9
+    np.testing.assert_allclose((build("fine_structure", {})(line) - one)[0, 60], 8.0)
+
+
 levels = pytest.mark.parametrize(
-    ("name", "values"), [case for case in CASES if case[0] != "deviation"], ids=str
+    ("name", "values"), [case for case in CASES if case[0] not in (*LEVEL_FREE, "level")], ids=str
 )
 
 
@@ -82,6 +122,20 @@ def test_constant_clip_is_its_own_pooling(name: str, values: dict[str, Any]) -> 
     given = np.full((2, 3, 5), -80.0)
     np.testing.assert_allclose(pool(given, build(name, values)), -80.0)
     np.testing.assert_allclose(pool(given[:, :, :1], build(name, values)), -80.0)
+
+
+@pytest.mark.parametrize("name", LEVEL_FREE)
+def test_does_not_move_with_the_level(name: str) -> None:
+    given = features().astype(np.float64)
+    found = build(name, {})(given)
+    np.testing.assert_allclose(build(name, {})(given + 7.5), found, atol=1e-12)
+    np.testing.assert_allclose(build(name, {})(np.full((2, 3, 1), -80.0)), 0.0, atol=1e-12)
+
+
+def test_the_power_of_faint_and_of_loud_sound_is_finite() -> None:
+    given = np.array([[[-5000.0, -5000.0], [4000.0, -5000.0]]])
+    expected = [[-5000.0, 4000.0 + 10 * np.log10(0.5)]]
+    np.testing.assert_allclose(build("power_mean", {})(given), expected)
 
 
 @pytest.mark.parametrize(

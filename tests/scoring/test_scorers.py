@@ -16,6 +16,8 @@ from asd.scoring.bank import COLUMNS, Bank
 MakeBank = Callable[..., Bank]
 MANY = {"banks": "two", "smote_ratio": 0.5, "memmixup": 3}
 CASES: list[tuple[str, dict[str, Any]]] = [
+    ("bands", {}),
+    ("bands", {"share": 0.5, "floor": 0.0}),
     ("cosine", {}),
     ("error", {}),
     ("gmm", {}),
@@ -28,6 +30,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("neighbours", {"density": "varmin", "k": 2, **MANY}),
     ("neighbours", {"density": "ldn", "centroids": 4, "smote_ratio": 0.9}),
     ("posterior", {}),
+    ("varmin", {}),
+    ("varmin", {"k": 2, "distance": "cosine"}),
 ]
 every_case = pytest.mark.parametrize(
     ("name", "values"), CASES, ids=[f"{name}{i}" for i, (name, _) in enumerate(CASES)]

@@ -1,0 +1,360 @@
+"""Typed parameters: one frozen model for each section of ``pipeline/params.yaml``.
+
+A component (an extractor, a network, a scorer) has its own settings, which live beside its code;
+here they are plain mappings, checked when the component is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from asd.errors import UsageError, unknown_name
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+Component = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$")]
+"""A name of a registry, or ``package.module:Name`` (:mod:`asd.registry`)."""
+
+
+class Settings(BaseModel):
+    """Base of every typed parameter set: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any:
+    """Return ``kind(**values)``, with an error naming ``where`` and the known keys.
+
+    Raises:
+        UsageError: an unknown key or an impossible value, a line for each.
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [f"{where}: {one}" for one in _explain(kind, error)]
+        raise UsageError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _explain(kind: type[Settings], error: ValidationError) -> Iterator[str]:
+    errors = error.errors()
+    misspelt = {one["loc"][:-1] for one in errors if one["type"] == "extra_forbidden"}
+    for one in errors:
+        location = [str(part) for part in one["loc"]]
+        if one["type"] == "extra_forbidden":
+            owner = _model_at(kind, location[:-1])
+            found = unknown_name("key", location[-1], owner.model_fields if owner else ())
+            above = ".".join(location[:-1])
+            yield f"{above + ': ' if above else ''}{found}"
+        # A misspelt key is also a missing one; the misspelling is what the user can see.
+        elif one["type"] != "missing" or one["loc"][:-1] not in misspelt:
+            given = "" if one["type"] == "missing" else f", not {one.get('input')!r}"
+            yield f"{'.'.join(location)}: {one['msg']}{given}"
+
+
+def _model_at(kind: type[Settings], location: list[str]) -> type[Settings] | None:
+    """Return the model that holds the key below ``location``."""
+    current: Any = kind
+    for part in location:
+        fields = getattr(current, "model_fields", None)
+        if fields is not None:
+            current = fields[part].annotation if part in fields else None
+        else:  # a mapping of names to models
+            current = next((a for a in get_args(current) if hasattr(a, "model_fields")), None)
+    return current if hasattr(current, "model_fields") else None
+
+
+Rules = Literal["2020", "2021", "2022", "2023", "2024", "2025"]
+
+
+class DatasetConfig(Settings):
+    """What is worked on. ``rules`` names the challenge year whose official score is computed."""
+
+    name: str
+    rules: Rules = "2022"
+    raw: str
+    machines: tuple[Name, ...]
+
+
+class SynthConfig(Settings):
+    """The demo data; ``machines`` is empty where recordings are given."""
+
+    machines: tuple[Name, ...] = ()
+    seed: int = 0
+    seconds: float = Field(10.0, gt=0, le=60)
+    sections: Positive = 3
+    train_source: Positive = 54
+    train_target: Annotated[int, Field(ge=0)] = 6
+    test_clips: Positive = 10
+    snr_db: float = 6.0
+
+
+class IndexConfig(Settings):
+    """How a raw folder is read; see :mod:`asd.clips.index`.
+
+    Attributes:
+        layout: how the names are read; ``"auto"`` looks at them.
+        sample_rate: rate of the clips in Hz.
+        seconds: length of a clip; ``"auto"`` takes the most common one of a machine's training
+            clips, and 10 s in a plain folder where that is 30 s or more.
+        windows: ``"auto"`` cuts recordings of plain folders that are at least twice as long as a
+            clip into consecutive clips; ``"off"`` takes their beginning.
+        channel: of recordings with several, the one that is used.
+        train_share: share of the normal recordings that is for training, where no folder says it.
+        max_seconds: longest recording.
+        max_channels: most channels of a recording.
+    """
+
+    layout: Literal["auto", "dcase2020", "dcase2021", "dcase2022", "folder"] = "auto"
+    sample_rate: Positive = 16000
+    seconds: float | Literal["auto"] = "auto"
+    windows: Literal["auto", "off"] = "auto"
+    channel: Annotated[int, Field(ge=0)] = 0
+    train_share: float = Field(0.8, gt=0, lt=1)
+    max_seconds: float = Field(1800.0, gt=0)
+    max_channels: Positive = 32
+
+
+Objective = Literal["contrastive", "classify"]
+
+
+class FinetuneConfig(Settings):
+    """How wav2vec 2.0 is fitted to the machines.
+
+    Attributes:
+        base: ``"builtin:tiny"``, a local folder, or a name on the Hugging Face hub.
+        revision: branch, tag or commit on the hub.
+        allow_pickle: whether weights that exist as a pickle alone may be read.
+        objectives: ``"contrastive"`` (wav2vec 2.0's own loss), ``"classify"`` (machine, section and
+            attributes), both in the order given, or ``"none"``, which keeps the weights.
+        method: ``"full"`` trains the transformer; ``"lora"`` low-rank adapters of its queries and
+            values, which are in the weights in the end, under attentive statistics and sub-cluster
+            AdaCos.
+        lora_rank: rank of the adapters.
+        lora_alpha: their scale; they are multiplied by ``lora_alpha / lora_rank``.
+        layer: hidden layer that is projected, 0 to n; ``"auto"`` for the one at three quarters of
+            the depth, ``"mix"`` for a learned mix of all, which needs ``"classify"``.
+        rows: rows F of the feature; the paper's is that of the log-mel.
+        steps: updates of each objective.
+        batch_size: clips computed at once.
+        accumulate: batches an update.
+        seconds: length of the random cut of a clip; never longer than the shortest machine's clips.
+        learning_rate: highest rate of the transformer, or of its adapters.
+        head_learning_rate: highest rate of everything that is new.
+        warm_up: share of the updates in which the rates rise.
+        weight_decay: decay of AdamW.
+        mask_share: share of the frames hidden under ``"classify"``.
+        contrastive_mask_share: share of the frames hidden under ``"contrastive"``.
+        mask_span: frames hidden in one piece.
+        pca_clips: training clips that the principal components are fitted on.
+        save_every: updates between two states that a killed run goes on from.
+        seed: of everything random.
+        device: where it is computed.
+        precision: ``"auto"`` takes bfloat16 on a GPU, and on a CPU that multiplies matrices in it.
+    """
+
+    base: str = "builtin:tiny"
+    revision: str = "main"
+    allow_pickle: bool = False
+    objectives: tuple[Objective, ...] = ("classify",)
+    method: Literal["full", "lora"] = "full"
+    lora_rank: Positive = 64
+    lora_alpha: float = Field(64.0, gt=0)
+    layer: Annotated[int, Field(ge=0)] | Literal["auto", "mix"] = "auto"
+    rows: Positive = 128
+    steps: Positive = 2000
+    batch_size: Positive = 8
+    accumulate: Positive = 4
+    seconds: float = Field(4.0, ge=0.1)
+    learning_rate: float = Field(2e-5, gt=0)
+    head_learning_rate: float = Field(1e-3, gt=0)
+    warm_up: float = Field(0.1, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0)
+    mask_share: float = Field(0.05, ge=0, lt=1)
+    contrastive_mask_share: float = Field(0.5, gt=0, lt=1)
+    mask_span: Positive = 10
+    pca_clips: Positive = 256
+    save_every: Positive = 200
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _one_or_none(cls, value: Any) -> Any:
+        """Read ``none`` and a single objective as lists."""
+        if value is None or value == "none":
+            return ()
+        return (value,) if isinstance(value, str) else value
+
+
+ClassPart = Literal["machine", "section", "domain", "attributes"]
+CLASS_PARTS: tuple[ClassPart, ...] = ("machine", "section", "domain", "attributes")
+
+# What stands for the machine where a model is of all machines.
+ALL = "all"
+
+
+class ExtractConfig(Settings):
+    """How features are computed; nothing here changes what is computed."""
+
+    workers: Annotated[int, Field(ge=0)] = 0
+    device: Device = "auto"
+
+
+class LossWeights(Settings):
+    """Weights of the terms of Eq. 5; zero switches a term off."""
+
+    cross_entropy: float = Field(1.0, ge=0)
+    triplet: float = Field(1.0, ge=0)
+    auxiliary: float = Field(0.0, ge=0)
+
+
+class ModelConfig(Settings):
+    """One model: the features it reads, its network and its losses.
+
+    ``network`` is a name of the section ``networks`` or of the registry of networks; ``settings``
+    override what that section sets. ``head`` names the head of a classifier as ``kind``, one of
+    :mod:`asd.models.heads`, with its settings; none is a linear one. ``classes`` says what makes a
+    class of a joint model. ``train`` overrides settings of the section ``train``; a network of the
+    section ``networks`` may say it for all models that use it.
+    """
+
+    features: tuple[Name, ...] = Field(min_length=1)
+    network: Component = "tdnn"
+    settings: dict[str, Any] = Field({})
+    head: dict[str, Any] = Field({})
+    classes: tuple[ClassPart, ...] = Field(CLASS_PARTS, min_length=1)
+    losses: LossWeights = LossWeights()
+    train: dict[str, Any] = Field({})
+
+
+class TrainConfig(Settings):
+    """How every model is trained.
+
+    ``mixup`` is the share of the clips of a batch that are mixed with another clip
+    (:mod:`asd.training.examples`).
+    """
+
+    epochs: Positive = 100
+    learning_rate: float = Field(2e-4, gt=0)
+    classes_per_batch: Annotated[int, Field(ge=2)] = 6
+    clips_per_class: Annotated[int, Field(ge=2)] = 8
+    batch_size: Annotated[int, Field(ge=2)] = 512
+    mixup: float = Field(0.0, ge=0, le=1)
+    held_out: float = Field(0.0, ge=0, lt=1)
+    seed: int = 0
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+
+class EmbedConfig(Settings):
+    """How banks are computed."""
+
+    batch_size: Positive = 32
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+
+SELECTED = "selected"
+"""The fusion that is used where no system is named, made of what is best for each machine."""
+
+
+class SystemConfig(Settings):
+    """One system: a model and the scorer over its bank.
+
+    ``embedding`` names the array of the bank that the scorer compares; a training-free model has
+    one for each of its poolings.
+    """
+
+    model: Name
+    embedding: str = "embedding"
+    scorer: Component
+    settings: dict[str, Any] = Field({})
+
+
+class FusionConfig(Settings):
+    """A system that joins others, each standardised by its training scores.
+
+    Attributes:
+        members: names of systems. None: what ``select`` chooses for each machine.
+        join: the mean or the maximum over members.
+        machines: by machine, the members written out; ``asd select`` writes them. They go before
+            ``members``.
+    """
+
+    members: tuple[Name, ...] = ()
+    join: Literal["mean", "max"] = "mean"
+    machines: dict[Name, tuple[SystemConfig, ...]] = Field({})
+
+
+class ScorerConfig(Settings):
+    """A scorer with its settings."""
+
+    scorer: Component
+    settings: dict[str, Any] = Field({})
+
+
+class SelectConfig(Settings):
+    """What a fusion without members is chosen from; see :mod:`asd.scoring.selection`.
+
+    Attributes:
+        models: by name, the embeddings of each that are tried.
+        scorers: by name, the scorers that are tried on each of them.
+        criterion: how candidates are ranked, from training clips alone.
+        members: how many of the best are joined.
+    """
+
+    models: dict[Name, tuple[str, ...]] = Field({})
+    scorers: dict[Name, ScorerConfig] = Field({})
+    criterion: Component = "strangers"
+    members: Positive = 5
+
+    def candidates(self) -> dict[str, SystemConfig]:
+        """Return every combination as a system, named ``model/embedding/scorer``."""
+        return {
+            f"{model}/{embedding}/{name}": SystemConfig(
+                model=model, embedding=embedding, scorer=scorer.scorer, settings=scorer.settings
+            )
+            for model, embeddings in self.models.items()
+            for embedding in embeddings
+            for name, scorer in self.scorers.items()
+        }
+
+
+class LadderRow(Settings):
+    """One row of the ladder: a system, and what it changes from the row before."""
+
+    system: Name
+    change: str = ""
+
+
+Domains = Literal["alike", "as_found"]
+
+
+class ScoreConfig(Settings):
+    """How scores become decisions; see :mod:`asd.scoring.calibration`.
+
+    ``false_alarm_rate`` is that of normal recordings, whatever their length. ``windows`` is how the
+    clips that a long recording is cut into make one score. ``calibration`` is how training clips
+    are made like clips to come: each left out of the whole system with its fold
+    (:mod:`asd.scoring.cross_fitting`), or of what it is compared with alone. ``domains`` is whether
+    the source and the target domain count alike in it, however rare the target is in training.
+    """
+
+    threshold: Name = "gamma"
+    false_alarm_rate: float = Field(0.1, gt=0, lt=1)
+    calibration: Literal["folds", "left_out"] = "folds"
+    domains: Domains = "alike"
+    windows: Literal["max", "mean"] = "max"
+
+
+class EvaluateConfig(Settings):
+    """How the official numbers are reported."""
+
+    bootstrap: Annotated[int, Field(ge=0)] = 1000
+    seed: int = 0

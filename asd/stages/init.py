@@ -1,0 +1,228 @@
+"""init: a whole workspace from a profile, in any folder; in a workspace, its params anew.
+
+Profiles and ``dvc.yaml`` are data of the package (``asd/profiles``), so an installed one is
+complete.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from configparser import ConfigParser
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asd.atomic import replacing
+from asd.config import IndexConfig, settings
+from asd.errors import JobError, UsageError, unknown_name
+from asd.params import parse_params
+from asd.workspace import PARAMS, find_root
+
+if TYPE_CHECKING:
+    from asd.params import Params
+
+_COMMON, _STAGES = "common", "dvc"
+# What is run is one list: a profile that names its own models or systems means no others.
+_WHOLE = ("models", "systems")
+_RULES_OF = {"dcase2020": "2020", "dcase2021": "2021", "dcase2022": "2022", "folder": "2020"}
+_GIT_IGNORED = ("/data/", "/dvc_plots/", "/pipeline/params.yaml.[0-9]*")
+_DVC_IGNORED = """\
+# What an interrupted run leaves beside an artifact is no part of it.
+.*.part
+.*.part.new
+.*.journal
+"""
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """What was made.
+
+    Attributes:
+        root: the folder of the workspace.
+        params: what stands in its params file now.
+        created: the files that were not there before, below the root.
+        before: where the params of before are kept, if there were others.
+    """
+
+    root: Path
+    params: Params
+    created: tuple[str, ...]
+    before: Path | None
+
+
+def profiles() -> list[str]:
+    """Return the names of the profiles, sorted."""
+    names = (path.name for path in files("asd").joinpath("profiles").iterdir())
+    found = {name.removesuffix(".yaml") for name in names if name.endswith(".yaml")}
+    return sorted(found - {_COMMON, _STAGES})
+
+
+def profile_text(name: str) -> str:
+    """Return a file of the profiles, such as ``"dvc"`` for the stages."""
+    return files("asd").joinpath("profiles", f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def run(
+    profile: str,
+    raw: Path | None = None,
+    folder: Path | None = None,
+    tell: Callable[[str], object] = lambda line: None,
+) -> Initialised:
+    """Write a workspace for a profile.
+
+    All values are checked before anything is written. What is there stays, but for the params, and
+    these are kept under a number of their own.
+
+    Args:
+        profile: one of :func:`profiles`.
+        raw: the folder of one's own recordings, for the profile ``folder``.
+        folder: where; by default the workspace that the current folder lies in, or the current
+            folder itself.
+        tell: called with what was found of each machine.
+
+    Raises:
+        UsageError: an unknown profile, or recordings that cannot be used.
+        JobError: a file cannot be written.
+    """
+    if profile not in profiles():
+        raise unknown_name("profile", profile, profiles())
+    here = folder if folder is not None else Path.cwd()
+    root = Path(os.path.relpath(find_root(here.resolve()) or here.resolve()))
+    values = _load(profile_text(_COMMON))
+    _merge(values, _load(profile_text(profile)))
+    index = settings(IndexConfig, values.get("index", {}), f"profile {profile}: index")
+    _merge(values, {"dataset": _own_recordings(profile, raw, index, root, tell)})
+    text = _dumped(values)
+    params = parse_params(text.encode(), f"profile {profile}")
+    before = _write_params(root / PARAMS, text)
+    return Initialised(root, params, tuple(_complete(root)), before)
+
+
+def _own_recordings(
+    profile: str,
+    raw: Path | None,
+    index: IndexConfig,
+    root: Path,
+    tell: Callable[[str], object],
+) -> dict[str, Any]:
+    """Return where the recordings are, which machines there are and by whose rules they count."""
+    if profile != "folder":
+        if raw is not None:
+            raise UsageError(f"--raw is for your own recordings: asd init folder --raw {raw}")
+        return {}
+    if raw is None:
+        raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
+    from asd.clips.index import detect_layout, find_machines, preview_machine
+    from asd.clips.scan import find_recordings, machine_folder
+    from asd.clips.survey import describe
+
+    machines = find_machines(raw)
+    layouts = set()
+    for machine in machines:
+        recordings = find_recordings(machine_folder(raw, machine))
+        layouts.add(detect_layout(recordings))
+        clips = preview_machine(raw, machine, index)
+        tell(f"found {machine}: {describe(clips, index.sample_rate)}")
+    rules = {_RULES_OF[layout] for layout in layouts}
+    return {
+        "raw": Path(os.path.relpath(raw, root)).as_posix(),
+        "machines": machines,
+        # Domains count where the names of all machines tell them.
+        "rules": rules.pop() if len(rules) == 1 else "2020",
+    }
+
+
+def _complete(root: Path) -> list[str]:
+    """Write what a workspace has besides its params, as far as it is missing; return what."""
+    texts = {
+        "dvc.yaml": profile_text(_STAGES),
+        ".gitignore": "".join(f"{line}\n" for line in _GIT_IGNORED),
+        ".dvcignore": _DVC_IGNORED,
+    }
+    created = []
+    for name, text in texts.items():
+        if not (root / name).exists():
+            with replacing(root / name) as beside:
+                beside.write_text(text, encoding="utf-8")
+            created.append(name)
+    if _init_dvc(root.resolve()):
+        created.append(".dvc")
+    return created
+
+
+def _init_dvc(root: Path) -> bool:
+    """Initialise DVC, with git where there is a repository; False where DVC knows the folder."""
+    if any((folder / ".dvc").is_dir() for folder in (root, *root.parents)):
+        return False
+    in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
+    how = [] if (root / ".git").exists() else ["--subdir"] if in_git else ["--no-scm"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "init", "-q", *how],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        why = " ".join((done.stderr or done.stdout).split())
+        raise JobError(f"{root}: DVC cannot be initialised here: {why}")
+    path = root / ".dvc" / "config"
+    config = ConfigParser()
+    config.read(path)
+    if not config.has_section("core"):
+        config.add_section("core")
+    for key in ("analytics", "check_update"):
+        config.set("core", key, "false")
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+        config.write(file)
+    return True
+
+
+def _load(text: str) -> Any:
+    from ruamel.yaml import YAML
+
+    return YAML().load(text)
+
+
+def _dumped(values: Any) -> str:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 120
+    text = io.StringIO()
+    yaml.dump(values, text)
+    return text.getvalue()
+
+
+def _merge(into: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        mergeable = isinstance(value, Mapping) and isinstance(into.get(key), MutableMapping)
+        if value is None and isinstance(into.get(key), Mapping):
+            del into[key]
+        elif mergeable and key not in _WHOLE:
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _write_params(path: Path, text: str) -> Path | None:
+    """Write the params file; return where the one before is now, if there was another one."""
+    kept = None
+    if path.exists() and path.read_bytes() != text.encode():
+        numbers = (
+            int(one.suffix[1:])
+            for one in path.parent.glob(f"{path.name}.*")
+            if one.suffix[1:].isdecimal()
+        )
+        kept = path.with_name(f"{path.name}.{max(numbers, default=0) + 1}")
+        with replacing(kept) as beside:
+            beside.write_bytes(path.read_bytes())
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+    return kept

@@ -1,0 +1,263 @@
+"""Scores by bands and by VarMin against loops from the definitions, and six views joined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asd.errors import UsageError
+from asd.models.pooling import build as build_pooling
+from asd.scoring import build, distances
+from asd.scoring.bands import floored_space
+from asd.scoring.bank import Bank
+from asd.scoring.base import Training
+from asd.scoring.fusion import Member, fit_system
+from asd.scoring.thresholds import find_threshold
+from asd.scoring.varmin import VarMinModel
+
+MakeBank = Callable[..., Bank]
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-10}
+VIEWS = ("power_mean", "level_free_mean", "max", "flux")
+MEMBERS = [(view, "bands") for view in VIEWS] + [(view, "varmin") for view in VIEWS[1::-1]]
+
+
+def standardised(train: np.ndarray, clips: np.ndarray, floor: float = 0.25) -> np.ndarray:
+    """Clips (n, F) in the deviations of training clips, none of them small beside the others."""
+    train = train.astype(np.float64)
+    deviation = train.std(axis=0)
+    floored = np.maximum(deviation, floor * np.median(deviation) + 1e-6)
+    return (clips.astype(np.float64) - train.mean(axis=0)) / floored
+
+
+def bands_score(x: np.ndarray, points: np.ndarray, share: float = 0.1) -> float:
+    """The score of one clip (F,) against points (N, F)."""
+    apart = sorted(min(abs(x[band] - y[band]) for y in points) for band in range(len(x)))
+    return float(np.log(np.mean(apart[-max(1, round(share * len(x))) :]) + 1e-9))
+
+
+def varmin_score(x: np.ndarray, points: np.ndarray, k: int = 4) -> float:
+    """The score of one clip (D,) against points (N, D)."""
+
+    def apart(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.log(np.linalg.norm(one - other) + 1e-9))
+
+    sparsity, level, at_nearest = [], [], []
+    for y, point in enumerate(points):
+        others = {z: np.linalg.norm(point - other) for z, other in enumerate(points) if z != y}
+        sparsity.append(float(np.log(np.mean(sorted(others.values())[:k]) + 1e-9)) if others else 0)
+        if others:
+            at_nearest.append(min(others, key=lambda z: others[z]))
+            level.append(apart(point, points[at_nearest[-1]]))
+    slope = 0.0
+    if len(level) > 1:
+        b = np.array([sparsity[z] for z in at_nearest])
+        slope = float(
+            (b - b.mean()) @ (level - np.mean(level)) / (np.square(b - b.mean()).sum() + 1e-12)
+        )
+    return min(apart(x, point) - slope * b for point, b in zip(points, sparsity, strict=True))
+
+
+REFERENCES: dict[str, Callable[..., float]] = {"bands": bands_score, "varmin": varmin_score}
+both = pytest.mark.parametrize("name", REFERENCES)
+
+
+def fitted_to(bank: Bank, name: str, **values: Any) -> Any:
+    return build(name, values).fit(bank)
+
+
+@both
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 7, 19])
+def test_scores_and_leave_one_out_scores(make_bank: MakeBank, name: str, count: int) -> None:
+    bank = make_bank({"00": (count, 0)}, dimensions=12)
+    test = make_bank({"00": (5, 2)}, dimensions=12, seed=1)
+    fitted, reference = fitted_to(bank, name), REFERENCES[name]
+    train = bank.arrays["embedding"]
+    points = standardised(train, train)
+    expected = [reference(x, points) for x in standardised(train, test.arrays["embedding"])]
+    np.testing.assert_allclose(fitted.score(test.arrays, test.section), expected, **TOLERANCE)
+    expected = [reference(x, np.delete(points, row, axis=0)) for row, x in enumerate(points)]
+    np.testing.assert_allclose(fitted.training_scores(), expected, **TOLERANCE)
+
+
+@both
+def test_the_only_clip_is_compared_with_itself(make_bank: MakeBank, name: str) -> None:
+    fitted = fitted_to(make_bank({"00": (1, 0)}), name)
+    assert fitted.training_scores().tolist() == [np.log(1e-9)]
+
+
+def test_settings(make_bank: MakeBank) -> None:
+    bank, test = make_bank({"00": (9, 0)}), make_bank({"00": (4, 0)}, seed=1)
+    train, clips = (of.arrays["embedding"] for of in (bank, test))
+    found = fitted_to(bank, "bands", share=0.5, floor=1.5).score(test.arrays, test.section)
+    points = standardised(train, train, 1.5)
+    expected = [bands_score(x, points, 0.5) for x in standardised(train, clips, 1.5)]
+    np.testing.assert_allclose(found, expected, **TOLERANCE)
+    found = fitted_to(bank, "varmin", k=2, distance="euclidean").score(test.arrays, test.section)
+    expected = [varmin_score(x, train.astype(np.float64), 2) for x in clips.astype(np.float64)]
+    np.testing.assert_allclose(found, expected, **TOLERANCE)
+
+
+def test_a_fault_in_one_band_of_many_is_seen_by_bands_alone() -> None:
+    draw = np.random.default_rng(0)
+    clips = draw.normal(size=(60, 128)).astype(np.float32)
+    faulty = draw.normal(size=(40, 128)).astype(np.float32)
+    faulty[20:, 17] += 8
+    space = floored_space(clips, 0.25)
+    whole = space.between(space.map(faulty), space.map(clips)).min(axis=1)
+    scores = (
+        build("bands", {"share": 0.01}).fit_section(training(clips)).score({"embedding": faulty})
+    )
+    assert scores[20:].min() > scores[:20].max()
+    assert whole[20:].min() < whole[:20].max()
+
+
+def test_a_band_without_sound_does_not_decide() -> None:
+    draw = np.random.default_rng(0)
+    clips = draw.normal(size=(30, 10)).astype(np.float32)
+    clips[:, 3] = -100.0
+    test = draw.normal(size=(5, 10)).astype(np.float32)
+    test[:, 3] = -100.0
+    odd = test.copy()
+    odd[:, 3] += 0.01
+    model = build("bands", {}).fit_section(training(clips))
+    np.testing.assert_array_equal(model.score({"embedding": test}), model.score({"embedding": odd}))
+
+
+@both
+def test_blocks_change_nothing(
+    make_bank: MakeBank, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, test = make_bank({"00": (40, 0)}), make_bank({"00": (30, 0)}, seed=1)
+
+    def found() -> np.ndarray:
+        fitted = fitted_to(bank, name)
+        return np.concatenate([fitted.score(test.arrays, test.section), fitted.training_scores()])
+
+    whole = found()
+    monkeypatch.setattr(distances, "BLOCK", 120)
+    np.testing.assert_allclose(found(), whole, **TOLERANCE)
+
+
+def test_twins_are_left_out_of_each_other(make_bank: MakeBank) -> None:
+    """Clips that coincide: whichever is called the nearest, the scores are those of a new fit."""
+    draw = np.random.default_rng(0)
+    embedding = np.repeat(draw.normal(size=(5, 6)), [1, 2, 1, 2, 4], axis=0)
+    fitted = fitted_to(make_bank({"00": (10, 0)}, embedding=embedding), "varmin", k=2)
+    model = fitted.models["00"]
+    assert isinstance(model, VarMinModel)
+    assert np.isfinite(model.training_scores()).all()
+
+
+def training(embedding: np.ndarray) -> Training:
+    none = np.array([""] * len(embedding))
+    return Training("00", {"embedding": embedding}, none, np.full(len(embedding), -1, np.int32))
+
+
+def six_views(
+    train: np.ndarray, test: np.ndarray, kept_as: type[np.floating[Any]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Six views of log-mels (N, F, T) by loops: joined scores of test clips and of training clips.
+
+    The two halves are the scores (n,) and the leave-one-out scores (N,). ``kept_as`` is the type
+    of the embeddings.
+    """
+    pooled = {
+        "power_mean": lambda m: 10 * np.log10((10 ** (m / 10)).mean(axis=1)),
+        "level_free_mean": lambda m: m.mean(axis=1) - m.mean(),
+        "max": lambda m: m.max(axis=1),
+        "flux": lambda m: np.abs(np.diff(m, axis=1)).mean(axis=1),
+    }
+    joined: list[list[np.ndarray]] = [[], []]
+    for view, back_end in MEMBERS:
+        given = np.array([pooled[view](clip) for clip in train]).astype(kept_as)
+        points = standardised(given, given)
+        new = np.array([pooled[view](clip) for clip in test]).astype(kept_as)
+        clips = standardised(given, new)
+        score = REFERENCES[back_end]
+        own = np.array([score(x, np.delete(points, row, 0)) for row, x in enumerate(points)])
+        new = np.array([score(x, points) for x in clips])
+        for part, values in zip(joined, (new, own), strict=True):
+            part.append((values - own.mean()) / own.std())
+    return np.max(joined[0], axis=0), np.max(joined[1], axis=0)
+
+
+@pytest.mark.parametrize(("kept_as", "tolerance"), [(np.float32, 1e-9), (np.float64, 1e-5)])
+def test_six_views_joined(
+    make_bank: MakeBank, kept_as: type[np.floating[Any]], tolerance: float
+) -> None:
+    """Equal but for the rounding of embeddings to float32, which logarithms of gaps show."""
+    draw = np.random.default_rng(0)
+    level = draw.normal(-45, 4, size=(40, 16, 1))
+    mels = level + draw.gamma(2, 3, size=(40, 16, 50)) - draw.gamma(3, 1, size=(40, 16, 1))
+    train, test = mels[:25], mels[25:]
+    arrays = [
+        {view: build_pooling(view, {})(part).astype(np.float32) for view in VIEWS}
+        for part in (train, test)
+    ]
+    bank = make_bank({"00": (25, 0)}).with_arrays(arrays[0])
+    members = [Member("pooled", view, build(scorer, {})) for view, scorer in MEMBERS]
+    fitted = fit_system(members, {"pooled": bank}, join="max")
+    expected, left_out = six_views(train, test, kept_as)
+    found = fitted.score({"pooled": arrays[1]}, ["00"] * len(test))
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    own = fitted.training_scores()
+    np.testing.assert_allclose(own, left_out, rtol=tolerance, atol=tolerance)
+
+
+def test_six_views_of_a_thousand_clips_take_a_second(make_bank: MakeBank) -> None:
+    draw = np.random.default_rng(0)
+    arrays = {view: draw.normal(size=(1000, 128)).astype(np.float32) for view in VIEWS}
+    bank = make_bank({"00": (1000, 0)}).with_arrays(arrays)
+    members = [Member("pooled", view, build(scorer, {})) for view, scorer in MEMBERS]
+    start = time.perf_counter()
+    fitted = fit_system(members, {"pooled": bank}, join="max")
+    fitted.score({"pooled": arrays}, ["00"] * 1000)
+    find_threshold("gamma", fitted.calibration()["00"])
+    assert time.perf_counter() - start < 3  # a third of it on two idle cores
+
+
+@both
+@pytest.mark.parametrize("count", [2, 9])
+def test_clips_are_brought_into_the_range_of_levels(
+    make_bank: MakeBank, name: str, count: int
+) -> None:
+    """Test clips and training clips alike; what they are compared with stays as it is."""
+    draw = np.random.default_rng(0)
+    level = (4 * draw.normal(size=(count + 6, 1)) - 30).astype(np.float32)
+    mels = draw.normal(size=(count + 6, 12)).astype(np.float32) + level
+    train, test = ({"embedding": mels[of], "loudness": level[of]} for of in np.s_[:count, count:])
+    bank = make_bank({"00": (count, 0)}).with_arrays(train)
+    fitted, reference = fitted_to(bank, name, level="loudness"), REFERENCES[name]
+    low, high = np.quantile(level[:count].astype(np.float64), [0.25, 0.75])
+    moved = mels.astype(np.float64) + np.clip(level, low, high) - level
+    points, clips = standardised(mels[:count], mels[:count]), standardised(mels[:count], moved)
+    expected = [reference(x, points) for x in clips[count:]]
+    np.testing.assert_allclose(fitted.score(test, ["00"] * 6), expected, rtol=1e-6, atol=1e-6)
+    expected = [reference(x, np.delete(points, row, 0)) for row, x in enumerate(clips[:count])]
+    np.testing.assert_allclose(fitted.training_scores(), expected, rtol=1e-6, atol=1e-6)
+
+
+@both
+def test_the_gain_beyond_the_range_does_not_matter(make_bank: MakeBank, name: str) -> None:
+    mels = np.random.default_rng(0).normal(-30, 2, size=(40, 12)).astype(np.float32)
+    arrays = {"embedding": mels, "level": mels.mean(axis=1, keepdims=True)}
+    bank = make_bank({"00": (40, 0)}).with_arrays(arrays)
+    fitted = fitted_to(bank, name, level="level")
+    scores = [
+        fitted.score({key: values + gain for key, values in arrays.items()}, ["00"] * 40)
+        for gain in (np.float32(8), np.float32(16))
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-4)
+    assert (
+        np.mean(scores[0])
+        < np.mean(fitted_to(bank, name).score({"embedding": mels + np.float32(8)}, ["00"] * 40)) - 1
+    )
+
+
+def test_a_level_that_the_model_does_not_give_is_told(make_bank: MakeBank) -> None:
+    with pytest.raises(UsageError, match="reads 'loudness', which the bank lack"):
+        fitted_to(make_bank({"00": (4, 0)}), "bands", level="loudness")

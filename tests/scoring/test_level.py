@@ -1,0 +1,33 @@
+"""The range of levels that clips are compared in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asd.scoring.level import LevelRange
+
+
+def level_range(levels: list[float], domains: list[str]) -> LevelRange:
+    arrays = {"level": np.array(levels, np.float32)[:, None]}
+    return LevelRange.of(arrays, np.array(domains), "level")
+
+
+def test_the_middle_half_of_each_domain() -> None:
+    levels = [-30.0, -28, -26, -24, -22, -40, -38, -36, -10]
+    found = level_range(levels, ["source"] * 5 + ["target"] * 3 + [""])
+    assert (found.low, found.high) == (-39.0, -24.0)
+    np.testing.assert_array_equal(found.gain(np.array([-50.0, -30.0, 0.0])), [11.0, 0.0, -24.0])
+
+
+def test_single_clips() -> None:
+    found = level_range([-30.0, -20.0], ["source", "target"])
+    assert (found.low, found.high) == (-27.5, -22.5)
+    alone = level_range([-30.0], [""])
+    assert (alone.low, alone.high) == (-30.0, -30.0)
+
+
+def test_without_a_level_clips_stay_as_they_are() -> None:
+    arrays = {"embedding": np.array([[1.0, 2.0]], np.float32)}
+    within = LevelRange.of(arrays, np.array([""]), None)
+    assert within == LevelRange()
+    np.testing.assert_array_equal(within.brought(arrays, None), arrays["embedding"])

@@ -1,0 +1,74 @@
+"""Every name and setting of the params is looked up before anything is computed."""
+
+import pytest
+
+from asd.errors import UsageError
+from asd.stages import STAGES, check, init
+from asd.workspace import PARAMS, Workspace
+
+# What is planted: text of the demo's params, what it becomes, and what must be said.
+FAULTS = [
+    ("extractor: wave", "extractor: wav", "features.wave.extractor: unknown extractor 'wav'"),
+    (
+        "network: autoencoder\n    frames",
+        "network: autoencodr\n    frames",
+        "did you mean 'autoencoder'?",
+    ),
+    (
+        "features: [logmel, ptm]",
+        "features: [logmel, ptn]",
+        "unknown feature 'ptn'",
+    ),
+    ("{model: ltp,", "{model: ltpp,", "unknown model 'ltpp' (did you mean 'ltp'?)"),
+    ("criterion: strangers", "criterion: stranger", "unknown criterion 'stranger'"),
+    ("threshold: gamma", "threshold: gama", "score.threshold: unknown threshold 'gama'"),
+    ("{system: '6'", "{system: '66'", "ladder: unknown system '66'"),
+    ("machines: [fan, valve]   #", "machines: [fan, vavle]   #", "did you mean 'valve'?"),
+    ("    channels: [128", "    chanels: [128", "networks.tdnn: unknown key 'chanels'"),
+    (
+        "    n_fft: 1024",
+        "    n_fft: lots",
+        "features.logmel: n_fft: Input should be",
+    ),
+]
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    init.run("demo", folder=tmp_path)
+    return Workspace.at(tmp_path)
+
+
+def planted(workspace, faults):
+    path = workspace.root / PARAMS
+    text = path.read_text()
+    for before, after, _ in faults:
+        assert before in text, before
+        text = text.replace(before, after, 1)
+    path.write_text(text)
+    return Workspace.at(workspace.root)
+
+
+def test_the_params_of_a_profile_are_in_order(workspace):
+    assert check.run(workspace).machines == 2
+
+
+def test_ten_faults_are_told_at_once(workspace):
+    with pytest.raises(UsageError) as told:
+        check.run(planted(workspace, FAULTS))
+    lines = str(told.value).splitlines()
+    for _, _, words in FAULTS:
+        assert any(words in line for line in lines), words
+    assert all(line.startswith(str(PARAMS)) for line in lines)
+    assert len(lines) == len(set(lines)) <= len(FAULTS) + 1  # a machine is named twice
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_begins_with_a_name_of_nothing(workspace, stage):
+    from importlib import import_module
+
+    wrong = planted(workspace, [("threshold: gamma", "threshold: gama", "")])
+    with pytest.raises(UsageError, match=r"score\.threshold: unknown threshold 'gama'"):
+        for _ in import_module(f"asd.stages.{stage}").run(wrong) or ():
+            pass
+    assert not (workspace.root / "data" / "index").exists()
