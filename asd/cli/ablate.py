@@ -74,9 +74,8 @@ def run_seeds(
 
 def _write_tables(workspace: Workspace, metrics: list[Path]) -> str:
     from asd.atomic import replacing
-    from asd.report.paper import DATASET
     from asd.report.results import read_results
-    from asd.report.tables import results_csv, results_markdown
+    from asd.report.tables import DATASET, results_csv, results_markdown
 
     results = read_results(metrics)
     name = workspace.params.dataset.name

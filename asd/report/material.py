@@ -1,21 +1,70 @@
-"""Everything that a report is made of, as plain data."""
+"""What a report is made of, as plain data; and what is chosen and laid out for it.
+
+Which test clips are worth a listen: the clearest anomalies, and those that confuse a system. Where
+the embeddings of a section's test clips lie in the plane: t-SNE, the paper's Fig. 2.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asd.config import SELECTED
-from asd.report.choice import Choice
-from asd.report.maps import Map
-from asd.report.paper import DATASET
 from asd.report.results import Key, Line, Results
-from asd.report.scores import Curve, ScoredSection, Scores
+from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection, Scores
+from asd.report.tables import DATASET
 
 History = Mapping[str, Sequence[float]]  # a column each, one value an epoch; NaN where empty
+
+_EACH = 3  # clips of each kind for a machine with one section; shared out among more sections
+_EXACT = 500  # clips up to which the exact gradient is the faster one
+_FEWEST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """Where the clips of one section lie for one model.
+
+    Attributes:
+        places: (N, 2), in no unit: near clips are alike, far ones only differ.
+        labels: (N,) ``"normal"``, ``"anomaly"`` or ``""``.
+        domains: (N,) ``"source"``, ``"target"`` or ``""``.
+    """
+
+    places: NDArray[np.float64]
+    labels: NDArray[np.str_]
+    domains: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A clip that is shown, and why.
+
+    Attributes:
+        key: its machine and section.
+        name: its name.
+        why: what is remarkable in it.
+        turn: 0 for the first of its kind in its section, then 1, ...
+        score: what the system gave it.
+        rank: its place among the clips of the section, 1 for the highest score.
+        called: whether the system calls it anomalous; None without decisions.
+        label, domain: what is true of it, ``""`` where unknown.
+    """
+
+    key: Key
+    name: str
+    why: str
+    turn: int
+    score: float
+    rank: int
+    called: bool | None
+    label: str
+    domain: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,3 +203,92 @@ class Material:
         best = SELECTED if SELECTED in self.scores else self.results.best(machine)
         with_scores = [name for name in self.scores if self.scored(name, machine)]
         return best if best in with_scores else with_scores[0]
+
+
+def choose(sections: Sequence[ScoredSection]) -> list[Choice]:
+    """Return the clips to show of one machine, section by section.
+
+    With labels these are the anomalies scored highest, the normal clips scored highest and the
+    anomalies scored lowest; without, the clips scored highest. No clip comes twice.
+    """
+    each = max(1, _EACH // max(1, len(sections)))
+    return [choice for section in sections for choice in _of_section(section, each)]
+
+
+def in_turn(choices: Sequence[Choice]) -> list[Choice]:
+    """Return choices in rounds: one clip a section in each, and not the same kind of each.
+
+    Where only the first few can be played, they are then of several sections and kinds.
+    """
+    by_section: dict[Key, list[Choice]] = {}
+    for choice in choices:
+        by_section.setdefault(choice.key, []).append(choice)
+    turned = [
+        [*of_section[shift % len(of_section) :], *of_section[: shift % len(of_section)]]
+        for shift, of_section in enumerate(by_section.values())
+    ]
+    return [choice for turn in zip_longest(*turned) for choice in turn if choice is not None]
+
+
+def _of_section(section: ScoredSection, each: int) -> Iterator[Choice]:
+    falling = np.argsort(-section.scores, kind="stable")
+    kinds = [
+        ("Anomaly with the highest score", falling, ANOMALY),
+        ("Normal clip with the highest score", falling, NORMAL),
+        ("Anomaly with the lowest score", falling[::-1], ANOMALY),
+    ]
+    if section.labelled() is None:
+        kinds, each = [("Clip with the highest score", falling, "")], 3 * each
+    taken: set[int] = set()
+    for why, order, label in kinds:
+        rows = [row for row in order.tolist() if not label or section.labels[row] == label]
+        for turn, row in enumerate([row for row in rows if row not in taken][:each]):
+            taken.add(row)
+            yield Choice(
+                section.key,
+                section.names[row],
+                _ordinal(why, turn),
+                turn,
+                float(section.scores[row]),
+                int((section.scores > section.scores[row]).sum()) + 1,
+                None if section.decisions is None else bool(section.decisions[row]),
+                str(section.labels[row]),
+                str(section.domains[row]),
+            )
+
+
+def _ordinal(why: str, turn: int) -> str:
+    place = {0: "", 1: "second ", 2: "third "}.get(turn, f"{turn + 1}th ")
+    return why.replace("the ", f"the {place}")
+
+
+def lay_out(embeddings: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64] | None:
+    """Return places (N, 2) for embeddings (N, D) by t-SNE on cosine distance.
+
+    The distance is that of the paper's Eq. 7. The same embeddings give the same places, whatever
+    the number of threads.
+
+    Returns:
+        None for fewer than five clips, which no neighbourhood can be drawn from.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    count = len(embeddings)
+    if count < _FEWEST:
+        return None
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    directions = embeddings / np.maximum(lengths, 1e-12)
+    method = "exact" if count <= _EXACT else "barnes_hut"
+    # Euclidean distance of directions grows with their cosine distance; PCA needs vectors.
+    tsne = TSNE(
+        perplexity=min(30.0, (count - 1) / 6),
+        init="pca",
+        method=method,
+        random_state=seed,
+        n_jobs=1,
+    )
+    with threadpool_limits(1):
+        if np.ptp(directions, axis=0).max() < 1e-9:
+            return np.zeros((count, 2))
+        return np.asarray(tsne.fit_transform(directions), dtype=np.float64)

@@ -1,154 +1,132 @@
 """``report.html``: one file that needs no network and no script.
 
-The whole with head, landmarks and navigation; the part on the results, with what they say in plain
-words; and the last parts, on the feature store and on what made all this. The parts on the machines
-are in :mod:`asd.report.page_machine`.
+The page is ``page.html.j2`` beside this file, with the style sheet ``page.css``. Here is prepared
+what it shows: figures with their captions, tables of measures, pictures and sounds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
 
-from asd.metrics.bootstrap import Comparison, compare
-from asd.metrics.rules import RULES, Section
-from asd.report.charts import dot_chart
-from asd.report.markup import Child, Markup, element, figure, folded, grid, joined, note, table
-from asd.report.material import Material
-from asd.report.page_machine import machine_part
-from asd.report.paper import SOURCE, TOTAL, tables_of
-from asd.report.results import Figure
-from asd.report.scores import ANOMALY, NORMAL, Rate, ScoredSection
-from asd.report.style import sheet
-from asd.report.tables import beside_paper, ends, explained, paper, percent
+from asd.metrics.rules import RULES
+from asd.report.charts import (
+    DARK,
+    LIGHT,
+    Chart,
+    dot_chart,
+    map_chart,
+    score_chart,
+    section_roc,
+    svg,
+    training_charts,
+)
+from asd.report.material import Map, Material, ShownClip
+from asd.report.media import png_uri, spectrogram_uris, wav_uri
+from asd.report.results import Figure, Key
+from asd.report.scores import ANOMALY, NORMAL, ScoredSection
+from asd.report.summary import reading
+from asd.report.tables import (
+    SOURCE,
+    TOTAL,
+    beside_paper,
+    ends,
+    explained,
+    flattened,
+    paper,
+    percent,
+    short,
+    size,
+    tables_of,
+)
 
-# No script runs and nothing is fetched, whatever a name in the data may hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"
-_NOTES = 20  # lines of undefined values that are shown
-_LONGEST = 160  # characters of a value that are shown
+_COUNTS = ("clips", "anomalies")
+
+
+class Panel(NamedTuple):
+    """A figure: its heading, its chart, and what is said below."""
+
+    heading: str
+    chart: Chart
+    said: Sequence[str] = ()
+
+
+class SectionView(NamedTuple):
+    """What is shown of one section: figures, those that are folded away, and clips.
+
+    A clip comes with the picture of its sound, if it has one. Without labels there is no ROC.
+    """
+
+    name: str
+    panels: Sequence[Panel]
+    others: Sequence[Panel]
+    clips: Sequence[tuple[ShownClip, str | None]]
+    has_roc: bool
 
 
 def document(material: Material) -> str:
     """Return the report as one HTML file."""
-    anchors = {machine: f"machine-{i}" for i, machine in enumerate(material.machines, start=1)}
-    title = f"Anomalous sound detection: {material.dataset}"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        element("style", Markup(sheet())),
-    )
-    links = [("Results", "results"), *anchors.items(), ("Store", "store")]
-    links.append(("Provenance", "provenance"))
-    items = [element("li", element("a", name, href=f"#{target}")) for name, target in links]
-    body = element(
-        "body",
-        element("a", "Skip to the results", href="#results", class_="skip"),
-        element(
-            "div",
-            _header(material),
-            element("nav", element("ul", items), aria_label="Parts of this report"),
-            element(
-                "main",
-                results_part(material),
-                [machine_part(material, machine, anchor) for machine, anchor in anchors.items()],
-                store_part(material),
-                provenance_part(material),
-            ),
-            element("footer", element("p", "Made by asd report from the files of the pipeline.")),
-            class_="frame",
-        ),
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
-
-def _header(material: Material) -> Markup:
-    facts = [element("li", element("strong", value), f" {what}") for what, value in material.counts]
-    return element(
-        "header",
-        element("p", "Machine anomalous sound detection", class_="eyebrow"),
-        element("h1", f"Report on {material.dataset}"),
-        element("ul", facts, class_="facts"),
+    numbers = count(1)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    shared = (beside_paper, explained, flattened, percent, png_uri, reading, short, size, wav_uri)
+    for function in (*shared, cell_notes, glance, lede, measures, notes, sections):
+        environment.globals[function.__name__] = function
+    return environment.get_template("page.html.j2").render(
+        material=material,
+        results=material.results,
+        chart=lambda chart: Markup(svg(chart, f"chart{next(numbers)}")),
+        curves=[training_charts(material, machine) for machine in material.machines],
+        tokens=(LIGHT, DARK),
+        paper_tables=tables_of(material.results.systems) if material.with_paper else [],
+        words={NORMAL: "normal", ANOMALY: "anomalous", "": "unlabelled"},
+        SOURCE=SOURCE,
+        TOTAL=TOTAL,
     )
 
 
-def results_part(material: Material) -> Markup:
-    """Return the results of every system on every machine."""
+def cell_notes(material: Material, name: str, machine: str | None) -> Iterator[str]:
+    """Yield what stands below a system's score on a machine, or over all."""
     results = material.results
-    shown: list[Child] = [element("h2", "Results", id="results-title")]
-    if results.machines:
-        shown.append(_table(material))
-    shown.append(element("p", " ".join(reading(material)), class_="reading"))
-    if results.machines:
-        shown.append(_glance(material))
-    if material.with_paper and tables_of(results.systems):
-        shown.append(_paper_tables(material))
-    shown.append(_undefined(material))
-    return element("section", shown, id="results", aria_labelledby="results-title")
-
-
-def _table(material: Material) -> Markup:
-    results = material.results
-    header: list[Child] = ["Machine", *(_heading(material, name) for name in results.systems)]
-    rows = [
-        [machine, *(_cell(material, name, machine) for name in results.systems)]
-        for machine in results.machines
-    ]
-    foot = [TOTAL, *(_cell(material, name, TOTAL) for name in results.systems)]
-    caption = explained(results).replace("In brackets", "Below each score")
-    if material.with_paper:
-        caption += f" Paper: {SOURCE}."
-    return table(caption, header, rows, foot)
-
-
-def _heading(material: Material, name: str) -> Markup:
-    facts = material.systems.get(name)
-    if facts is None:
-        return joined(name)
-    lines = (" + ".join(facts.features), f"{facts.model}, {facts.scorer}")
-    return joined(name, [element("small", line) for line in lines])
-
-
-def _cell(material: Material, name: str, row: str) -> Markup:
-    results = material.results
-    machine = None if row == TOTAL else row
-    score = results.systems[name].score if machine is None else results.figure(name, machine)
-    lines: list[Child] = [percent(score.value)]
+    score = results.figure(name, machine)
     if not math.isnan(score.deviation):
-        lines.append(element("small", f"± {percent(score.deviation)}"))
+        yield f"± {percent(score.deviation)}"
     if score.has_interval:
-        lines.append(element("small", ends(score)))
-    if material.with_paper and (known := paper(results, name, row)):
-        lines.append(element("small", f"paper {known}"))
-    best = len(results.systems) > 1 and results.best(machine) == name
-    if best:
-        lines.append(element("small", "highest"))
-    return element("td", lines, class_="best" if best else None)
+        yield ends(score)
+    if material.with_paper and (known := paper(results, name, machine or TOTAL)):
+        yield f"paper {known}"
+    if len(results.systems) > 1 and results.best(machine) == name:
+        yield "highest"
 
 
-def _glance(material: Material) -> Markup:
+def notes(material: Material) -> list[str]:
+    """Return what is undefined or has no labels, each once."""
+    systems = material.results.systems.values()
+    return list(dict.fromkeys(line for result in systems for line in result.notes))
+
+
+def glance(material: Material) -> list[Panel]:
+    """Return the scores of all systems, over all machines and of each."""
     results = material.results
-    totals = {name: result.score for name, result in results.systems.items()}
-    panels = [("All machines", totals)] if len(results.machines) > 1 else []
-    panels += [
-        (machine, {name: results.figure(name, machine) for name in results.systems})
-        for machine in results.machines
-    ]
-    low = _floor([figure for _, figures in panels for figure in figures.values()])
-    charts = [
-        figure(title, dot_chart(figures, low, f"{title}: {_listed(figures)}"))
-        for title, figures in panels
-    ]
-    what = " The bar is the 95 % interval." if results.resamples and results.seeds == 1 else ""
-    lede = f"A dot is a system's score; the line at 50 is guessing.{what}"
-    return joined(element("h3", "At a glance"), element("p", lede, class_="quiet"), grid(*charts))
-
-
-def _listed(figures: dict[str, Figure]) -> str:
-    return ", ".join(f"system {name} {percent(figure.value)}" for name, figure in figures.items())
+    rows = [("All machines", None)] if len(results.machines) > 1 else []
+    panels = {
+        title: {name: results.figure(name, machine) for name in results.systems}
+        for title, machine in (*rows, *((machine, machine) for machine in results.machines))
+    }
+    low = _floor([figure for figures in panels.values() for figure in figures.values()])
+    return [Panel(title, dot_chart(title, figures, low)) for title, figures in panels.items()]
 
 
 def _floor(figures: Sequence[Figure]) -> float:
@@ -158,243 +136,86 @@ def _floor(figures: Sequence[Figure]) -> float:
     return min(40.0, 10.0 * math.floor(lowest / 10.0))
 
 
-def _paper_tables(material: Material) -> Markup:
+def lede(material: Material, machine: str) -> str:
+    """Return the first sentence on a machine."""
     results = material.results
-    blocks = []
-    for one in tables_of(results.systems):
-        header = ["Machine"]
-        for name in one.systems:
-            header += [name, f"{name}, paper"]
-        rows = [
-            [row, *beside_paper(results, one.systems, row)] for row in (*results.machines, TOTAL)
-        ]
-        caption = f"Table {one.number}: {one.title}"
-        blocks.append(table(caption, header, rows[:-1], rows[-1]))
-    source = element("p", f"Scores in percent. Paper: {SOURCE}.", class_="quiet")
-    return folded("Beside the paper, table by table", source, *blocks)
-
-
-def _undefined(material: Material) -> Markup | None:
-    notes = (line for result in material.results.systems.values() for line in result.notes)
-    lines = list(dict.fromkeys(notes))
-    if not lines:
-        return None
-    hidden = len(lines) - _NOTES
-    items = [element("li", line) for line in lines[:_NOTES]]
-    if hidden > 0:
-        items.append(element("li", f"and {hidden} more"))
-    return folded(
-        f"Left out of the figures ({len(lines)})",
-        note("These values are undefined or without labels; the means are over the others."),
-        element("ul", items),
-    )
-
-
-def reading(material: Material) -> list[str]:
-    """Return sentences that say what the figures mean, and no more than they show."""
-    return [*_meaning(material), *_total(material), *_machines(material), *_alarms(material)]
-
-
-def lead(material: Material) -> tuple[str, str, Comparison] | None:
-    """Return the two best systems and the paired difference of their scores.
-
-    Returns:
-        None with fewer than two systems, without intervals, or where the two were not scored on
-        the same clips.
-    """
-    results = material.results
-    defined = {
-        name: result.score.value
-        for name, result in results.systems.items()
-        if not math.isnan(result.score.value) and name in material.scores
-    }
-    ranked = sorted(defined, key=lambda name: -defined[name])
-    if len(ranked) < 2 or not results.resamples or results.seeds > 1:
-        return None
-    first, second = ranked[:2]
-    rules = RULES[results.rules]
-    ours, theirs = (_labelled(material, name) for name in (first, second))
-    try:
-        return first, second, compare(ours, theirs, rules, results.resamples, results.seed)
-    except ValueError:
-        return None
-
-
-def _meaning(material: Material) -> Iterator[str]:
-    results = material.results
-    rules = RULES[results.rules]
-    if not results.machines:
-        yield (
-            "The test clips have no labels, so nothing can be said here of how well anomalies are"
-            " found. What follows shows the scores, the threshold that the training clips set,"
-            " and the clips that stand out most."
-        )
-        return
-    parts = "AUC and pAUC" if len(rules.measures) > 1 else "AUC"
-    yield (
-        f"The score is the {rules.mean} mean of {parts}: how often a system gives an anomalous"
-        " clip a higher score than a normal one, over all false-alarm rates (AUC) and over those"
-        " up to 10 % (pAUC). Guessing gives about 50, a perfect order 100."
-    )
-
-
-def _total(material: Material) -> Iterator[str]:
-    results = material.results
-    best = results.best()
+    best = results.best(machine)
     if best is None:
-        return
-    score = results.systems[best].score
-    if len(results.systems) == 1:
-        yield f"System {best} reaches {_worded(score)}."
-        return
-    yield f"Over all machines system {best} is highest, at {_worded(score)}."
-    found = lead(material)
-    if found:
-        _, second, comparison = found
-        low, high = comparison.score.interval.low, comparison.score.interval.high
-        verdict = (
-            "other test clips would hardly turn that order"
-            if low > 0
-            else "other test clips could turn that order"
-        )
-        yield (
-            f"It leads system {second} by {100 * comparison.score.value:.1f} points (95 % interval"
-            f" of the difference {100 * low:.1f} to {100 * high:.1f}): {verdict}."
-        )
-    if results.resamples and results.seeds == 1:
-        yield (
-            "The intervals speak of other test clips of the same sections; another seed of the"
-            " training moves a score as well."
-        )
+        return f"Scores of system {material.shown_system(machine)}; the clips have no labels."
+    score = results.figure(best, machine)
+    interval = f" (95 % interval {ends(score)})" if score.has_interval else ""
+    others = "" if len(results.systems) == 1 else ", the highest here"
+    return f"System {best} scores {percent(score.value)} %{interval}{others}."
 
 
-def _machines(material: Material) -> Iterator[str]:
-    results = material.results
-    if len(results.systems) < 2 or not results.machines:
-        return
-    led: dict[str, list[str]] = {}
-    for machine in results.machines:
-        name = results.best(machine)
-        if name is not None:
-            score = 100 * results.figure(name, machine).value
-            led.setdefault(name, []).append(f"{machine} ({score:.1f})")
-    if led:
-        named = "; ".join(f"{name} for {', '.join(machines)}" for name, machines in led.items())
-        yield (
-            f"Best by machine: {named}. Read off the test set, the best of several looks a little"
-            " better than it is."
-        )
-
-
-def _alarms(material: Material) -> Iterator[str]:
-    name = material.results.best() or next(iter(material.scores), None)
-    sections = list(material.scores.get(name or "", {}).values())
-    if name is None or not sections or any(section.decisions is None for section in sections):
-        return
-    normal, anomalous = (
-        _sum([section.rate(label, domain) for section in sections for domain in section.groups])
-        for label in (NORMAL, ANOMALY)
-    )
-    if normal.clips and anomalous.clips:
-        yield (
-            f"With thresholds set by training clips alone, system {name} gives a false alarm for"
-            f" {normal} normal test clips{_asked(sections)} and finds {anomalous} anomalies."
-        )
-
-
-def _asked(sections: Sequence[ScoredSection]) -> str:
-    """Return the false-alarm rate that was asked for, in words."""
-    rates = {section.threshold.rate for section in sections if section.threshold}
-    return f", where {100 * rates.pop():g} % was asked for," if len(rates) == 1 else ""
-
-
-def _worded(figure: Figure) -> str:
-    text = f"{100 * figure.value:.2f} %"
-    if not math.isnan(figure.deviation):
-        return f"{text} on average (standard deviation {100 * figure.deviation:.2f} over seeds)"
-    if figure.has_interval:
-        return f"{text} (95 % interval {100 * figure.low:.1f} to {100 * figure.high:.1f})"
-    return text
-
-
-def _labelled(material: Material, system: str) -> list[Section]:
-    sections = (scored.labelled() for scored in material.scores[system].values())
-    return [section for section in sections if section is not None]
-
-
-def _sum(rates: list[Rate]) -> Rate:
-    return Rate(sum(rate.called for rate in rates), sum(rate.clips for rate in rates))
-
-
-def store_part(material: Material) -> Markup:
-    """Return what the feature store holds."""
-    title = element("h2", "Feature store", id="store-title")
-    body = note("No shard was found in the feature store: its contents are not listed.")
-    if material.store:
-        rows: list[list[Child]] = [
-            [
-                f"{one.machine} / {one.feature}",
-                str(one.shards),
-                f"{one.clips:,}",
-                one.row,
-                size(one.bytes),
-                element("code", one.digest[:12]),
-            ]
-            for one in material.store
-        ]
-        total = sum(one.bytes for one in material.store)
-        shards = sum(one.shards for one in material.store)
-        clips = sum(one.clips for one in material.store)
-        foot: list[Child] = ["Total", str(shards), f"{clips:,}", "", size(total), ""]
-        header = ["Machine / feature", "Shards", "Rows", "A row", "Size", "Recipe"]
-        body = table("Features by machine, and the digest of their recipe", header, rows, foot)
-    return element("section", title, body, id="store", aria_labelledby="store-title")
-
-
-def provenance_part(material: Material) -> Markup:
-    """Return what made the results: parameters, versions, seeds and data."""
-    shown: list[Child] = [element("h2", "Provenance", id="provenance-title")]
-    shown.append(
-        table("What made this report", ["What", "Value"], _rows(material.provenance), words=True)
-    )
-    records = [
-        table(f"Model {model} of {machine}", ["What", "Value"], _rows(flattened(one)), words=True)
-        for machine, of_machine in material.records.items()
-        for model, one in of_machine.items()
+def measures(material: Material, machine: str) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the names of all measures, and a row a system and section: both, then the values."""
+    found = [
+        (system, section, values)
+        for system, result in material.results.systems.items()
+        for (of, section), values in result.sections.items()
+        if of == machine
     ]
-    if records:
-        shown.append(folded(f"What each model says of its making ({len(records)})", *records))
-    return element("section", shown, id="provenance", aria_labelledby="provenance-title")
+    names = list(dict.fromkeys(name for *_, values in found for name in values))
+    names = [name for name in names if name not in _COUNTS]
+    rows = [
+        (system, section, *(percent(values.get(name, math.nan)) for name in names))
+        for system, section, values in found
+    ]
+    return [_title(material.results.rules, name) for name in names], rows
 
 
-def size(count: int) -> str:
-    """Return a number of bytes for people.
-
-    Example:
-        >>> size(0), size(1_500_000)
-        ('0.0 kB', '1.5 MB')
-    """
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if count >= scale:
-            return f"{count / scale:.1f} {unit}"
-    return f"{count / 1e3:.1f} kB"
+def _title(rules: str, name: str) -> str:
+    """Return a measure's heading: ``auc_source`` becomes ``AUC (source)``."""
+    for measure in RULES[rules].measures:
+        if measure.name == name:
+            return measure.title
+    quality, _, domain = name.partition("_")
+    words = {"auc": "AUC (all)", "f1": "F1"}.get(quality, quality)
+    return f"{words} ({domain})" if domain else words
 
 
-def flattened(record: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the values of nested mappings under names joined by dots; long ones are cut.
+def sections(material: Material, machine: str) -> Iterator[SectionView]:
+    """Yield what is shown of each section of a machine; the shown system is not folded away."""
+    shown = material.shown_system(machine)
+    facts = material.systems.get(shown)
+    for section in material.sections(machine):
+        key = machine, section
+        scored = {name: _scores(name, of[key]) for name, of in material.scores.items() if key in of}
+        maps = {
+            model: _map(material, key, model, of_model[section])
+            for model, of_model in material.maps.get(machine, {}).items()
+            if section in of_model
+        }
+        own = facts.model if facts and facts.model in maps else next(iter(maps), "")
+        roc = section_roc(material, key)
+        said = ["Over all clips of the section. The diagonal is guessing."]
+        panels = [Panel("ROC", roc, said)] if roc else []
+        panels += [of.pop(name) for of, name in ((scored, shown), (maps, own)) if name in of]
+        clips = [clip for clip in material.clips.get(machine, ()) if clip.choice.key == key]
+        uris = iter(spectrogram_uris([c.picture for c in clips if c.picture is not None]))
+        pictured = [(clip, None if clip.picture is None else next(uris)) for clip in clips]
+        others = [*scored.values(), *maps.values()]
+        yield SectionView(section, panels, others, pictured, roc is not None)
 
-    Example:
-        >>> list(flattened({"seed": 0, "versions": {"torch": "2.13.0"}}))
-        [('seed', '0'), ('versions.torch', '2.13.0')]
-    """
-    for key, value in record.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{name}.")
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield name, text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+def _scores(system: str, section: ScoredSection) -> Panel:
+    said = []
+    if cut := section.threshold:
+        remark = f" ({cut.note})" if cut.note else ""
+        said.append(f"Threshold by {cut.method}, for {100 * cut.rate:g} % false alarms{remark}.")
+        if section.longer:
+            # What decides recordings of several windows: the rate is that of recordings.
+            windows, cut = max(section.longer.items())
+            remark = f" ({cut.note})" if cut.note else ""
+            where = f"For a recording of {windows} clips, the longest here"
+            said.append(f"{where}: {short(cut.value)}{remark}.")
+    said += section.said_rates()
+    return Panel(f"Scores of system {system}", score_chart(system, section), said)
 
 
-def _rows(pairs: Iterable[tuple[str, str]]) -> list[list[Child]]:
-    return [[name, element("code", value)] for name, value in pairs]
+def _map(material: Material, key: Key, model: str, placed: Map) -> Panel:
+    features = next((f.features for f in material.systems.values() if f.model == model), ())
+    what = f"Model {model}" + (f", on {' + '.join(features)}" if features else "")
+    said = f"{what}. t-SNE: near clips are alike; far ones only differ."
+    return Panel("Embeddings", map_chart(key, model, placed), [said])

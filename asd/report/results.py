@@ -78,16 +78,14 @@ class Results:
         names = (machine for system in self.systems.values() for machine in system.machines)
         return tuple(dict.fromkeys(names))
 
-    def figure(self, system: str, machine: str) -> Figure:
-        """Return a system's score on a machine; undefined where it has none."""
-        return self.systems[system].machines.get(machine, Figure(math.nan))
+    def figure(self, system: str, machine: str | None = None) -> Figure:
+        """Return a system's score on a machine, or over all; undefined where it has none."""
+        result = self.systems[system]
+        return result.score if machine is None else result.machines.get(machine, Figure(math.nan))
 
     def best(self, machine: str | None = None) -> str | None:
         """Return the system with the highest score, on a machine or over all; None without any."""
-        scores = {
-            name: (result.score if machine is None else self.figure(name, machine)).value
-            for name, result in self.systems.items()
-        }
+        scores = {name: self.figure(name, machine).value for name in self.systems}
         defined = {name: value for name, value in scores.items() if not math.isnan(value)}
         return max(defined, key=lambda name: defined[name]) if defined else None
 

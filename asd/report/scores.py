@@ -97,6 +97,21 @@ class ScoredSection:
         called = chosen if self.decisions is None else chosen & self.decisions
         return Rate(int(called.sum()), int(chosen.sum()))
 
+    def said_rates(self) -> list[str]:
+        """Return the reached rates of each domain in words; none without decisions."""
+        return [self._said_rate(domain) for domain in self.groups if self.decisions is not None]
+
+    def _said_rate(self, domain: str) -> str:
+        where = f"{domain} domain" if domain else "all clips"
+        parts = []
+        if (false := self.rate(NORMAL, domain)).clips:
+            parts.append(f"{false} false alarms")
+        if (hits := self.rate(ANOMALY, domain)).clips:
+            parts.append(f"{hits} anomalies found")
+        if not parts:
+            parts.append(f"{self.rate('', domain)} called anomalous")
+        return f"{where.capitalize()}: {', '.join(parts)}."
+
     def labelled(self) -> Section | None:
         """Return the section as the metrics take it; None where a label is missing."""
         if not np.isin(self.labels, (NORMAL, ANOMALY)).all():

@@ -19,20 +19,23 @@ from asd.digest import sha256_json
 from asd.errors import AsdError, JobError, UsageError
 from asd.params import Params
 from asd.progress import progress
-from asd.report.choice import Choice, choose, in_turn
-from asd.report.maps import Map, lay_out
-from asd.report.markup import wav_uri_size
 from asd.report.material import (
+    Choice,
     History,
+    Map,
     Material,
     ShownClip,
     Sound,
     StoredFeature,
     SystemFacts,
+    choose,
+    in_turn,
+    lay_out,
 )
-from asd.report.page import flattened
+from asd.report.media import wav_uri_size
 from asd.report.results import Results, read_results
 from asd.report.scores import ScoredSection, Scores, read_curves, scored_sections
+from asd.report.tables import flattened
 from asd.scoring.bank import Bank, read_bank
 from asd.scoring.scored import read_scores_record, read_table, read_thresholds
 from asd.stages.evaluate import NAME, FiguresRequest

@@ -67,8 +67,8 @@ def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
         JobError: a file is damaged, or the report cannot be written.
     """
     check(workspace)
+    from asd.report.charts import draw_pictures
     from asd.report.page import document
-    from asd.report.pictures import draw_pictures
     from asd.report.tables import results_csv, results_markdown
     from asd.stages.material import gather
 

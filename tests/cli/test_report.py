@@ -151,7 +151,7 @@ def whole(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def project(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, for tests of other things than maps and pictures, which take their time."""
     monkeypatch.setattr("asd.cli.report_material.lay_out", lambda points: points[:, :2])
-    monkeypatch.setattr("asd.report.pictures.draw_pictures", lambda folder, material: [])
+    monkeypatch.setattr("asd.report.charts.draw_pictures", lambda folder, material: [])
     return whole
 
 

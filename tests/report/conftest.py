@@ -11,9 +11,15 @@ from asd.metrics.official import evaluate
 from asd.metrics.roc import roc_curve
 from asd.metrics.rules import RULES, System
 from asd.metrics.summary import assess
-from asd.report.choice import choose
-from asd.report.maps import Map
-from asd.report.material import Material, ShownClip, Sound, StoredFeature, SystemFacts
+from asd.report.material import (
+    Map,
+    Material,
+    ShownClip,
+    Sound,
+    StoredFeature,
+    SystemFacts,
+    choose,
+)
 from asd.report.results import Figure, Results, SystemResult
 from asd.report.scores import Curve, ScoredSection
 from asd.scoring.thresholds import Threshold

@@ -1,4 +1,4 @@
-"""The charts show the values they are given, inside their frame; their scales hold any range."""
+"""The charts show the values they are given, on the page and as files; every colour can be read."""
 
 from __future__ import annotations
 
@@ -7,45 +7,72 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asd.report import charts
 from asd.report.charts import (
     BINS,
+    DARK,
+    LIGHT,
     WIDTH,
-    Scale,
+    Chart,
     bins_of,
     dot_chart,
-    histogram_chart,
+    draw_pictures,
     line_chart,
     map_chart,
     roc_chart,
-    spread,
-    ticks,
+    score_chart,
+    series,
+    svg,
 )
-from asd.report.maps import Map
-from asd.report.material import Material
-from asd.report.results import Figure
+from asd.report.material import Map, Material
+from asd.report.results import Figure, Results
 from asd.report.scores import Curve, ScoredSection
 
-FINITE = st.floats(-1e12, 1e12, allow_nan=False)
+matplotlib_figure = pytest.importorskip("matplotlib.figure")
+
 SCORE = st.floats(-1e6, 1e6, allow_nan=False)
+THEMES = {"light": LIGHT, "dark": DARK}
+SURFACES = ("page", "card", "wash")
+TEXT = ("ink", "quiet", "accent", "normal", "anomaly")  # labels of clips are small coloured texts
+LINES = ("edge", "normal", "anomaly", *(f"s{i}" for i in range(8)))
+KINDS = ("roc", "scores", "training", "tsne")
 
 
-def parsed(chart: str) -> ET.Element:
-    """The chart as a tree, after checking that all is inside the frame."""
-    root = ET.fromstring(chart)
-    height = float(root.attrib["viewBox"].split()[3])
-    across, down = ("x", "x1", "x2", "cx"), ("y", "y1", "y2", "cy")
-    for part in root.iter():
-        assert all(0 <= float(part.attrib[k]) <= WIDTH for k in across if k in part.attrib)
-        assert all(0 <= float(part.attrib[k]) <= height for k in down if k in part.attrib)
+def drawn(chart: Chart) -> Any:
+    """The axes of a chart, drawn."""
+    ax = matplotlib_figure.Figure().add_subplot()
+    chart.draw(ax)
+    return ax
+
+
+def parsed(chart: Chart) -> ET.Element:
+    """The chart as a tree, after checking that all is inside the frame and can be read aloud."""
+    text = svg(chart, "chart1")
+    assert text == svg(chart, "chart1")
+    assert not re.search("#[0-9a-fA-F]{6}|matplotlib|<!--|date>", text)
+    assert set(re.findall(r"var\(--(\w+)\)", text)) <= set(LIGHT)
+    root = ET.fromstring(text)
+    assert root.attrib["viewBox"] == f"0 0 {WIDTH} {chart.height}"
     assert root.attrib["role"] == "img"
-    assert root.attrib["aria-label"]
+    assert root.attrib["aria-label"] == chart.label
+    assert "width" not in root.attrib
+    for part in root.iter():
+        assert 0 <= float(part.attrib.get("x", 0)) <= WIDTH
+        assert 0 <= float(part.attrib.get("y", 0)) <= chart.height
+        assert part.attrib.get("id", "chart1-").startswith("chart1-")
+    ids = Counter(part.attrib["id"] for part in root.iter() if "id" in part.attrib)
+    used = {part.attrib["href"] for part in root.iter("use")}
+    assert set(ids.values()) <= {1}
+    assert used == {f"#{name}" for name in ids}
+    assert set(chart.legend) <= set(texts(root))
     return root
 
 
@@ -53,65 +80,111 @@ def texts(root: ET.Element) -> list[str]:
     return [part.text or "" for part in root.iter("text")]
 
 
-def bars(root: ET.Element, kind: str) -> list[ET.Element]:
-    return [part for part in root.iter("rect") if part.attrib["class"] == kind]
+def bars(chart: Chart, words: str) -> list[Any]:
+    """Rising or falling bars of one label, one array a domain."""
+    patches = drawn(chart).patches[chart.legend.index(words) :: len(chart.legend)]
+    return [values - base for values, _, base in (patch.get_data() for patch in patches)]
 
 
 def test_every_clip_is_in_the_histogram(section: ScoredSection) -> None:
-    root = parsed(histogram_chart(section, "x"))
-    unit = min(float(bar.attrib["height"]) for bar in bars(root, "normal"))
-    for kind in ("normal", "anomaly"):
-        heights = sum(float(bar.attrib["height"]) for bar in bars(root, kind))
-        assert heights / unit == pytest.approx(int((section.labels == kind).sum()), rel=0.03)
-    assert "threshold 1.2" in texts(root)
-    assert {"source", "target"} <= set(texts(root))
-    assert not bars(root, "unknown")
+    chart = score_chart("1", section)
+    of_label = {
+        label: np.concatenate(bars(chart, words))
+        for label, words in (("normal", "normal, upward"), ("anomaly", "anomalous, downward"))
+    }
+    highest = max(np.abs(heights).max() for heights in of_label.values())
+    assert highest == pytest.approx(1)
+    unit = min(heights[heights > 1e-9].min() for heights in map(np.abs, of_label.values()))
+    for label, heights in of_label.items():
+        assert np.abs(heights).sum() / unit == pytest.approx(int((section.labels == label).sum()))
+    found = texts(parsed(chart))
+    assert "threshold 1.2" in found
+    assert {"source", "target"} <= set(found)
+    assert "unlabelled" not in chart.legend
+
+
+def test_what_a_histogram_shows_is_said_in_words(
+    section: ScoredSection, unlabelled: ScoredSection
+) -> None:
+    words = [
+        f"{domain.capitalize()} domain: {section.rate('normal', domain)} false alarms,"
+        f" {section.rate('anomaly', domain)} anomalies found."
+        for domain in ("source", "target")
+    ]
+    assert section.said_rates() == words
+    label = f"Scores of system 1, fan section 00. {' '.join(words)}"
+    assert score_chart("1", section).label == label
+    called = unlabelled.rate("", "source")
+    assert unlabelled.said_rates()[0] == f"Source domain: {called} called anomalous."
+    assert replace(section, decisions=None).said_rates() == []
 
 
 def test_normal_clips_are_above_the_line_and_anomalies_below(section: ScoredSection) -> None:
-    root = parsed(histogram_chart(replace(section, domains=np.full(40, "")), "x"))
-    base = next(float(p.attrib["y1"]) for p in root.iter("line") if p.attrib["class"] == "base")
-    assert all(float(bar.attrib["y"]) < base for bar in bars(root, "normal"))
-    assert all(float(bar.attrib["y"]) == base for bar in bars(root, "anomaly"))
-    assert "all clips" in texts(root)
+    chart = score_chart("1", replace(section, domains=np.full(40, "")))
+    (normal,), (anomalous,) = bars(chart, "normal, upward"), bars(chart, "anomalous, downward")
+    assert (normal >= 0).all()
+    assert (anomalous <= 0).all()
+    assert "all clips" in texts(parsed(chart))
 
 
 def test_a_histogram_without_labels_or_threshold_or_spread(unlabelled: ScoredSection) -> None:
-    root = parsed(histogram_chart(replace(unlabelled, threshold=None), "x"))
-    assert bars(root, "unknown")
-    assert not any(text.startswith("threshold") for text in texts(root))
-    flat = replace(unlabelled, scores=np.zeros(len(unlabelled.names)))
-    assert len(bars(parsed(histogram_chart(flat, "x")), "unknown")) == 2
+    chart = score_chart("1", replace(unlabelled, threshold=None))
+    assert chart.legend == ["unlabelled"]
+    assert not any(text.startswith("threshold") for text in texts(parsed(chart)))
+    flat = score_chart("1", replace(unlabelled, scores=np.zeros(len(unlabelled.names))))
+    parsed(flat)
+    assert [np.count_nonzero(heights) for heights in bars(flat, "unlabelled")] == [1, 1]
 
 
 def test_a_threshold_that_calls_nothing_is_not_drawn(section: ScoredSection) -> None:
     assert section.threshold is not None
     never = section.threshold.model_copy(update={"value": math.inf})
-    root = parsed(histogram_chart(replace(section, threshold=never), "x"))
+    root = parsed(score_chart("1", replace(section, threshold=never)))
     assert not any(text.startswith("threshold") for text in texts(root))
+
+
+def test_thresholds_of_the_shortest_and_the_longest_recordings(section: ScoredSection) -> None:
+    assert section.threshold is not None
+    longer = {
+        windows: section.threshold.model_copy(update={"value": value})
+        for windows, value in ((1, 1.2), (2, 1.0), (5, 0.8))
+    }
+    root = parsed(score_chart("1", replace(section, longer=longer)))
+    assert "threshold 1.2 (1 clip) to 0.8 (5 clips)" in texts(root)
 
 
 def test_a_roc_curve_runs_from_corner_to_corner() -> None:
     curve = Curve((0.0, 0.0, 0.5, 1.0), (0.0, 0.5, 1.0, 1.0))
-    root = parsed(roc_chart({"b": curve}, ["a", "b"], "x"))
-    (path,) = (part for part in root.iter("path") if "line" in part.attrib["class"])
-    assert path.attrib["class"] == "line s1"
-    places = [tuple(map(float, p.split())) for p in re.split("[ML]", path.attrib["d"]) if p]
-    (x0, y0), corner, (x2, y2), (x3, y3) = places
-    assert (corner[0], y2) == (x0, y3)
-    assert (x2 - x0) / (x3 - x0) == pytest.approx(0.5, abs=1e-3)
-    assert (y0 - corner[1]) / (y0 - y3) == pytest.approx(0.5, abs=1e-3)
+    chart = roc_chart(("fan", "00"), {"b": curve}, ["a", "b"], {"b": 0.875})
+    guess, line = drawn(chart).lines
+    assert guess.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert line.get_xydata().tolist() == [list(p) for p in zip(curve.fpr, curve.tpr, strict=True)]
+    assert line.get_color() == LIGHT["s1"]
+    assert line.get_linestyle() == "--"
+    assert chart.label == "ROC curves of fan section 00: system b AUC 87.50"
+    assert "b (AUC 87.50)" in texts(parsed(chart))
 
 
 def test_a_map_marks_labels_and_domains(material: Material) -> None:
     placed = material.maps["fan"]["logmel"]["00"]
-    root = parsed(map_chart(placed, "x"))
-    kinds = Counter(part.attrib["class"] for part in root.iter("circle"))
-    assert kinds == {"normal": 10, "open": 10}
-    slanted, upright = (part.attrib["d"].count("M") for part in root.iter("path"))
-    assert (slanted, upright) == (20, 20)
-    nothing = Map(placed.places, np.full(40, ""), np.full(40, ""))
-    assert len(list(parsed(map_chart(nothing, "x")).iter("circle"))) == 40
+    chart = map_chart(("fan", "00"), "logmel", placed)
+    lines = {line.get_label(): line for line in drawn(chart).lines}
+    assert {words: line.get_marker() for words, line in lines.items()} == {
+        "normal, source": "o",
+        "normal, target": "o",
+        "anomalous, source": "x",
+        "anomalous, target": "+",
+    }
+    for words, line in lines.items():
+        rows = placed.labels == ("normal" if "normal" in words else "anomaly")
+        rows &= placed.domains == words.rpartition(" ")[2]
+        np.testing.assert_array_equal(line.get_xydata(), placed.places[rows])
+        assert (line.get_markerfacecolor() == "none") == (words == "normal, target")
+    root = parsed(chart)
+    assert len(list(root.iter("use"))) == 40 + len(chart.legend)
+    nothing = map_chart(("fan", "00"), "m", Map(placed.places, np.full(40, ""), np.full(40, "")))
+    assert nothing.legend == ["unlabelled"]
+    assert len(list(parsed(nothing).iter("use"))) == 41
 
 
 def test_dots_are_ordered_as_their_scores() -> None:
@@ -120,45 +193,40 @@ def test_dots_are_ordered_as_their_scores() -> None:
         "b": Figure(0.99, 0.97, 1.0),
         "a name that is far too long": Figure(math.nan),
     }
-    root = parsed(dot_chart(figures, 40.0, "x"))
-    first, second = (float(part.attrib["cx"]) for part in root.iter("circle"))
-    assert first < second
-    assert {"a", "b", "a name that is f…", "undefined", "50.0", "99.0"} <= set(texts(root))
-    assert sum("whisker" in part.attrib["class"] for part in root.iter("line")) == 2
+    chart = dot_chart("All machines", figures, 40.0)
+    lines = drawn(chart).lines
+    dots = [line.get_xdata()[0] for line in lines if line.get_marker() == "o"]
+    whiskers = [line.get_xdata() for line in lines if line.get_linewidth() == 2]
+    assert dots == [50.0, 99.0]
+    assert whiskers == [pytest.approx((45, 55)), pytest.approx((97, 100))]
+    found = [text.strip() for text in texts(parsed(chart))]
+    assert {"a", "b", "a name that is f…", "undefined", "50.0", "99.0"} <= set(found)
+    assert "system a 50.00" in chart.label
 
 
 def test_lines_leave_out_what_is_not_finite() -> None:
     lines = {"a": ([1.0, 2.0, 3.0], [1.0, math.nan, 3.0]), "b": ([1.0], [2.0])}
-    root = parsed(line_chart(lines, ["a", "b"], ("epoch", "loss"), "x"))
-    (path,) = root.iter("path")
-    assert path.attrib["d"].count("L") == 1
-    assert len(list(root.iter("circle"))) == 1
-    assert {"epoch", "loss"} <= set(texts(root))
+    chart = line_chart("fan", "active_triplets", lines, ["a", "b"])
+    first, second = drawn(chart).lines
+    assert first.get_xydata().tolist() == [[1, 1], [3, 3]]
+    assert second.get_marker() == "o"
+    root = parsed(chart)
+    assert {"epoch", "active triplets", "a", "b"} <= set(texts(root))
 
 
-@given(st.lists(st.one_of(FINITE, st.sampled_from([math.nan, math.inf, -math.inf]))))
-def test_a_spread_is_never_empty_and_holds_every_finite_value(values: list[float]) -> None:
-    low, high = spread(values, margin=0.05)
-    assert low < high
-    assert all(low <= value <= high for value in values if math.isfinite(value))
+def test_long_names_are_cut_and_keep_their_lines() -> None:
+    names = [40 * "x" + end for end in "ab"]
+    curve, areas = Curve((0, 1), (0, 1)), dict.fromkeys(names, 0.5)
+    chart = roc_chart(("fan", "00"), dict.fromkeys(names, curve), names, areas)
+    assert chart.legend == (f"{29 * 'x'}… (AUC 50.00)",) * 2
+    strokes = [part.attrib["style"] for part in parsed(chart).iter("path")][-2:]
+    assert ["var(--s0)" in strokes[0], "var(--s1)" in strokes[1]] == [True, True]
 
 
-@given(FINITE, st.floats(1e-9, 1e12))
-def test_ticks_are_in_the_range_evenly_spaced_and_not_too_many(low: float, width: float) -> None:
-    high = low + width
-    if high - low < abs(low) * 1e-6:
-        return  # narrower than what a tick's twelve decimals can tell apart
-    found = ticks(low, high, 5)
-    assert len(found) <= 6
-    slack = 1e-6 * (high - low) + 1e-9
-    assert all(low - slack <= value <= high + slack for value in found)
-    steps = [after - before for before, after in pairwise(found)]
-    assert all(step == pytest.approx(steps[0], rel=1e-3, abs=1e-9) for step in steps)
-
-
-def test_a_scale_maps_its_ends() -> None:
-    scale = Scale(-1.0, 3.0, 10.0, 90.0)
-    assert (scale(-1.0), scale(1.0), scale(3.0)) == (10.0, 50.0, 90.0)
+def test_names_are_texts_as_they_are() -> None:
+    name = "a$b$<i>\"&'"
+    chart = roc_chart(("fan", "00"), {name: Curve((0, 1), (0, 1))}, [name], {name: 0.5})
+    assert f"{name} (AUC 50.00)" in texts(parsed(chart))
 
 
 def scored(scores: list[float]) -> ScoredSection:
@@ -172,17 +240,18 @@ def test_every_score_is_in_a_bin(scores: list[float]) -> None:
     bins = bins_of(scored(scores))
     assert np.histogram(scores, bins.edges)[0].sum() == len(scores)
     assert len(bins.edges) == BINS + 1
-    assert all(-1e-9 <= bins.place(score) <= 1 + 1e-9 for score in scores)
-    assert all(bins.edges[0] <= tick <= bins.edges[-1] + 1e-6 for tick in bins.ticks())
+    assert bins.edges[0] < bins.edges[-1]
 
 
 def test_distances_with_a_long_tail_get_a_logarithmic_axis() -> None:
-    bins = bins_of(scored([0.01, 0.012, 0.015, 0.02, 1.3]))
+    section = scored([0.01, 0.012, 0.015, 0.02, 1.3])
+    bins = bins_of(section)
     assert bins.logarithmic
-    assert bins.ticks() == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
     ratios = bins.edges[1:] / bins.edges[:-1]
     assert ratios == pytest.approx(ratios[0])
-    assert bins.place(math.sqrt(bins.edges[0] * bins.edges[-1])) == pytest.approx(0.5)
+    found = texts(parsed(score_chart("1", section)))
+    assert {"0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"} <= set(found)
+    assert "anomaly score (log scale)" in found
 
 
 @pytest.mark.parametrize("scores", [[-1.0, 0.1, 50.0], [0.0, 0.1, 50.0], [1.0, 2.0, 3.0]])
@@ -194,3 +263,74 @@ def test_the_threshold_is_on_the_axis(section: ScoredSection) -> None:
     assert section.threshold is not None
     far = section.threshold.model_copy(update={"value": 40.0})
     assert bins_of(replace(section, threshold=far)).edges[-1] > 40.0
+
+
+@pytest.fixture(scope="module")
+def fan(material: Material) -> Material:
+    """One machine, since drawing takes its time."""
+    keys = {key: of for key, of in material.scores["2"].items() if key[0] == "fan"}
+    return replace(
+        material,
+        results=Results("2022", {}),
+        scores={"2": keys},
+        curves={"2": material.curves["2"]},
+    )
+
+
+def test_the_same_bytes_each_time_and_nothing_stale(fan: Material, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    second.mkdir()
+    (second / "roc_gone.png").write_bytes(b"old")
+    drawn = draw_pictures(first, fan)
+    assert [path.name for path in drawn] == [f"{kind}_fan.png" for kind in KINDS]
+    draw_pictures(second, fan)
+    for path in drawn:
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG")
+        assert b"matplotlib" not in data.lower()
+        assert data == (second / path.name).read_bytes()
+    assert sorted(path.name for path in second.iterdir()) == sorted(path.name for path in drawn)
+
+
+def test_what_has_no_data_is_not_drawn(fan: Material, tmp_path: Path) -> None:
+    bare = replace(fan, curves={}, histories={}, maps={})
+    assert [path.name for path in draw_pictures(tmp_path, bare)] == ["scores_fan.png"]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb`` as WCAG defines it."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first: str, second: str) -> float:
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_the_contrast_is_that_of_the_standard() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_texts_and_lines_stand_out(theme: str, surface: str) -> None:
+    colours = THEMES[theme]
+    for name in TEXT:
+        assert contrast(colours[name], colours[surface]) >= 4.5, name
+    for name in LINES:
+        assert contrast(colours[name], colours[surface]) >= 3.0, name
+
+
+def test_both_themes_have_every_colour_that_is_used() -> None:
+    sheet = Path(charts.__file__).with_name("page.css").read_text(encoding="utf-8")
+    assert set(re.findall(r"var\(--([a-z0-9]+)\)", sheet)) <= set(LIGHT)
+    assert set(LIGHT) == set(DARK)
+    assert len(set(LIGHT.values())) == len(LIGHT)
+
+
+def test_lines_of_eight_systems_all_differ_by_more_than_colour() -> None:
+    assert len(set(charts.DASHES)) == len(charts.DASHES) == 8
+    assert [series(i) for i in (0, 7, 8)] == ["s0", "s7", "s0"]

@@ -1,4 +1,4 @@
-"""results.md and results.csv."""
+"""results.md and results.csv; the paper's figures are copied without a slip."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ import csv
 import io
 import math
 from dataclasses import replace
+from statistics import harmonic_mean
 
 import pytest
 
 from asd.report.results import Figure, Results, SystemResult
-from asd.report.tables import cell, results_csv, results_markdown
+from asd.report.tables import (
+    MACHINES,
+    TABLES,
+    cell,
+    flattened,
+    reported,
+    reported_total,
+    results_csv,
+    results_markdown,
+    tables_of,
+)
 
 
 def results_of(*names: str) -> Results:
@@ -97,3 +108,43 @@ def test_cells(figure: Figure, text: str) -> None:
 def test_seeds_are_named() -> None:
     results = replace(results_of("1"), seeds=3)
     assert "standard deviation of 3 seeds" in results_markdown(results, "demo", False)
+
+
+def test_long_records_are_cut() -> None:
+    record = {"a": {"b": [1, 2]}, "c": "x" * 500}
+    assert list(flattened(record)) == [("a.b", "1, 2"), ("c", "x" * 160 + "…")]
+
+
+SYSTEMS = sorted({name for table in TABLES for name in table.systems})
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_each_total_is_the_harmonic_mean_of_its_machines(system: str) -> None:
+    rows = [reported(system, machine) for machine in MACHINES]
+    total = reported_total(system, MACHINES)
+    # The rows are rounded to 0.01, and so is the total.
+    assert total == pytest.approx(harmonic_mean([row for row in rows if row]), abs=0.011)
+
+
+def test_a_few_figures_of_the_print() -> None:
+    assert reported("6", "ToyCar") == 69.70
+    assert reported("3", "valve") == 83.01
+    assert reported("autoencoder", "ToyTrain") == 39.77
+    assert reported_total("6", MACHINES) == 68.29
+
+
+def test_the_total_of_some_machines_is_their_harmonic_mean() -> None:
+    assert reported_total("6", ["fan", "valve"]) == pytest.approx(77.02, abs=0.005)
+
+
+def test_what_the_paper_does_not_have() -> None:
+    assert reported("2_cosine", "fan") is None
+    assert reported("6", "pump") is None
+    assert reported_total("6", ["fan", "pump"]) is None
+    assert reported_total("6", []) is None
+
+
+def test_tables_by_system() -> None:
+    assert [table.number for table in tables_of(["6"])] == ["V", "VI"]
+    assert [table.number for table in tables_of(["1", "2_cosine"])] == ["II", "III"]
+    assert tables_of(["aux_cosine"]) == []
