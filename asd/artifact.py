@@ -347,7 +347,7 @@ def prune(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
 
 
 def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
-    what = f"a {kind.kind}" if kind is not None else "an artifact"
+    what = kind.kind if kind is not None else "artifact"
     verb = kind.verb if kind is not None else ""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -372,13 +372,13 @@ def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
         return content
     except FileNotFoundError:
         way_out = f"; run 'asd {verb}' first" if verb else ""
-        raise UsageError(f"{path}: no such {what.partition(' ')[2]}{way_out}") from None
+        raise UsageError(f"{path}: no such {what}{way_out}") from None
     except OSError as error:
         raise JobError(f"{path}: cannot be read: {error.strerror or error}") from None
     except _DAMAGED as error:
         reason = " ".join(str(error).split())
         way_out = f"; delete it and run 'asd {verb}'" if verb else ""
-        raise JobError(f"{path}: not a readable record of {what} ({reason}){way_out}") from None
+        raise JobError(f"{path}: not a readable record of a {what} ({reason}){way_out}") from None
 
 
 def _parse(path: Path, content: Mapping[str, Any], kind: type[Request] | None) -> Record:
