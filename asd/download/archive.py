@@ -163,7 +163,8 @@ def _problem(info: zipfile.ZipInfo) -> str:
 
 def _write(archive: Path, package: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
     # Not synced one by one: a power cut leaves short files, and the sizes in the record tell.
-    beside = path.with_name(f".{path.name}.part")
+    # Named after the archive too: two that share a file may be extracted at the same time.
+    beside = path.with_name(f".{path.name}.{zlib.crc32(archive.name.encode()):08x}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside.unlink(missing_ok=True)
     try:

@@ -19,7 +19,7 @@ from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
-from asd.models.heads import HEADS
+from asd.models.heads import HEADS, is_linear
 from asd.progress import progress
 from asd.store import FeatureStore
 from asd.training.artifact import ModelRequest, build_network, write_model
@@ -155,11 +155,14 @@ def _request(objective: Objective, compute: Compute) -> ModelRequest:
     clips, model, config = objective.clips, objective.model, objective.config
     read = {"epochs", "learning_rate", "seed", "held_out", *objective.reads}
     decisive = config.model_dump(mode="json", include=read) | compute.describe()
+    definition = model.model_dump(mode="json", exclude={"train"})
+    if is_linear(model.head):
+        definition["head"] = {}  # in words or not, it is the same head
     return ModelRequest(
         version=VERSION,
         machine=clips.machine,
         machines=tuple(dict.fromkeys(clips.machines)) if clips.joint else (),
-        model=model.model_dump(mode="json", exclude={"train"}),
+        model=definition,
         train=decisive if objective.learns else {},
         inputs=clips.identities,
         shapes=clips.shapes,

@@ -13,7 +13,7 @@ import soundfile
 
 from asd.clips.audio import Signal, read_clip
 from asd.clips.index import find_machines, index_machine, summarize
-from asd.clips.record import Clip, read_index, write_index
+from asd.clips.record import Clip, index_text, read_index
 from asd.config import IndexConfig
 from asd.errors import UsageError
 
@@ -38,6 +38,7 @@ def test_one_clip_in_full(tmp_path: Path, record: Record) -> None:
         Clip(
             path=f"fan/train/{name}",
             name=name,
+            recording=name,
             machine="fan",
             section="01",
             domain="target",
@@ -258,7 +259,7 @@ def test_an_index_survives_its_table(tmp_path: Path, record: Record) -> None:
     record('train/a, "b".wav')
     record("train/gerät.wav")
     clips = index(tmp_path)
-    write_index(tmp_path / "fan.csv", clips)
+    (tmp_path / "fan.csv").write_text(index_text(clips), encoding="utf-8", newline="")
     assert read_index(tmp_path / "fan.csv") == clips
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asd.clips.record import COLUMNS, OK, Clip, read_index, write_index
+from asd.clip_table import ClipTable
+from asd.clips.record import COLUMNS, OK, Clip, index_text, read_index
 from asd.errors import UsageError
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
@@ -29,20 +30,17 @@ def clip(**known: object) -> Clip:
 @given(st.lists(_CLIPS, max_size=5))
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_index_reads_as_it_was_written(tmp_path: Path, clips: list[Clip]) -> None:
-    path = tmp_path / "below" / "fan.csv"
-    write_index(path, clips)
+    path = tmp_path / "fan.csv"
+    path.write_text(index_text(clips), encoding="utf-8", newline="")
     assert read_index(path) == clips
 
 
-def test_the_table_is_plain_csv_with_a_heading(tmp_path: Path) -> None:
-    path = tmp_path / "fan.csv"
-    write_index(path, [clip(path="fan/train/a,b.wav", status=OK)])
-    assert path.read_bytes() == (
-        b"path,name,machine,section,domain,split,label,attributes,sample_rate,channels,samples,"
-        b"length,treatment,digest,status,start\n"
-        b'"fan/train/a,b.wav",,,,,,,,16000,1,3,3,,,ok,0\n'
+def test_the_table_is_plain_csv_with_a_heading() -> None:
+    assert index_text([clip(path="fan/train/a,b.wav", status=OK)]) == (
+        "path,name,recording,machine,section,domain,split,label,attributes,sample_rate,channels,"
+        "samples,length,treatment,digest,status,start\n"
+        '"fan/train/a,b.wav",,,,,,,,,16000,1,3,3,,,ok,0\n'
     )
-    assert [entry.name for entry in tmp_path.iterdir()] == ["fan.csv"]
 
 
 def test_only_the_status_decides_what_is_usable() -> None:
@@ -50,19 +48,22 @@ def test_only_the_status_decides_what_is_usable() -> None:
     assert not clip(status="no samples").usable
 
 
-def test_an_index_from_before_windows_is_read(tmp_path: Path) -> None:
+def test_an_index_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fan.csv"
-    write_index(path, [clip(path="fan/train/a.wav", status=OK)])
-    lines = path.read_text().splitlines()
+    lines = index_text([clip(path="fan/train/a.wav", status=OK)]).splitlines()
     path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
-    assert read_index(path) == [clip(path="fan/train/a.wav", status=OK)]
+    with pytest.raises(UsageError, match=r"not an index of this version; run 'asd index' again"):
+        read_index(path)
 
 
 def test_windows_differ_in_content_and_share_a_recording() -> None:
     """The first one has the samples, and so the digest, of a recording that is cut to it."""
     digest = "ab" * 32
-    windows = [clip(name=f"a.wav#t={n}", digest=digest, start=3 * n) for n in range(3)]
-    assert {window.recording for window in windows} == {"a.wav"}
+    windows = [
+        clip(name=f"a.wav#t={n}", recording="a.wav", digest=digest, start=3 * n) for n in range(3)
+    ]
+    assert ClipTable.of(windows).recording == ("a.wav",) * 3
+    assert ClipTable.of(windows).content == tuple(window.content for window in windows)
     assert [window.content for window in windows] == [
         digest,
         hashlib.sha256(f"{digest} 3 3".encode()).hexdigest(),
@@ -85,8 +86,8 @@ _HEADING = ",".join(COLUMNS).encode()
         (b"path,name\n", "not an index of this version"),
         (b"\xff\xfe\x00", "not an index"),
         (_HEADING + b"\na,b\n", "line 2"),
-        (_HEADING + b"\n" + b"a," * 8 + b"fast,1,1,1,,,ok,0\n", "line 2.*fast"),
-        (_HEADING + 3 * (b"\n" + b"a," * 8 + b"1,1,1,1,,,ok,0") + b"\na,b\n", "line 5"),
+        (_HEADING + b"\n" + b"a," * 9 + b"fast,1,1,1,,,ok,0\n", "line 2.*fast"),
+        (_HEADING + 3 * (b"\n" + b"a," * 9 + b"1,1,1,1,,,ok,0") + b"\na,b\n", "line 5"),
     ],
     ids=["empty", "columns", "bytes", "short row", "no number", "one short row of several"],
 )

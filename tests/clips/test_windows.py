@@ -10,14 +10,14 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asd.clip_table import window_name
 from asd.clips.audio import Limits, Signal, read_clip, read_windows, resampled_length
 from asd.clips.index import index_machine
-from asd.clips.record import Clip, read_index, write_index
+from asd.clips.record import Clip, index_text, read_index
 from asd.clips.windows import runs, window_starts
 from asd.config import IndexConfig
 from asd.detection.recording import read_recording, windows
 from asd.errors import JobError
-from asd.fragment import recording_of, window_name
 
 RATE = 2000
 OLD = "section_00_source_train_normal_0000.wav"
@@ -51,13 +51,19 @@ def test_windows_cover_a_long_recording(samples: int, length: int) -> None:
 @given(st.integers(0, 10**9), st.sampled_from([8000, 11025, 16000, 44100, 48000, 192000]))
 def test_names_of_windows_are_apart_and_tell_their_recording(start: int, rate: int) -> None:
     name = window_name("a.b.WAV", start / rate)
-    assert recording_of(name) == "a.b.WAV"
-    assert round(float(name.rpartition("=")[2]) * rate) == start
+    recording, _, seconds = name.partition("#t=")
+    assert recording == "a.b.WAV"
+    assert round(float(seconds) * rate) == start
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a#t=3.wav", "a#t=3", "a.wav#t=", "a.wav#t=1.2.3"])
-def test_other_names_are_those_of_recordings(name: str) -> None:
-    assert recording_of(name) == name
+@pytest.mark.parametrize("name", ["a.wav", "a#t=3.wav", "a.wav#t=3.wav", "a.wav#t=.wav"])
+def test_no_recording_is_read_out_of_a_name(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "fan/train" / name, 3.0)
+    (clip,) = index(tmp_path)
+    assert (clip.recording, clip.name, clip.start) == (name, name, 0)
+    windows = index(tmp_path, seconds=1)
+    assert {window.recording for window in windows} == {name}
+    assert [window.name for window in windows] == [f"{name}#t={n}" for n in range(3)]
 
 
 def test_a_long_recording_is_many_clips(tmp_path: Path) -> None:
@@ -74,7 +80,7 @@ def test_a_long_recording_is_many_clips(tmp_path: Path) -> None:
     }
     assert clips[-1].treatment == "window at 52.50 s of 62.50 s"
     assert clips[-1].recording == "long.wav"
-    write_index(tmp_path / "fan.csv", clips)
+    (tmp_path / "fan.csv").write_text(index_text(clips))
     assert read_index(tmp_path / "fan.csv") == clips
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import struct
 import tempfile
+import threading
 import warnings
 import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -199,9 +204,26 @@ def test_links_to_files_are_replaced_not_followed(tmp_path: Path) -> None:
     (tmp_path / "out/fan").mkdir(parents=True)
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / "out/fan/x").symlink_to(tmp_path / "precious")
-    (tmp_path / "out/fan/.x.part").symlink_to(tmp_path / "precious")
+    beside = f".x.{zlib.crc32(b'a.zip'):08x}.part"
+    (tmp_path / "out/fan" / beside).symlink_to(tmp_path / "precious")
     take(pack(tmp_path / "a.zip", ("fan/x", b"x")), tmp_path / "out")
     assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert tree(tmp_path / "out") == {"fan/x": b"x"}
+
+
+def test_archives_that_share_a_file_are_extracted_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archives = [pack(tmp_path / name, ("fan/x", b"x")) for name in ("a.zip", "b.zip")]
+    both, copy = threading.Barrier(2), shutil.copyfileobj
+
+    def together(*arguments: Any) -> None:
+        copy(*arguments)
+        both.wait(30)
+
+    monkeypatch.setattr(shutil, "copyfileobj", together)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda archive: take(archive, tmp_path / "out"), archives))
     assert tree(tmp_path / "out") == {"fan/x": b"x"}
 
 

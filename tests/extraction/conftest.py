@@ -37,6 +37,7 @@ def clips(tmp_path: Path) -> list[Clip]:
                 Clip(
                     path=path,
                     name=Path(path).name,
+                    recording=Path(path).name,
                     machine="fan",
                     section=section,
                     domain="source",

@@ -17,12 +17,12 @@ import soundfile
 
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
+from asd.digest import sha256_bytes
 from asd.errors import JobError, UsageError
 from asd.extraction import cluster, compute_here, extract
 from asd.extraction.cluster import compute_on, connected
 from asd.features import EXTRACTORS, build_extractor
 from asd.store import FeatureStore
-from asd.digest import sha256_bytes
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,10 @@ def test_the_memory_of_a_worker_does_not_grow_with_the_clips(
     peaks = []
     with connected(workers=1) as own:
         for count in (64, 448):
-            many = [replace(one, name=f"{number:04d}.wav") for number in range(count)]
+            many = [
+                replace(one, name=f"{number:04d}.wav", recording=f"{number:04d}.wav")
+                for number in range(count)
+            ]
             _extract(tmp_path, many, signal, f"of_{count}", own, "wave")
             peaks += own.run(_peak).values()
     added = (448 - 64) * 2 * length / 1e6

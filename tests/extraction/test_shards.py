@@ -12,12 +12,12 @@ import soundfile
 
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
+from asd.digest import sha256_bytes
 from asd.errors import JobError
 from asd.extraction import compute_here, extract, machine_signal
 from asd.features import EXTRACTORS, build_extractor
 from asd.features.wave import Wave, WaveConfig
 from asd.store import FeatureStore, Shard
-from asd.digest import sha256_bytes
 
 RATE, LENGTH = 16000, 4000
 SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)
@@ -74,7 +74,7 @@ def test_rows_do_not_depend_on_what_was_there(tmp_path: Path, clips: list[Clip],
 def test_wave_is_the_recording(tmp_path: Path, clips: list[Clip], run: Run) -> None:
     run(clips, feature="wave")
     shard = FeatureStore(tmp_path / "features").open("fan", "wave", "01", "test")
-    for name, row in zip(shard.column("name"), shard.features, strict=True):
+    for name, row in zip(shard.clips.name, shard.features, strict=True):
         wave, _ = soundfile.read(tmp_path / "raw" / "fan" / "test" / name, dtype="int16")
         np.testing.assert_array_equal(row, wave)
 

@@ -43,9 +43,11 @@ def test_each_window_is_a_row_of_its_own(tmp_path: Path, windows: list[Clip], wo
         extract(windows, extractor, "wave", store, compute_here(raw, extractor))
     by_name = {clip.name: clip for clip in windows}
     for shard in store.shards("fan", "wave"):
-        names = shard.column("name")
-        assert [by_name[name].content for name in names] == shard.column("content")
-        starts = [by_name[name].start for name in names]
+        names = shard.clips.name
+        assert [by_name[name].content for name in names] == list(shard.clips.content)
+        assert [by_name[name].recording for name in names] == list(shard.clips.recording)
+        starts = shard.clips.start.tolist()
+        assert starts == [by_name[name].start for name in names]
         assert starts == list(STARTS) * (len(starts) // len(STARTS)), "not in order of time"
         for name, row in zip(names, shard.features, strict=True):
             clip = by_name[name]

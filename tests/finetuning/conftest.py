@@ -73,6 +73,7 @@ def clips(raw: Path) -> list[Clip]:
                 Clip(
                     path=f"{machine}/{path.name}",
                     name=path.name,
+                    recording=path.name,
                     machine=machine,
                     section=f"{section:02d}",
                     domain="source",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
+from asd.finetuning.artifact import read_checkpoint_record
 from asd.finetuning.base import find_base, load_base
 from asd.finetuning.lora import add_adapters, merge_adapters
 from asd.finetuning.run import Account, finetune
@@ -117,8 +117,7 @@ def test_queries_and_values_alone_are_trained(
     with (folder / "history.csv").open() as file:
         history = [float(row["loss"]) for row in csv.DictReader(file)]
     assert np.mean(history[-5:]) < 0.8 * np.mean(history[:5])
-    record = json.loads((folder / "finetune.json").read_text())
-    assert record["params"]["method"] == "lora"
+    assert read_checkpoint_record(folder).request["params"]["method"] == "lora"
     head = load_arrays(folder / "asd_head.safetensors")
     assert head["extra.classifiers.attributes.centres"].shape == (6 * 16, 256)
 
@@ -151,7 +150,7 @@ def test_settings_of_adapters_mean_something_only_to_adapters(
 ) -> None:
     run(config(steps=1))
     assert run(config(steps=1, lora_rank=7)).reused
-    assert "lora_rank" not in json.loads((folder / "finetune.json").read_text())["params"]
+    assert "lora_rank" not in read_checkpoint_record(folder).request["params"]
     assert not run(lora(steps=1)).reused
     assert run(lora(steps=1)).reused
     assert not run(lora(steps=1, lora_alpha=9)).reused

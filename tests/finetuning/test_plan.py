@@ -37,7 +37,7 @@ def test_layers() -> None:
 
 def test_identity_is_what_decides_the_result(raw: Path, clips: list[Clip], config: Make) -> None:
     def identity(rows: list[Clip] = clips, **changes: Any) -> str:
-        return make_plan(raw, rows, 16000, 0, config(**changes)).identity
+        return make_plan(raw, rows, 16000, 0, config(**changes)).request.digest
 
     same = identity()
     assert identity(list(reversed(clips))) == same

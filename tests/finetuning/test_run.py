@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.errors import JobError
 from asd.features.ptm import Ptm, PtmConfig
+from asd.finetuning.artifact import read_checkpoint_record
 from asd.finetuning.base import find_base, load_base
 from asd.finetuning.run import Account, finetune
 
@@ -25,10 +25,10 @@ Make = Callable[..., FinetuneConfig]
 WHOLE = {
     "asd_head.safetensors",
     "config.json",
-    "finetune.json",
     "history.csv",
     "model.safetensors",
     "preprocessor_config.json",
+    "record.json",
 }
 
 
@@ -63,10 +63,12 @@ def test_the_checkpoint_is_whole(run: Callable[..., Account], folder: Path, conf
     history = losses(folder, "classify")
     assert len(history) == 30
     assert np.mean(history[-5:]) < 0.8 * np.mean(history[:5])
-    record = json.loads((folder / "finetune.json").read_text())
-    assert (record["layer"], record["projection"], record["quantizer"]) == (3, "trained", None)
-    assert len(record["classes"]["attributes"]) == 6
-    assert str(folder.parents[1]) not in (folder / "finetune.json").read_text()
+    record = read_checkpoint_record(folder).check()
+    assert set(record.files) == WHOLE - {"record.json"}
+    facts = record.facts
+    assert (facts["layer"], facts["projection"], facts["quantizer"]) == (3, "trained", None)
+    assert len(facts["classes"]["attributes"]) == 6
+    assert str(folder.parents[1]) not in (folder / "record.json").read_text()
 
 
 def test_the_contrastive_loss_falls_below_chance(
@@ -174,9 +176,9 @@ def test_a_checkpoint_can_be_tuned_again(
 ) -> None:
     run(config(objectives="contrastive", steps=2))
     run(config(base=str(folder), steps=2), "again")
-    record = json.loads((folder.with_name("again") / "finetune.json").read_text())
-    assert record["base"]["name"] == "ptm"
-    assert record["params"]["base"] == "ptm"
+    request = read_checkpoint_record(folder.with_name("again")).request
+    assert request["base"]["name"] == "ptm"
+    assert "base" not in request["params"]
 
 
 def test_a_quantizer_is_continued(
@@ -189,7 +191,7 @@ def test_a_quantizer_is_continued(
     tiny = {k: v for k, v in BUILTIN["builtin:tiny"].items() if k != "model_type"}
     Wav2Vec2ForPreTraining(Wav2Vec2Config(**tiny)).save_pretrained(tmp_path / "base")
     run(config(base=str(tmp_path / "base"), objectives="contrastive", steps=1))
-    assert json.loads((folder / "finetune.json").read_text())["quantizer"] == "continued"
+    assert read_checkpoint_record(folder).facts["quantizer"] == "continued"
 
 
 def test_a_loss_that_is_not_finite_is_an_error(

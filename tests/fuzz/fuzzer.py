@@ -18,11 +18,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from asd.artifact import RECORD, Making, write_record
+from asd.clip_table import ClipTable
 from asd.clips.audio import Limits, Signal, probe, read_clip
+from asd.config import EmbedConfig, ScoreConfig, SystemConfig
 from asd.errors import AsdError
-from asd.scoring.bank import Bank, read_bank, write_bank
+from asd.scoring.bank import Bank, BanksRequest, read_bank, write_banks
+from asd.scoring.scored import MadeBy, load_detector, make_detector, write_scored
 from asd.store import Shard, ShardSpec, ShardWriter
-from asd.store.writer import clips_table
 
 MEMORY = 4 << 30
 WORDS = [
@@ -32,8 +35,21 @@ WORDS = [
 ]
 NAMES = [f"{i}.wav" for i in range(8)]
 SPEC = ShardSpec("fan", "logmel", "00", "train", {"hop": 512}, (3, 5), "float16")
-TABLE = clips_table([(n, "source", "normal", "a=1", f"{i:064d}") for i, n in enumerate(NAMES)])
+TABLE = ClipTable.of_columns(
+    {
+        "name": NAMES,
+        "recording": NAMES,
+        "section": ["00"] * 8,
+        "split": ["train"] * 8,
+        "domain": ["source"] * 8,
+        "label": ["normal"] * 8,
+        "attributes": ["a=1"] * 8,
+        "content": [f"{i:064d}" for i in range(8)],
+    }
+)
+BANKS = BanksRequest(machine="fan", model="0" * 64, inputs={}, params={})
 ROWS = np.random.default_rng(0).normal(size=(8, 3, 5)).astype(np.float16)
+BANK = Bank(TABLE, np.zeros(8, np.int32), {"embedding": ROWS[:, 0].astype(np.float32)})
 
 
 def mutated(whole: bytes, chance: random.Random) -> bytes:
@@ -84,17 +100,28 @@ def read_recording(path: Path) -> None:
 def read_shard(path: Path) -> None:
     """What is read is what was written, or rows are found damaged."""
     shard = Shard.open(path)
-    assert shard.column("name") == NAMES
+    assert shard.clips == TABLE
     damaged = set(shard.damaged_rows())
     for row in set(range(8)) - damaged:
         np.testing.assert_array_equal(shard.features[row], ROWS[row])
 
 
 def read_whole_bank(path: Path) -> None:
-    """What is read is what was written."""
-    bank = read_bank(path)
-    assert list(bank.name) == NAMES
+    """What its record vouches for is what was written."""
+    train = path.parent / "banks" / "train.h5"
+    train.write_bytes(path.read_bytes())
+    bank = read_bank(train)
+    assert bank.clips == TABLE
     np.testing.assert_array_equal(bank.arrays["embedding"], ROWS[:, 0].astype(np.float32))
+
+
+def read_vouched_bank(path: Path) -> None:
+    """What a record vouches for that is no bank is refused all the same."""
+    train = path.parent / "vouched" / "train.h5"
+    train.parent.mkdir(exist_ok=True)
+    train.write_bytes(path.read_bytes())
+    write_record(train.with_name(RECORD), BANKS, ["train.h5"], {})
+    assert len(read_bank(train)) >= 0
 
 
 def go_on(path: Path) -> None:
@@ -133,16 +160,25 @@ def a_part(folder: Path) -> bytes:
 
 def a_bank(folder: Path) -> bytes:
     """Return a bank."""
-    some = ("",) * 8
-    arrays = {"embedding": ROWS[:, 0].astype(np.float32)}
-    columns = {"section": ("00",) * 8, "domain": some, "label": some, "attributes": some}
-    bank = Bank(NAMES, **columns, content=some, classes=np.zeros(8, np.int32), arrays=arrays,
-                provenance={"seed": 0})  # fmt: skip
-    write_bank(folder / "bank.h5", bank)
-    return (folder / "bank.h5").read_bytes()
+    write_banks(folder / "banks" / RECORD, BANKS, BANK, BANK, {})
+    return (folder / "banks" / "train.h5").read_bytes()
 
 
-TARGETS: dict[str, tuple[Callable[[Path], list[bytes]], Callable[[Path], None]]] = {
+def a_detector(folder: Path) -> bytes:
+    """Return a fitted detector."""
+    systems = [
+        SystemConfig(model="one", scorer="neighbours", settings={"distance": "standardised"}),
+        SystemConfig(model="one", scorer="mahalanobis"),
+    ]
+    models = {"one": MadeBy("0" * 64, EmbedConfig())}
+    rule = ScoreConfig(threshold="quantile")
+    detector = make_detector("both", "fan", systems, "mean", rule, {"one": BANK}, models)
+    making = Making(folder)
+    write_scored(making, None, detector, "fan")
+    return (folder / "fan.h5").read_bytes()
+
+
+TARGETS: dict[str, tuple[Callable[[Path], list[bytes]], Callable[[Path], object]]] = {
     "wav": (
         lambda folder: [
             encoded("WAV", "PCM_16"),
@@ -158,6 +194,8 @@ TARGETS: dict[str, tuple[Callable[[Path], list[bytes]], Callable[[Path], None]]]
     "ogg": (lambda folder: [encoded("OGG", "VORBIS"), encoded("OGG", "OPUS")], read_recording),
     "shard": (lambda folder: [a_shard(folder)], read_shard),
     "bank": (lambda folder: [a_bank(folder)], read_whole_bank),
+    "vouched": (lambda folder: [a_bank(folder)], read_vouched_bank),
+    "detector": (lambda folder: [a_detector(folder)], load_detector),
     "part": (lambda folder: [a_part(folder)], go_on),
 }
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 COUNT = 12_000 if os.environ.get("ASD_LONG_TESTS") else 60
-TARGETS = ("wav", "flac", "ogg", "shard", "bank", "part")
+TARGETS = ("wav", "flac", "ogg", "shard", "bank", "vouched", "detector", "part")
 
 
 def test_no_damaged_file_takes_a_reader_down(tmp_path: Path) -> None:

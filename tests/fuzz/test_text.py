@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -16,14 +17,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asd.artifact import Making, read_any, write_record
+from asd.clip_table import ClipTable
 from asd.clips.names import LAYOUTS, Facts, parse, place, read_attributes, why_not
 from asd.clips.record import COLUMNS, read_index
+from asd.config import ScoreConfig, SystemConfig
 from asd.errors import AsdError
 from asd.params import load_params
-from asd.scoring.files import read_values
-from asd.scoring.thresholds import find_threshold, read_thresholds, write_thresholds
-from asd.store import FeatureStore
-from asd.digest import canonical_json
+from asd.scoring.bank import Bank
+from asd.scoring.scored import (
+    ScoresRequest,
+    ScoreTable,
+    make_detector,
+    read_scores_record,
+    read_table,
+    read_thresholds,
+    write_scored,
+)
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 fuzzed = settings(
@@ -41,11 +51,9 @@ models:
   a: {features: [wave], losses: {cross_entropy: 1}}
 systems: {"1": {model: a, scorer: cosine}}
 """
-CLIP = "fan/a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok,0"
+CLIP = "fan/a.wav,a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok,0"
 INDEX = f"{','.join(COLUMNS)}\n{CLIP}\n{CLIP}\n".encode()
-SCORES = b'a.wav,1.5\nb.wav,-2e3\n"c,d.wav",0\n'
 ATTRIBUTES = b"file_name,d1p,d1v\nfan/train/a.wav,speed,1\nfan/test/b.wav,speed,2\n"
-INPUTS = (canonical_json({"wave": {"section_00_train": "0" * 64}}) + "\n").encode()
 WORDS = [
     *(b'"', b"'", b"\n", b"\r", b"\t", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", b","),
     *(b"[", b"]", b"{", b"}", b": ", b"- ", b"? ", b"<<: ", b"&a ", b"*a", b"|", b">", b"@"),
@@ -69,19 +77,76 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
     return bytes(data)
 
 
+REQUEST = ScoresRequest(
+    system="some",
+    machine="fan",
+    members=(SystemConfig(model="a", scorer="cosine"),),
+    join="mean",
+    rule=ScoreConfig(threshold="quantile"),
+    banks={"a": "0" * 64},
+)
+
+
+def _scored(folder: Path) -> Making:
+    """Write scores of three test clips, with a system fitted to twenty training clips."""
+    random, names = np.random.default_rng(0), tuple(f"{n}.wav" for n in range(20))
+    clips = ClipTable.of_columns({"name": names, "recording": names, "section": ["00"] * 20})
+    arrays = {"embedding": random.normal(size=(20, 3)).astype(np.float32)}
+    bank = Bank(clips, np.zeros(20, np.int32), arrays)
+    some = make_detector("some", "fan", REQUEST.members, "mean", REQUEST.rule, {"a": bank}, {})
+    table = ScoreTable(
+        ("00",) * 3,
+        ("a.wav", "b.wav", '"c,d.wav'),
+        ("0" * 64,) * 3,
+        np.array([1, 2, 1]),
+        np.array([1.5, -2e3, 0]),
+        np.array([0.5, np.inf, 0.5]),
+        np.array([True, False, False]),
+    )
+    made = Making(folder)
+    write_scored(made, table, some, "fan")
+    write_record(folder / "fan.json", REQUEST, made.names, made.facts)
+    return made
+
+
+def _table(folder: Path) -> bytes:
+    _scored(folder)
+    return (folder / "fan.csv").read_bytes()
+
+
+def _record(folder: Path) -> bytes:
+    _scored(folder)
+    return (folder / "fan.json").read_bytes()
+
+
 def _thresholds(folder: Path) -> bytes:
-    found = {"00": find_threshold("quantile", np.arange(20.0))}
-    write_thresholds(folder / "whole.json", found, {"files": {"a.csv": "0"}})
-    return (folder / "whole.json").read_bytes()
+    return json.dumps(_scored(folder).facts["thresholds"]).encode()
+
+
+def _read_table(path: Path) -> object:
+    """Read a table for which a record vouches, whatever it is."""
+    write_record(path.with_suffix(".json"), REQUEST, [path.name], {})
+    return read_table(read_scores_record(path.with_suffix(".json")))
+
+
+def _read_thresholds(path: Path) -> object:
+    """Read the thresholds of a record that vouches for them, whatever they are."""
+    try:
+        facts = {"thresholds": json.loads(path.read_bytes())}
+        record = write_record(path.with_name("fan.json"), REQUEST, [], facts)
+    except (ValueError, RecursionError):
+        return None  # it is no JSON, so no record has it
+    return read_thresholds(record)
 
 
 READERS: dict[str, tuple[str, bytes | Callable[[Path], bytes], Callable[[Path], Any]]] = {
     "params": ("params.yaml", PARAMS, load_params),
     "index": ("fan.csv", INDEX, read_index),
-    "scores": ("scores.csv", SCORES, read_values),
-    "thresholds": ("threshold_fan.json", _thresholds, read_thresholds),
+    "scores": ("fan.csv", _table, _read_table),
+    "thresholds": ("thresholds", _thresholds, _read_thresholds),
+    "record": ("fan.json", _record, read_scores_record),
+    "any record": ("fan.json", _record, read_any),
     "attributes": ("attributes_00.csv", ATTRIBUTES, lambda path: read_attributes(path.parent)),
-    "inputs": ("inputs_a.json", INPUTS, FeatureStore(Path()).read_inputs),
 }
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asd.store import Shard, ShardSpec, ShardWriter
+from asd.clip_table import ClipTable
 from asd.digest import sha256_json
-from asd.store.writer import clips_table
-
-Rows = Callable[..., np.ndarray]
+from asd.store import Shard, ShardSpec, ShardWriter
 
 
 def content(name: str) -> str:
@@ -33,15 +31,26 @@ def spec() -> ShardSpec:
 
 
 @pytest.fixture
-def table_of() -> Callable[[list[str]], np.ndarray]:
-    def make(names: list[str], label: str = "normal") -> np.ndarray:
-        return clips_table([(n, "source", label, "speed=1", content(n)) for n in names])
+def table_of() -> Callable[..., ClipTable]:
+    def make(names: list[str], label: str = "normal") -> ClipTable:
+        count = len(names)
+        columns = {
+            "name": names,
+            "recording": names,
+            "section": ["00"] * count,
+            "split": ["train"] * count,
+            "domain": ["source"] * count,
+            "label": [label] * count,
+            "attributes": ["speed=1"] * count,
+            "content": [content(name) for name in names],
+        }
+        return ClipTable.of_columns(columns)
 
     return make
 
 
 @pytest.fixture
-def write(table_of: Rows) -> Callable[..., Shard]:
+def write(table_of: Callable[..., ClipTable]) -> Callable[..., Shard]:
     """Write a whole shard of the named clips and open it."""
 
     def run(path: Path, spec: ShardSpec, names: list[str], batch: int = 4) -> Shard:

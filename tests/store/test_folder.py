@@ -1,4 +1,4 @@
-"""The store's folder, and the records of what each model reads."""
+"""The store's folder: which shard lies where, and a feature as one lazy array."""
 
 from __future__ import annotations
 
@@ -35,38 +35,6 @@ def test_shards_come_sorted_and_by_split(tmp_path: Path, spec: ShardSpec, write:
 def test_missing_shards_name_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="asd extract --machine fan --feature logmel"):
         FeatureStore(tmp_path).shards("fan", "logmel")
-
-
-def test_inputs_change_with_the_features_of_the_model_alone(
-    tmp_path: Path, spec: ShardSpec, write: Callable
-) -> None:
-    store = FeatureStore(tmp_path)
-    wave = replace(spec, feature="wave")
-
-    def record() -> list[bytes]:
-        store.write_inputs("fan", "one", ["logmel"])
-        store.write_inputs("fan", "both", ["logmel", "wave"])
-        return [store.inputs_path("fan", model).read_bytes() for model in ("one", "both")]
-
-    _fill(store, spec, write, {"hop": 512})
-    _fill(store, wave, write, {})
-    before = record()
-    assert record() == before
-    _fill(store, wave, write, {"rate": 8000})
-    after = record()
-    assert after[0] == before[0]
-    assert after[1] != before[1]
-
-
-def test_inputs_of_a_file_that_is_no_shard_are_refused(
-    tmp_path: Path, spec: ShardSpec, write: Callable
-) -> None:
-    store = FeatureStore(tmp_path)
-    path = write(store.path("fan", "logmel", "00", "train"), spec, ["a.wav"]).path
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(JobError, match="not a readable shard"):
-        store.write_inputs("fan", "one", ["logmel"])
-    assert not store.inputs_path("fan", "one").exists()
 
 
 @pytest.mark.parametrize("split", ["train", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,16 @@ import h5py
 import numpy as np
 import pytest
 
+from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
 from asd.store import Shard, ShardSpec
 
 NAMES = ["a.wav", "b.wav", 'ü,".wav', "d.wav", "e.wav"]
 
 
-def test_round_trip(tmp_path: Path, spec: ShardSpec, write: Callable, row: Callable) -> None:
+def test_round_trip(
+    tmp_path: Path, spec: ShardSpec, write: Callable, row: Callable, table_of: Callable
+) -> None:
     shard = write(tmp_path / "s.h5", spec, NAMES)
     assert shard.spec == spec
     assert (shard.machine, shard.feature, shard.section, shard.split) == (
@@ -25,8 +29,9 @@ def test_round_trip(tmp_path: Path, spec: ShardSpec, write: Callable, row: Calla
         "00",
         "train",
     )
-    assert shard.column("name") == NAMES
-    assert shard.column("domain") == ["source"] * 5
+    assert shard.clips == table_of(NAMES)
+    assert shard.clips.name == tuple(NAMES)
+    assert shard.clips.domain == ("source",) * 5
     assert shard.features.dtype == np.float16
     for i, name in enumerate(NAMES):
         np.testing.assert_array_equal(shard.features[i], row(name, spec))
@@ -38,6 +43,8 @@ def test_rows_lie_where_h5py_finds_them(tmp_path: Path, spec: ShardSpec, write: 
         np.testing.assert_array_equal(shard.features, file["features"][...])
         assert file["features"].chunks is None
         assert file.attrs["complete"] == 1
+        assert (bytes(file.attrs["kind"]), file.attrs["schema"]) == (b"shard", 2)
+        assert json.loads(bytes(file.attrs["request"])) == spec.request
 
 
 def test_same_inputs_give_the_same_bytes(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
@@ -79,8 +86,32 @@ def _unfinished(file: h5py.File) -> None:
     file.attrs["complete"] = np.uint8(0)
 
 
+def _older(file: h5py.File) -> None:
+    file.attrs["schema"] = np.uint32(1)
+
+
 def _recipe(file: h5py.File) -> None:
-    file.attrs["recipe"] = np.bytes_(b'{"hop":256}')
+    request = json.loads(bytes(file.attrs["request"])) | {"recipe": {"hop": 256}}
+    file.attrs["request"] = np.bytes_(canonical_json(request))
+
+
+def _another_section(file: h5py.File) -> None:
+    request = json.loads(bytes(file.attrs["request"])) | {"section": "07"}
+    file.attrs["request"] = np.bytes_(canonical_json(request))
+
+
+def _numbered_section(file: h5py.File) -> None:
+    request = json.loads(bytes(file.attrs["request"])) | {"section": 7}
+    file.attrs["request"] = np.bytes_(canonical_json(request))
+
+
+def _further_request(file: h5py.File) -> None:
+    request = json.loads(bytes(file.attrs["request"])) | {"more": 1}
+    file.attrs["request"] = np.bytes_(canonical_json(request))
+
+
+def _listed_request(file: h5py.File) -> None:
+    file.attrs["request"] = np.bytes_(b"[1]")
 
 
 def _extra(file: h5py.File) -> None:
@@ -118,6 +149,18 @@ def _label(file: h5py.File) -> None:
     file["clips"][...] = table
 
 
+def _start(file: h5py.File) -> None:
+    table = file["clips"][...]
+    table["start"][0] = 7
+    file["clips"][...] = table
+
+
+def _other_columns(file: h5py.File) -> None:
+    table = file["clips"][...]
+    del file["clips"]
+    file["clips"] = table[["name", "content", "row"]]
+
+
 def _floats(file: h5py.File) -> None:
     del file["features"]
     file.create_dataset("features", data=np.zeros((5, 3, 5), "f8"))
@@ -128,7 +171,12 @@ def _floats(file: h5py.File) -> None:
     [
         _text,
         _unfinished,
+        _older,
         _recipe,
+        _another_section,
+        _numbered_section,
+        _further_request,
+        _listed_request,
         _extra,
         _external_link,
         _external_storage,
@@ -137,6 +185,8 @@ def _floats(file: h5py.File) -> None:
         _absurd,
         _floats,
         _label,
+        _start,
+        _other_columns,
     ],
 )
 def test_unsafe_or_foreign_files_are_refused(

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from asd.store import FeatureStore, Shard, ShardSpec
 from asd.digest import sha256_bytes
+from asd.store import FeatureStore, Shard, ShardSpec
 from asd.store.verification import (
-    Damage,
     leftovers,
     verify_files,
-    verify_inputs,
     verify_rows,
     verify_shards,
 )
@@ -26,11 +24,10 @@ NAMES = [f"{i}.wav" for i in range(6)]
 
 @pytest.fixture
 def store(tmp_path: Path, spec: ShardSpec, write: Callable) -> FeatureStore:
-    """Two sections of one feature, and the record of a model that reads it."""
+    """Two sections of one feature."""
     store = FeatureStore(tmp_path / "features")
     for section in ("00", "01"):
         write(store.path("fan", "logmel", section, "train"), replace(spec, section=section), NAMES)
-    store.write_inputs("fan", "one", ["logmel"])
     return store
 
 
@@ -40,18 +37,12 @@ def _flip(path: Path, place: int) -> None:
     path.write_bytes(data)
 
 
-def _inputs(store: FeatureStore) -> tuple[list[Damage], bool]:
-    shards = verify_shards(store, store.paths("fan", "logmel")).shards
-    return verify_inputs(store, store.inputs_path("fan", "one"), {s.path: s for s in shards})
-
-
 def test_what_was_written_is_whole(store: FeatureStore) -> None:
     found = verify_shards(store, store.paths("fan", "logmel"))
     assert (len(found.shards), found.rows, found.damaged) == (2, 12, ())
     read: list[int] = []
     assert verify_rows(found.shards, read.append) == []
     assert sum(read) == 12
-    assert _inputs(store) == ([], True)
     assert leftovers(store.root) == []
 
 
@@ -114,29 +105,6 @@ def test_a_shard_replaced_meanwhile_is_not_damage(
     write(opened[0].path, replace(spec, recipe={"hop": 1}), NAMES)
     opened[1].path.unlink()
     assert verify_rows(opened) == []
-
-
-def test_a_lost_shard_is_damage_and_an_older_record_is_not(
-    store: FeatureStore, spec: ShardSpec, write: Callable
-) -> None:
-    path = store.path("fan", "logmel", "00", "train")
-    write(path, spec, NAMES[:4])
-    assert _inputs(store) == ([], False)
-    path.unlink()
-    (damage,), _ = _inputs(store)
-    assert damage.path == path
-    assert damage.reason.startswith("lost")
-
-
-@pytest.mark.parametrize("data", [b"", b"\xff", b"{}", b"[]\n", b'{"logmel":1}\n', b"[" * 9000])
-def test_other_records_of_inputs_are_damage(store: FeatureStore, data: bytes) -> None:
-    path = store.inputs_path("fan", "one")
-    path.write_bytes(data)
-    (damage,), _ = _inputs(store)
-    assert damage.path == path
-    assert "\n" not in damage.reason
-    store.write_inputs("fan", "one", ["logmel"])
-    assert _inputs(store) == ([], True)
 
 
 def test_recordings_are_read_against_their_index(tmp_path: Path) -> None:

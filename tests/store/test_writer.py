@@ -14,19 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from asd.clip_table import ClipTable
 from asd.errors import JobError
 from asd.store import Shard, ShardSpec, ShardWriter
-from asd.store.shard import COLUMNS
-from asd.store.writer import clips_table, is_current
+from asd.store.writer import is_current
 
 NAMES = [f"{i:02d}.wav" for i in range(12)]
 
 
 def _interrupt(
-    path: Path, spec: ShardSpec, table: np.ndarray, names: list[str], row: Callable, after: int
+    path: Path, spec: ShardSpec, table: ClipTable, names: list[str], row: Callable, after: int
 ) -> None:
     with ShardWriter(path, spec, table) as writer:
         for i in writer.pending[:after]:
@@ -43,18 +41,6 @@ def test_finished_shard_is_current(
     assert not is_current(path, spec, table_of(NAMES[1:]))
     assert not is_current(path, spec, table_of(NAMES, "anomaly"))
     assert not is_current(path, replace(spec, recipe={"hop": 256}), table_of(NAMES))
-
-
-@given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\0"))] * 4)))
-def test_clips_table_holds_any_text(rows: list[tuple[str, str, str, str]]) -> None:
-    table = clips_table([(*texts, "0" * 64) for texts in rows])
-    assert table.shape == (len(rows),)
-    for column, texts in zip(COLUMNS[:4], zip(*rows, strict=True), strict=False):
-        assert table[column].tolist() == [text.encode() for text in texts]
-        widest = max(len(text.encode()) for text in texts)
-        assert table.dtype[column].itemsize == max(widest, 1)
-    assert set(table["content"]) <= {b"0" * 64}
-    assert set(table["row"]) <= {b""}
 
 
 def test_interrupted_run_goes_on(
@@ -105,11 +91,11 @@ def test_changed_clips_keep_the_valid_rows(
     with ShardWriter(path, spec, table_of(changed)) as writer:
         assert writer.pending.tolist() == [0]
         # Until the new shard is finished the old one is what readers see.
-        assert Shard.open(path).column("name") == NAMES
+        assert Shard.open(path).clips.name == tuple(NAMES)
         writer.write([0], row("new.wav", spec)[None])
         writer.finish()
     shard = Shard.open(path)
-    assert shard.column("name") == changed
+    assert shard.clips.name == tuple(changed)
     for i, name in enumerate(changed):
         np.testing.assert_array_equal(shard.features[i], row(name, spec))
     assert path.read_bytes() == write(tmp_path / "t.h5", spec, changed).path.read_bytes()
@@ -141,7 +127,7 @@ def test_a_changed_label_computes_nothing(
     with ShardWriter(path, spec, table_of(NAMES, "anomaly")) as writer:
         assert len(writer.pending) == 0
         writer.finish()
-    assert Shard.open(path).column("label") == ["anomaly"] * 12
+    assert Shard.open(path).clips.label == ("anomaly",) * 12
 
 
 def test_a_damaged_shard_is_computed_again(
@@ -225,10 +211,10 @@ _KILLED = """
 import sys, numpy as np
 from pathlib import Path
 from asd.store import ShardSpec, ShardWriter
-from asd.store.writer import clips_table
+from asd.clip_table import ClipTable
 spec = ShardSpec("fan", "logmel", "00", "train", {"hop": 512}, (64, 64), "float16")
 names = [f"{i:03d}.wav" for i in range(200)]
-table = clips_table([(n, "", "", "", f"{i:064d}") for i, n in enumerate(names)])
+table = ClipTable.of_columns({"name": names, "content": [f"{i:064d}" for i in range(200)]})
 with ShardWriter(Path(sys.argv[1]), spec, table) as writer:
     print(len(writer.pending), flush=True)
     for i in writer.pending:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asd.artifact import RECORD
+from asd.clip_table import ClipTable
 from asd.config import LossWeights, ModelConfig, TrainConfig
-from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.digest import sha256_json
-from asd.store.writer import clips_table
+from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training import loop
 
 FRAMES, LENGTH = 11, 5_120
@@ -43,11 +44,17 @@ def fill(tmp_path: Path) -> Fill:
         for feature, (shape, dtype) in shapes.items():
             for section, count in sections.items():
                 names = [f"{section}_{split}_{i:03d}.wav" for i in range(count)]
-                table = clips_table(
-                    [
-                        (n, "source", "normal", attributes[i % len(attributes)], sha256_json(n))
-                        for i, n in enumerate(names)
-                    ]
+                table = ClipTable.of_columns(
+                    {
+                        "name": names,
+                        "recording": names,
+                        "section": [section] * count,
+                        "split": [split] * count,
+                        "domain": ["source"] * count,
+                        "label": ["normal"] * count,
+                        "attributes": [attributes[i % len(attributes)] for i in range(count)],
+                        "content": [sha256_json(name) for name in names],
+                    }
                 )
                 random = np.random.default_rng([int(section), len(feature), len(split)])
                 rows = random.normal(size=(count, *shape)) * 10 + 20 * int(section) + above
@@ -58,6 +65,25 @@ def fill(tmp_path: Path) -> Fill:
                     writer.write(range(count), rows.astype(dtype))
                     writer.finish()
         return store
+
+    return run
+
+
+@pytest.fixture
+def fit() -> Callable[..., loop.Training]:
+    """Plan a training and do it; the model goes into a folder."""
+
+    def run(
+        store: FeatureStore,
+        machine: str | Sequence[str],
+        name: str,
+        model: ModelConfig,
+        config: TrainConfig,
+        folder: Path,
+        state: Path,
+    ) -> loop.Training:
+        plan = loop.make_plan(store, machine, name, model, config)
+        return loop.train(plan, name, folder / RECORD, state)
 
     return run
 

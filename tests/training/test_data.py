@@ -16,13 +16,50 @@ def test_rows_are_those_of_the_shards(fill: Callable) -> None:
     store = fill({"00": 5, "01": 4})
     clips = StoredClips(store, "fan", ["logmel", "wave"], "train")
     assert len(clips) == 9
-    assert clips.sections == ["00"] * 5 + ["01"] * 4
+    assert clips.table.section == ("00",) * 5 + ("01",) * 4
     assert clips.shapes == {"logmel": (16, 11), "wave": (5120,)}
     rows = np.array([8, 0, 5, 0])
     for feature, values in clips.batch(rows).items():
         whole = np.concatenate([s.features for s in store.shards("fan", feature, "train")])
         np.testing.assert_array_equal(values.numpy(), whole[rows].astype(np.float32))
-    assert clips.column("name")[5] == "01_train_000.wav"
+    assert clips.table.name[5] == "01_train_000.wav"
+
+
+def test_some_clips_keep_their_rows(fill: Callable) -> None:
+    clips = StoredClips(fill({"00": 5, "01": 4}), "fan", ["logmel", "wave"], "train")
+    rows = np.array([7, 2, 3])
+    some = clips.only(rows)
+    assert (len(some), some.table) == (3, clips.table.only(rows))
+    assert some.machines == ["fan"] * 3
+    for feature, values in some.batch(np.array([2, 0])).items():
+        np.testing.assert_array_equal(values, clips.batch(np.array([3, 7]))[feature])
+
+
+def test_identities_change_with_the_features_that_are_read_alone(fill: Callable) -> None:
+    def read() -> list[dict[str, dict[str, str]]]:
+        store = fill({"00": 5})
+        chosen = (["logmel"], ["logmel", "wave"])
+        return [StoredClips(store, "fan", names, "train").identities for names in chosen]
+
+    before = read()
+    assert read() == before
+    fill({"00": 5}, shapes={"wave": ((5120,), "int16")}, recipes={"wave": {"rate": 8000}})
+    store = fill({"00": 5}, shapes={"logmel": ((16, 11), "float16")})
+    after = [
+        StoredClips(store, "fan", names, "train").identities
+        for names in (["logmel"], ["logmel", "wave"])
+    ]
+    assert after[0] == before[0]
+    assert after[1]["logmel"] == before[1]["logmel"]
+    assert after[1]["wave"] != before[1]["wave"]
+
+
+def test_a_file_that_is_no_shard_is_refused(fill: Callable) -> None:
+    store = fill({"00": 5})
+    path = store.path("fan", "wave", "00", "train")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(JobError, match="not a readable shard"):
+        StoredClips(store, "fan", ["logmel", "wave"], "train")
 
 
 def test_features_must_hold_the_same_clips(fill: Callable, tmp_path: Path) -> None:

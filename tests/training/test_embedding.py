@@ -8,21 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asd.artifact import RECORD
 from asd.config import EmbedConfig, ModelConfig, TrainConfig
 from asd.errors import JobError
 from asd.training.artifact import Trained, load_model
 from asd.training.embedding import embed
-from asd.training.loop import train
 
 SECTIONS = {"00": 12, "01": 9}
 CONFIG = EmbedConfig(batch_size=8, precision="float32")
 
 
 @pytest.fixture
-def trained(fill: Callable, model: ModelConfig, config: TrainConfig, tmp_path: Path) -> Trained:
+def trained(
+    fill: Callable, fit: Callable, model: ModelConfig, config: TrainConfig, tmp_path: Path
+) -> Trained:
     store = fill(SECTIONS)
-    train(store, "fan", "m", model, config, tmp_path / "model", tmp_path / "state")
-    return load_model(tmp_path / "model")
+    fit(store, "fan", "m", model, config, tmp_path / "model", tmp_path / "state")
+    return load_model(tmp_path / "model" / RECORD)
 
 
 def test_training_clips(fill: Callable, trained: Trained) -> None:
@@ -31,7 +33,7 @@ def test_training_clips(fill: Callable, trained: Trained) -> None:
     assert outputs.arrays["embedding"].shape == (21, 6)
     assert outputs.arrays["logits"].shape == (21, 2)
     assert outputs.arrays["embedding"].dtype == np.float32
-    assert outputs.columns["section"] == ["00"] * 12 + ["01"] * 9
+    assert outputs.clips.section == ("00",) * 12 + ("01",) * 9
     assert outputs.classes.tolist() == [0] * 12 + [1] * 9
     again = embed(store, "fan", trained, "train", CONFIG)
     np.testing.assert_array_equal(outputs.arrays["embedding"], again.arrays["embedding"])
@@ -42,7 +44,7 @@ def test_a_clip_does_not_depend_on_the_others(fill: Callable, trained: Trained) 
     more = fill({"00": 3, "01": 11}, split="test", root="more")
     few = embed(alone, "fan", trained, "test", CONFIG)
     many = embed(more, "fan", trained, "test", CONFIG)
-    assert few.columns["name"] == many.columns["name"][:3]
+    assert few.clips == many.clips.only(np.arange(3))
     np.testing.assert_array_equal(few.arrays["embedding"], many.arrays["embedding"][:3])
     assert few.classes.tolist() == [-1, -1, -1]
 

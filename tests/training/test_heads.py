@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asd.artifact import RECORD
 from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
 from asd.errors import UsageError
 from asd.models.heads import HEADS
-from asd.training.artifact import load_model, read_record
+from asd.training.artifact import load_model
 from asd.training.embedding import embed
-from asd.training.loop import Training, train
+from asd.training.loop import Training
 from asd.training.objectives import Classification
 
 SECTIONS = {"00": 8, "01": 8, "02": 8}
@@ -24,12 +25,15 @@ EMBED = EmbedConfig(batch_size=4, precision="float32")
 
 
 @pytest.fixture
-def run(model: ModelConfig, config: TrainConfig, tmp_path: Path) -> Callable[..., Training]:
+def run(
+    model: ModelConfig, config: TrainConfig, fit: Callable, tmp_path: Path
+) -> Callable[..., Training]:
     def trained(store: Any, folder: str = "model", **own: Any) -> Training:
         values = model.model_dump() | {"features": ("logmel",)} | own
         state = tmp_path / f"{folder}.state"
         chosen = ModelConfig.model_validate(values)
-        return train(store, "fan", "m", chosen, config, tmp_path / folder, state)
+        result: Training = fit(store, "fan", "m", chosen, config, tmp_path / folder, state)
+        return result
 
     return trained
 
@@ -54,21 +58,20 @@ def test_a_head_trains_comes_back_and_embeds(
     losses = _losses(tmp_path / "model")
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
     # Without margins, whatever the head was trained with.
     right = outputs.arrays["logits"].argmax(axis=1) == outputs.classes
     assert right.mean() > 0.6
     assert run(store, **own).epochs == 0
 
 
-def test_the_default_is_not_named(fill: Callable, run: Callable, tmp_path: Path) -> None:
-    """Models from before there were heads and mixup are those of the same request."""
+def test_the_default_in_words_is_the_default(fill: Callable, run: Callable, tmp_path: Path) -> None:
     store = fill(SECTIONS)
     run(store)
-    request = read_record(tmp_path / "model")["request"]
-    assert "head" not in request["model"]
-    assert "mixup" not in request["train"]
-    assert "machines" not in request
+    request = load_model(tmp_path / "model" / RECORD).request
+    assert not request.model["head"]
+    assert not request.train.get("mixup")
+    assert request.machines == ()
     assert run(store, head={"kind": "linear"}, train={"mixup": 0}).epochs == 0
 
 
@@ -94,8 +97,10 @@ def test_a_killed_run_with_mixup_ends_in_the_same_bytes(
 
 def test_a_network_without_a_choice_of_heads_says_so(fill: Callable, run: Callable) -> None:
     small = {"network": "mobilenetv2", "settings": {"width": 0.1, "frames": 8}}
+    store = fill(SECTIONS)
     with pytest.raises(UsageError, match=r"network 'mobilenetv2' has no head to choose"):
-        run(fill(SECTIONS), head={"kind": "adacos"}, **small)
+        run(store, head={"kind": "adacos"}, **small)
+    assert run(store, head={"kind": "linear"}, train={"epochs": 1}, **small).epochs == 1
 
 
 BRANCHES = {
@@ -113,7 +118,7 @@ RECIPES = {name: {"extractor": name, "config": {}} for name in SHAPES}
 def test_branches_train_on_spectra(fill: Callable, run: Callable, tmp_path: Path) -> None:
     store = fill(SECTIONS, shapes=SHAPES, recipes=RECIPES)
     run(store, train={"epochs": 20, "learning_rate": 1e-2, "mixup": 0.5}, **BRANCHES)
-    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
     assert outputs.arrays["embedding"].shape == (24, 12)
     right = outputs.arrays["logits"].argmax(axis=1) == outputs.classes
     assert right.mean() > 0.6
@@ -126,7 +131,7 @@ def test_ripples_leave_a_spectrum_alone(fill: Callable, config: TrainConfig) -> 
     store = fill({"00": 6}, attributes=("",), shapes=SHAPES, recipes=RECIPES)
     clips = StoredClips(store, "fan", list(SHAPES), "train")
     assert clips.spectra == ("spectrum",)
-    labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
+    labels = label(clips.table.section, clips.table.domain, clips.table.attributes)
     chosen = ModelConfig.model_validate(BRANCHES)
     (batch, *_) = Classification(clips, labels, chosen, config).batches(0)
     whole = {name: clips.batch(np.arange(6))[name].flatten(1) for name in SHAPES}

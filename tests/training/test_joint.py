@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asd.artifact import RECORD
+from asd.clip_table import ClipTable
 from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.store import FeatureStore
-from asd.training.artifact import load_model, read_record
+from asd.training.artifact import load_model
 from asd.training.data import StoredClips, statistics
 from asd.training.embedding import embed
 from asd.training.labels import joint_names, label
-from asd.training.loop import Training, train
+from asd.training.loop import Training, make_plan
 from asd.training.transforms import TRANSFORMS
 
 MACHINES = ("fan", "valve")
@@ -33,12 +35,13 @@ def store(fill: Callable) -> FeatureStore:
 
 @pytest.fixture
 def run(
-    store: FeatureStore, model: ModelConfig, config: TrainConfig, tmp_path: Path
+    store: FeatureStore, model: ModelConfig, config: TrainConfig, fit: Callable, tmp_path: Path
 ) -> Callable[..., Training]:
     def trained(folder: str = "model", machines: Any = MACHINES, **own: Any) -> Training:
         chosen = model.model_copy(update={"train": own})
         state = tmp_path / f"{folder}.state"
-        return train(store, machines, "m", chosen, config, tmp_path / folder, state)
+        result: Training = fit(store, machines, "m", chosen, config, tmp_path / folder, state)
+        return result
 
     return trained
 
@@ -50,8 +53,8 @@ def test_clips_of_machines_follow_each_other(store: FeatureStore) -> None:
     assert len(together) == 21
     assert together.machine == "all"
     assert together.machines == ["fan"] * 14 + ["valve"] * 7
-    assert together.sections == ["00"] * 8 + ["01"] * 6 + ["00"] * 7
-    assert together.column("name") == [name for clips in alone for name in clips.column("name")]
+    assert together.table.section == ("00",) * 8 + ("01",) * 6 + ("00",) * 7
+    assert together.table == ClipTable.joined([clips.table for clips in alone])
     rows = np.array([20, 0, 14, 13])
     for name, values in together.batch(rows).items():
         whole = np.concatenate([clips.batch(np.arange(len(clips)))[name] for clips in alone])
@@ -96,12 +99,12 @@ def test_classes_are_of_what_is_asked_for() -> None:
 
 
 def test_a_model_of_fewer_classes_embeds_by_them(
-    store: FeatureStore, model: ModelConfig, config: TrainConfig, tmp_path: Path
+    store: FeatureStore, model: ModelConfig, config: TrainConfig, fit: Callable, tmp_path: Path
 ) -> None:
     coarse = model.model_copy(update={"classes": ("machine", "section")})
-    train(store, MACHINES, "m", coarse, config, tmp_path / "m", tmp_path / "s")
-    trained = load_model(tmp_path / "m")
-    assert trained.record["request"]["classes"] == ["fan 00", "fan 01", "valve 00"]
+    fit(store, MACHINES, "m", coarse, config, tmp_path / "m", tmp_path / "s")
+    trained = load_model(tmp_path / "m" / RECORD)
+    assert trained.request.classes == ("fan 00", "fan 01", "valve 00")
     outputs = embed(store, "fan", trained, "train", EMBED)
     assert outputs.classes.tolist() == [0] * 8 + [1] * 6
 
@@ -117,17 +120,14 @@ def test_it_is_trained_once_and_embeds_each_machine(
     result = run()
     assert (result.machine, result.task, result.classes, result.clips) == ("all", "joint", 6, 21)
     assert run().epochs == 0
-    trained = load_model(tmp_path / "model")
-    assert trained.record["request"]["machines"] == ["fan", "valve"]
-    classes = trained.record["request"]["classes"]
+    trained = load_model(tmp_path / "model" / RECORD)
+    assert trained.request.machines == ("fan", "valve")
+    classes = trained.request.classes
     for machine in MACHINES:
         outputs = embed(store, machine, trained, "train", EMBED)
-        columns = outputs.columns
+        clips = outputs.clips
         names = joint_names(
-            [machine] * len(outputs.classes),
-            columns["section"],
-            columns["domain"],
-            columns["attributes"],
+            [machine] * len(outputs.classes), clips.section, clips.domain, clips.attributes
         )
         assert [classes[i] for i in outputs.classes] == names
         assert outputs.arrays["logits"].shape == (len(names), 6)
@@ -138,7 +138,7 @@ def test_a_machine_that_changed_is_refused(
     store: FeatureStore, run: Callable, fill: Callable, tmp_path: Path
 ) -> None:
     run()
-    trained = load_model(tmp_path / "model")
+    trained = load_model(tmp_path / "model" / RECORD)
     fill({"00": 9}, machine="valve")
     embed(store, "fan", trained, "train", EMBED)
     with pytest.raises(JobError, match=r"valve: the store changed since training"):
@@ -160,10 +160,9 @@ def test_a_killed_run_ends_in_the_same_bytes(
 def test_machines_alone_and_together_are_other_models(run: Callable, tmp_path: Path) -> None:
     run("one", machines="fan")
     run("all", machines=("fan",))
-    one, together = (read_record(tmp_path / name)["request"] for name in ("one", "all"))
-    assert one["task"] == "sections"
-    assert together["task"] == "joint"
-    assert "machines" not in one
+    one, together = (load_model(tmp_path / name / RECORD).request for name in ("one", "all"))
+    assert (one.task, one.machine, one.machines) == ("sections", "fan", ())
+    assert (together.task, together.machine, together.machines) == ("joint", "all", ("fan",))
 
 
 def _signal(length: int) -> dict[str, Any]:
@@ -171,7 +170,7 @@ def _signal(length: int) -> dict[str, Any]:
     return {"logmel": {"extractor": "logmel", "signal": signal, "config": {"hop": length}}}
 
 
-def test_clips_need_one_length(fill: Callable, config: TrainConfig, tmp_path: Path) -> None:
+def test_clips_need_one_length(fill: Callable, config: TrainConfig) -> None:
     for machine, length, frames in (("fan", 160_000, 11), ("valve", 96_000, 9)):
         shapes = {"logmel": ((16, frames), "float16")}
         store = fill({"00": 4}, machine=machine, shapes=shapes, recipes=_signal(length))
@@ -181,7 +180,7 @@ def test_clips_need_one_length(fill: Callable, config: TrainConfig, tmp_path: Pa
         match=r"fan has clips of 10 s at 16000 Hz, valve of 6 s.*"
         r"set index.seconds",
     ):
-        train(store, MACHINES, "m", chosen, config, tmp_path / "m", tmp_path / "s")
+        make_plan(store, MACHINES, "m", chosen, config)
 
 
 def test_features_need_one_recipe(fill: Callable) -> None:

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asd.artifact import read_record
 from asd.cli import cli
+from asd.clip_table import ClipTable, window_name
 from asd.detection import Detector
 from asd.scoring.bank import read_bank
-from asd.scoring.thresholds import find_threshold, read_thresholds
+from asd.scoring.scored import ScoresRequest, read_thresholds
+from asd.scoring.thresholds import find_threshold
 from asd.training.labels import held_out, label
 from asd.training.transforms import TRANSFORMS
 
@@ -64,7 +67,8 @@ def test_each_group_gives_its_share_and_no_class_is_lost(
     content = [f"{n:04x}" for n in range(len(clips))]
     random.shuffle(content)  # type: ignore[attr-defined]
     names = [f"{digest}.wav" for digest in content]
-    chosen = held_out(groups, classes, names, content, share)
+    table = ClipTable.of_columns({"name": names, "recording": names, "content": content})
+    chosen = held_out(groups, classes, table, share)
     for group in set(groups):
         rows = np.array(groups) == group
         assert chosen[rows].sum() <= int(share * rows.sum() + 0.5)
@@ -72,21 +76,22 @@ def test_each_group_gives_its_share_and_no_class_is_lost(
         of_class = classes == one
         assert (of_class & ~chosen).sum() >= min(2, of_class.sum())
     order = np.random.default_rng(0).permutation(len(clips))
-    moved = held_out(
-        [groups[i] for i in order],
-        classes[order],
-        [names[i] for i in order],
-        [content[i] for i in order],
-        share,
-    )
+    moved = held_out([groups[i] for i in order], classes[order], table.only(order), share)
     np.testing.assert_array_equal(moved, chosen[order])
 
 
 def test_windows_of_a_recording_are_taken_one_after_the_other() -> None:
-    names = [f"long.wav#t={seconds}" for seconds in (0, 100, 10, 20, 30)]
-    content = ["c", "a", "e", "b", "d"]
-    chosen = held_out(["00"] * 5, np.zeros(5, int), names, content, 0.6)
-    assert [name for name, one in zip(names, chosen, strict=True) if one] == [
+    starts = (0, 100, 10, 20, 30)
+    table = ClipTable.of_columns(
+        {
+            "name": [window_name("long.wav", seconds) for seconds in starts],
+            "recording": ["long.wav"] * 5,
+            "start": starts,
+            "content": ["c", "a", "e", "b", "d"],
+        }
+    )
+    chosen = held_out(["00"] * 5, np.zeros(5, int), table, 0.6)
+    assert list(table.only(chosen).name) == [
         "long.wav#t=0",
         "long.wav#t=10",
         "long.wav#t=20",
@@ -110,14 +115,15 @@ def project(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_thresholds_are_found_from_the_held_out_clips(project: Path) -> None:
     bank = read_bank(project / "data/banks/both/pump/train.h5")
     kept = bank.arrays["held_out"] > 0
-    sections = np.array(bank.section)
+    sections = np.array(bank.clips.section)
     assert [int(kept[sections == section].sum()) for section in ("00", "02")] == [3, 3]
     detector = Detector.load(project, "pump", "cosine")
     scores = detector.fitted.training_scores()
     expected = find_threshold("quantile", scores[kept & (sections == "02")], 0.2)
     assert expected.count == 3
     assert detector.thresholds["02"] == expected
-    stored = read_thresholds(project / "data/scores/cosine/threshold_pump.json")
+    record = read_record(project / "data/scores/cosine/pump.json", ScoresRequest)
+    stored = {section: of[1] for section, of in read_thresholds(record).items()}
     assert stored == detector.thresholds
 
 
@@ -130,7 +136,7 @@ def test_the_network_does_not_learn_from_them(project: Path, tiny_template: Path
     assert weights[0] != weights[1]
     out = io.StringIO()
     with chdir(project), redirect_stdout(out):
-        for record in (project / "data/models/both").rglob("model.json"):
+        for record in (project / "data/models/both").rglob("record.json"):
             record.unlink()
         cli.main(["train", "--model", "both"], standalone_mode=False)
     assert "trained 2 epochs on 12 clips" in out.getvalue()

@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 import torch
 
+from asd.artifact import RECORD, read_record
 from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.store import FeatureStore
 from asd.training import loop
-from asd.training.artifact import load_model, read_record
-from asd.training.loop import Training, train
+from asd.training.artifact import ModelRequest, load_model
+from asd.training.loop import Training
 
 SECTIONS = {"00": 12, "01": 12, "02": 12}
 
 
 @pytest.fixture
-def run(tmp_path: Path, model: ModelConfig, config: TrainConfig) -> Callable[..., Training]:
+def run(
+    tmp_path: Path, model: ModelConfig, config: TrainConfig, fit: Callable
+) -> Callable[..., Training]:
     def trained(
         store: FeatureStore,
         folder: str = "model",
@@ -30,7 +33,8 @@ def run(tmp_path: Path, model: ModelConfig, config: TrainConfig) -> Callable[...
         config: TrainConfig = config,
     ) -> Training:
         state = tmp_path / f"{folder}.state"
-        return train(store, "fan", "m", model, config, tmp_path / folder, state)
+        result: Training = fit(store, "fan", "m", model, config, tmp_path / folder, state)
+        return result
 
     return trained
 
@@ -157,7 +161,7 @@ def test_a_machine_with_one_state_trains_on_transformations(
     assert result.task == "transformations"
     assert result.classes > 1
     assert result.attribute_classes == 0
-    assert load_model(tmp_path / "model").record["request"]["attribute_head"] is False
+    assert load_model(tmp_path / "model" / RECORD).request.attribute_head is False
 
 
 def test_divergence_is_one_line(fill: Callable, run: Callable, config: TrainConfig) -> None:
@@ -173,14 +177,14 @@ def test_one_clip_is_too_few(fill: Callable, run: Callable) -> None:
 
 def test_a_damaged_model_is_refused(fill: Callable, run: Callable, tmp_path: Path) -> None:
     run(fill(SECTIONS))
-    folder = tmp_path / "model"
-    record = json.loads((folder / "model.json").read_text())
+    path = tmp_path / "model" / RECORD
+    record = json.loads(path.read_text())
     record["request"]["classes"].append("03")
-    (folder / "model.json").write_text(json.dumps(record))
+    path.write_text(json.dumps(record))
     with pytest.raises(JobError, match="digest that was recorded"):
-        read_record(folder)
+        read_record(path, ModelRequest)
     with pytest.raises(UsageError, match="asd train"):
-        read_record(tmp_path / "nowhere")
+        read_record(tmp_path / "nowhere" / RECORD, ModelRequest)
 
 
 def test_training_leaves_the_threads_alone(fill: Callable, run: Callable) -> None:

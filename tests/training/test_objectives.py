@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asd.artifact import RECORD
 from asd.config import EmbedConfig, ModelConfig, TrainConfig
 from asd.device import choose_compute
 from asd.errors import UsageError
@@ -21,11 +22,10 @@ from asd.models import NETWORKS
 from asd.scoring import build
 from asd.scoring.bank import Bank
 from asd.training import loop
-from asd.training.artifact import build_network, load_model
+from asd.training.artifact import ModelRequest, build_network, load_model
 from asd.training.data import StoredClips
 from asd.training.embedding import Outputs, embed
 from asd.training.labels import label
-from asd.training.loop import train
 from asd.training.objectives import CLIPS_TOGETHER, OBJECTIVES, Objective, shuffled_windows
 from asd.training.transforms import TRANSFORMS
 
@@ -65,7 +65,7 @@ def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., Objective
     def run(network: str, sections: dict[str, int], attributes: tuple[str, ...]) -> Objective:
         chosen = of(network)
         clips = StoredClips(fill(sections, attributes), "fan", chosen.features, "train")
-        labels = label(clips.sections, clips.column("domain"), clips.column("attributes"))
+        labels = label(clips.table.section, clips.table.domain, clips.table.attributes)
         kind = OBJECTIVES[NETWORKS[network].kind]
         return kind(clips, labels, chosen, config.model_copy(update={"batch_size": 12}))
 
@@ -73,14 +73,15 @@ def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., Objective
 
 
 @pytest.fixture
-def run(of: Of, config: TrainConfig, tmp_path: Path) -> Callable[..., loop.Training]:
+def run(of: Of, config: TrainConfig, fit: Callable, tmp_path: Path) -> Callable[..., loop.Training]:
     def trained(
         store: Any, network: str, folder: str = "model", train_as: TrainConfig = config, **own: Any
     ) -> loop.Training:
         chosen = of(network)
         chosen = chosen.model_copy(update={"train": {**chosen.train, **own}})
         state = tmp_path / f"{folder}.state"
-        return train(store, "fan", "m", chosen, train_as, tmp_path / folder, state)
+        result: loop.Training = fit(store, "fan", "m", chosen, train_as, tmp_path / folder, state)
+        return result
 
     return trained
 
@@ -95,9 +96,19 @@ def test_a_step_gives_a_loss_and_measures(
     network: str, attributes: tuple[str, ...], make: Callable
 ) -> None:
     objective = make(network, {"00": 9}, attributes)
-    shapes = objective.clips.shapes
-    request = {"model": objective.model.model_dump(mode="json"), "shapes": shapes}
-    built = build_network(request | objective.facts)
+    built = build_network(
+        ModelRequest(
+            version=0,
+            machine="fan",
+            machines=(),
+            model=objective.model.model_dump(mode="json"),
+            train={},
+            inputs={},
+            shapes=objective.clips.shapes,
+            recipes=objective.clips.recipes,
+            **objective.facts,
+        )
+    )
     compute = choose_compute("cpu", "float32", "test")
     loss, measures = objective.step(built, next(objective.batches(0)), compute)
     assert loss.shape == ()
@@ -174,14 +185,14 @@ def test_a_network_trains_comes_back_and_embeds(
     result = run(store, network, epochs=1)
     assert (result.epochs, result.clips) == (1, 15)
     assert run(store, network, epochs=1).epochs == 0
-    trained = load_model(tmp_path / "model")
+    trained = load_model(tmp_path / "model" / RECORD)
     outputs = embed(store, "fan", trained, "train", EMBED)
     assert outputs.arrays
     for values in outputs.arrays.values():
         assert values.dtype == np.float32
         assert len(values) == 15
         assert np.isfinite(values).all()
-    again = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    again = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
     for name, values in outputs.arrays.items():
         np.testing.assert_array_equal(values, again.arrays[name])
 
@@ -234,13 +245,11 @@ def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, tmp_path
     store = fill(SECTIONS)
     result = run(store, "autoencoder", epochs=1)
     assert (result.task, result.classes, result.attribute_classes) == ("reconstruction", 0, 0)
-    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
     assert set(outputs.arrays) == {"error"}
     assert outputs.arrays["error"].shape == (15,)
     assert set(outputs.classes.tolist()) == {-1}
-    scores = (
-        build("error", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.columns["section"])
-    )
+    scores = build("error", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.clips.section)
     np.testing.assert_array_equal(scores, outputs.arrays["error"])
 
 
@@ -249,12 +258,10 @@ def test_windows_of_a_clip_are_scored_by_their_mean_doubt(
 ) -> None:
     store = fill(SECTIONS)
     assert run(store, "mobilenetv2", epochs=2, learning_rate=1e-3).task == "sections"
-    outputs = embed(store, "fan", load_model(tmp_path / "model"), "train", EMBED)
+    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
     logits = outputs.arrays["logits"]
     assert logits.shape == (15, 4, 2)
-    scores = (
-        build("posterior", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.columns["section"])
-    )
+    scores = build("posterior", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.clips.section)
     powers = np.exp(logits.astype(np.float64))
     shares = powers / powers.sum(axis=2, keepdims=True)
     own = shares[np.arange(15), :, outputs.classes]
@@ -269,11 +276,10 @@ def test_one_section_is_classified_by_what_labels_say(
     store = fill({"00": 8}, attributes=("",), root="alike")
     alike = run(store, "mobilenetv2", "alike", epochs=1)
     assert (alike.task, alike.classes) == ("transformations", len(TRANSFORMS))
-    outputs = embed(store, "fan", load_model(tmp_path / "alike"), "train", EMBED)
+    outputs = embed(store, "fan", load_model(tmp_path / "alike" / RECORD), "train", EMBED)
     assert outputs.arrays["logits"].shape == (8, 4, len(TRANSFORMS))
     assert outputs.classes.tolist() == [0] * 8
 
 
 def _bank(outputs: Outputs) -> Bank:
-    columns = {name: tuple(values) for name, values in outputs.columns.items()}
-    return Bank(**columns, classes=outputs.classes, arrays=dict(outputs.arrays), provenance={})
+    return Bank(outputs.clips, outputs.classes, outputs.arrays)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asd.digest import canonical_json, sha256_bytes, sha256_json
+from asd.digest import canonical_json, sha256_bytes, sha256_file, sha256_json
 
 JSON = st.recursive(
     st.none()
@@ -40,3 +41,12 @@ def test_digest_is_that_of_the_text() -> None:
 def test_nan_has_no_canonical_form() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json(float("nan"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
+def test_a_file_has_the_digest_of_its_bytes(tmp_path: Path, size: int) -> None:
+    data = bytes(number % 251 for number in range(256)) * (size // 256 + 1)
+    (tmp_path / "file").write_bytes(data[:size])
+    assert sha256_file(tmp_path / "file") == sha256_bytes(data[:size])
+    with pytest.raises(FileNotFoundError):
+        sha256_file(tmp_path / "none")
