@@ -57,8 +57,11 @@ def checked_dataset(file: h5py.File, name: str, size: int) -> h5py.Dataset:
     """Return a dataset of a file of ``size`` bytes, after checking that all of it lies there.
 
     Raises:
-        ValueError: it is a link, is stored in chunks or elsewhere, or reaches beyond the end.
+        ValueError: it is a link, is stored in chunks or elsewhere, or reaches beyond the end; or
+            its name is no text, which HDF5 then gives as bytes.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"{name!r} is not a name in UTF-8")
     if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
         raise ValueError(f"{name} is a link to another place")
     data: Any = file[name]

@@ -169,5 +169,7 @@ def _arrays_of(bank: Bank) -> dict[str, np.ndarray]:
 
 
 def _bank_of(arrays: dict[str, np.ndarray]) -> Bank:
-    clips, classes = ClipTable(arrays.pop("clips")), arrays.pop("classes")
-    return Bank(clips, classes, {k.removeprefix(_PREFIX): v for k, v in arrays.items()})
+    own = {k.removeprefix(_PREFIX): v for k, v in arrays.items() if k.startswith(_PREFIX)}
+    if arrays.keys() != {"clips", "classes", *(f"{_PREFIX}{name}" for name in own)}:
+        raise ValueError("it does not hold clips, classes and arrays alone")
+    return Bank(ClipTable(arrays["clips"]), arrays["classes"], own)
