@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from asd.metrics.roc import roc_auc
-from asd.scoring.files import read_values
+from asd.scoring.scored import read_scores_record, read_table
+from asd.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "real"
@@ -25,6 +26,15 @@ def _recordings(name: str) -> Path:
 
 
 Command = Callable[..., str]
+
+
+def _scores(root: Path, system: str, machine: str) -> dict[str, dict[str, float]]:
+    """Return a machine's scores by section and recording."""
+    table = read_table(read_scores_record(Workspace.at(root).score_record(system, machine)))
+    found: dict[str, dict[str, float]] = {}
+    for section, name, score in zip(table.section, table.name, table.score, strict=True):
+        found.setdefault(section, {})[name] = float(score)
+    return found
 
 
 @pytest.fixture
@@ -57,15 +67,15 @@ def test_slide_rail_without_labels(command: Command, tmp_path: Path) -> None:
     least = {"selected": 0.95, "cosine": 0.9}
     least |= dict.fromkeys(("pooled_nearest", "pooled_mahalanobis", "pooled_gmm"), 0.95)
     for system, auc in least.items():
-        folder = tmp_path / "data" / "scores" / system
-        scores = read_values(folder / "anomaly_score_slider_section_00_test.csv")
+        found = _scores(tmp_path, system, "slider")
+        assert set(found) == {"00"}
+        scores = found["00"]
         labels = [name.startswith("anomaly") for name in scores]
         assert (sum(labels), len(labels)) == (4, 9)
         assert roc_auc(labels, list(scores.values())) >= auc, system
-        assert not list(folder.glob("*section_02*"))
     assert (tmp_path / "data/reports/report.html").is_file()
 
-    scores = read_values(tmp_path / "data/scores/selected/anomaly_score_slider_section_00_test.csv")
+    scores = _scores(tmp_path, "selected", "slider")["00"]
     odd = max((name for name in scores if name.startswith("anomaly")), key=lambda n: scores[n])
     recording = raw / "slider" / "test" / odd
     options = ("--machine", "slider")
@@ -86,8 +96,7 @@ def test_all_seven_machine_types(command: Command, tmp_path: Path) -> None:
             rows = list(csv.DictReader(file))
         assert [row["status"] for row in rows] == ["ok"] * 4
         assert all(row["attributes"] and row["domain"] for row in rows)
-        scores = tmp_path / f"data/scores/cosine/anomaly_score_{machine}_section_00_test.csv"
-        assert len(read_values(scores)) == 2
+        assert [*map(len, _scores(tmp_path, "cosine", machine).values())] == [2]
     metrics = json.loads((tmp_path / "data/reports/metrics.json").read_text())
     assert metrics["rules"] == "2022"
     assert set(metrics["systems"]["cosine"]["machines"]) == set(SEVEN)
