@@ -201,7 +201,13 @@ def content_digest(digest: str, start: int, length: int) -> str:
 
 
 def by_recording(table: ClipTable) -> list[np.ndarray]:
-    """Return the rows (n,) of each recording of a section, in the order of their first clips."""
+    """Return the rows (n,) of each recording of a section, in the order of their first clips.
+
+    Example:
+        >>> columns = {"recording": ["a.wav", "b.wav", "a.wav"], "section": ["00", "00", "00"]}
+        >>> [rows.tolist() for rows in by_recording(ClipTable.of_columns(columns))]
+        [[0, 2], [1]]
+    """
     found: dict[tuple[str, str], list[int]] = {}
     for row, key in enumerate(zip(table.section, table.recording, strict=True)):
         found.setdefault(key, []).append(row)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import re
+import shutil
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,8 @@ MODULES = sorted(
     if ">>>" in path.read_text(encoding="utf-8")
 )
 ENTRIES = (
+    "asd.clip_table:by_recording",
+    "asd.clip_table:window_name",
     "asd.clips.audio:read_clip",
     "asd.clips.names:parse",
     "asd.clips.index:index_machine",
@@ -33,7 +38,7 @@ ENTRIES = (
     "asd.models.pooling:build",
     "asd.scoring.bank:read_bank",
     "asd.scoring.files:file_name",
-    "asd.scoring.recordings:by_recording",
+    "asd.scoring.scored:read_table",
     "asd.scoring.thresholds:conformal_p_values",
     "asd.scoring.thresholds:find_threshold",
     "asd.scoring:build",
@@ -61,3 +66,16 @@ def test_every_entry_point_has_an_example_that_runs(entry: str) -> None:
     assert "Example:" in documented
     assert ">>> " in documented
     assert "+SKIP" not in documented
+
+
+def test_the_readme_uses_the_library_as_it_is(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its examples of Python that need nothing but a project, with the names of the tiny one."""
+    monkeypatch.chdir(tiny)
+    shutil.copy(tiny / "raw/pump/id_00/test/normal/00_09.wav", tiny / "new.wav")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    known: dict[str, Any] = {}
+    for block in (block for block in blocks if block.startswith(("from asd", "from pathlib"))):
+        exec(block.replace("fan", "pump").replace("banks/ltp", "banks/both"), known)
+    assert len(known["scores"]) == len(known["test"]) == 8
+    assert len(known["shard"].features) == 9

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from asd.clip_table import ClipTable
 from asd.metrics.roc import partial_auc, roc_auc
 from asd.models.pooling import build as build_pooling
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.scoring.files import read_values
-from asd.scoring.fusion import Member, fit_system
+from asd.scoring.scored import read_scores_record, read_table
+from asd.scoring.system import Member, fit_system
+from asd.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "real"
@@ -32,6 +34,15 @@ def _recordings(name: str) -> Path:
 
 
 Command = Callable[..., str]
+
+
+def _scores(root: Path, system: str, machine: str) -> dict[str, dict[str, float]]:
+    """Return a machine's scores by section and recording."""
+    table = read_table(read_scores_record(Workspace.at(root).score_record(system, machine)))
+    found: dict[str, dict[str, float]] = {}
+    for section, name, score in zip(table.section, table.name, table.score, strict=True):
+        found.setdefault(section, {})[name] = float(score)
+    return found
 
 
 @pytest.fixture
@@ -75,15 +86,15 @@ def test_slide_rail_without_labels(command: Command, tmp_path: Path) -> None:
     params.write_text(default)
     least = {"selected": 0.97, "cosine": 0.9, "pooled_nearest": 0.95}
     for system, auc in least.items():
-        folder = tmp_path / "data" / "scores" / system
-        scores = read_values(folder / "anomaly_score_slider_section_00_test.csv")
+        found = _scores(tmp_path, system, "slider")
+        assert set(found) == {"00"}
+        scores = found["00"]
         labels = [name.startswith("anomaly") for name in scores]
         assert (sum(labels), len(labels)) == (4, 9)
         assert roc_auc(labels, list(scores.values())) >= auc, system
-        assert not list(folder.glob("*section_02*"))
     assert (tmp_path / "data/reports/report.html").is_file()
 
-    scores = read_values(tmp_path / "data/scores/selected/anomaly_score_slider_section_00_test.csv")
+    scores = _scores(tmp_path, "selected", "slider")["00"]
     odd = max((name for name in scores if name.startswith("anomaly")), key=lambda n: scores[n])
     recording = raw / "slider" / "test" / odd
     options = ("--machine", "slider")
@@ -104,8 +115,7 @@ def test_all_seven_machine_types(command: Command, tmp_path: Path) -> None:
             rows = list(csv.DictReader(file))
         assert [row["status"] for row in rows] == ["ok"] * 4
         assert all(row["attributes"] and row["domain"] for row in rows)
-        scores = tmp_path / f"data/scores/selected/anomaly_score_{machine}_section_00_test.csv"
-        assert len(read_values(scores)) == 2
+        assert [*map(len, _scores(tmp_path, "selected", machine).values())] == [2]
     metrics = json.loads((tmp_path / "data/reports/metrics.json").read_text())
     assert metrics["rules"] == "2022"
     assert set(metrics["systems"]["selected"]["machines"]) == set(SEVEN)
@@ -200,18 +210,14 @@ def _views_of_features(of: np.lib.npyio.NpzFile) -> dict[str, np.ndarray]:
 
 
 def _bank(names: np.ndarray, arrays: dict[str, np.ndarray]) -> Bank:
-    none = ("",) * len(names)
-    return Bank(
-        name=tuple(map(str, names)),
-        section=("00",) * len(names),
-        domain=tuple("target" if "_target_" in name else "source" for name in names),
-        label=none,
-        attributes=none,
-        content=none,
-        classes=np.full(len(names), -1, np.int32),
-        arrays=arrays,
-        provenance={},
-    )
+    domains = ["target" if "_target_" in name else "source" for name in names]
+    columns = {
+        "name": [str(name) for name in names],
+        "recording": [str(name) for name in names],
+        "section": ["00"] * len(names),
+        "domain": domains,
+    }
+    return Bank(ClipTable.of_columns(columns), np.full(len(names), -1, np.int32), arrays)
 
 
 @pytest.mark.parametrize(

@@ -127,10 +127,10 @@ def _read(
 def _undo(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, Any]]:
     from asd.detection.enroll import undo, versions
 
-    models = versions(workspace, machine)
     taken = undo(workspace, machine)
     rows = []
-    for model in models:
+    # Afterwards: a damaged enrolment has no versions to list.
+    for model in versions(workspace, machine):
         if model in taken:
             one = taken[model]
             say(

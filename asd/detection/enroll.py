@@ -126,12 +126,12 @@ def current_detector(workspace: Workspace, machine: str, system: str) -> FittedD
         changed = difference(asked.to_json(), now.to_json())
         raise UsageError(f"{path}: scored with other settings ({changed}); run '{verb}'")
     last = _last(workspace, machine)
-    if last is not None:
-        if last.request["scores"].get(system) == record.digest:
-            return load_detector(last.file(f"{system}.h5"))
+    if last is not None and last.request["scores"].get(system) == record.digest:
+        return load_detector(last.file(f"{system}.h5"))
+    if any(workspace.enrolled(machine).glob("[0-9]*")):
         note(
             f"{machine}: scored anew since recordings were enrolled; enroll them again, or put"
-            f" them into {workspace.raw / machine}"
+            f" them into {workspace.raw / machine}; 'asd enroll --undo' forgets them"
         )
     return read_detector(record)
 
@@ -227,15 +227,15 @@ class Enrolment:
         from asd.detection.recording import window_starts, windows
 
         length, rate = self.signal.length, self.signal.sample_rate
-        taken = {
-            name
-            for detector in self.detectors.values()
-            for name in detector.fitted.bank.clips.recording
-        }
+        taken: _Taken = {}
+        for detector in self.detectors.values():
+            bank = detector.fitted.bank.clips
+            for name, of, content in zip(bank.recording, bank.section, bank.content, strict=True):
+                taken.setdefault(name, (of, content))
         columns: dict[str, list[object]] = {key: [] for key in ("name", "recording", "start")}
         contents: list[str] = []
         for recording in recordings:
-            own = _name(recording, taken)
+            own = _name(recording, section, taken)
             starts = window_starts(len(recording.samples), length)
             for start in starts:
                 name = window_name(own, start / rate) if len(starts) > 1 else own
@@ -322,20 +322,21 @@ class Enrolment:
                 for system in made
             },
         )
-        with refusals(folder):
+        try:
+            with refusals(folder):
+                shutil.rmtree(beside, ignore_errors=True)
+                beside.mkdir(parents=True)
+                writing = Making(beside)
+                for system, detector in made.items():
+                    write_scored(writing, None, detector, system)
+                facts = {"models": _models(made, before)}
+                write_record(beside / RECORD, request, writing.names, facts, "numpy", "torch")
+                sync(beside)
+                _remove_from(self.workspace, self.machine, number)
+                beside.rename(folder)
+                sync(folder.parent)
+        finally:
             shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
-            writing = Making(beside)
-            for system, detector in made.items():
-                write_scored(writing, None, detector, system)
-            facts = {"models": _models(made, before)}
-            write_record(beside / RECORD, request, writing.names, facts, "numpy", "torch")
-            sync(beside)
-            for void in self.workspace.enrolled(self.machine).glob("[0-9]*"):
-                if int(void.name) >= number:
-                    shutil.rmtree(void)
-            beside.rename(folder)
-            sync(folder.parent)
 
     def _account(
         self,
@@ -388,17 +389,22 @@ def versions(workspace: Workspace, machine: str) -> dict[str, list[Version]]:
 def undo(workspace: Workspace, machine: str) -> dict[str, Version]:
     """Take the last enrolment back, and return what it had added, by model; nothing if none.
 
+    Where none counts any more, what is left of them is removed.
+
     Raises:
         JobError: it cannot be removed.
     """
     folders = list(_folders(workspace, machine))
     if not folders:
+        _remove_from(workspace, machine, 1)
         return {}
     last = folders[-1]
+    models: dict[str, Any]
     try:
         models = read_record(last / RECORD, EnrolmentRequest).facts["models"]
     except AsdError:
-        models = {}  # a damaged one is taken back like any other
+        # A damaged one is taken back like any other; what it had added is not known.
+        models = {name: {"clips": 0, "added": ()} for name in _scored_models(workspace, machine)}
     gone = last.with_name(f".{last.name}.part")
     with refusals(last):
         shutil.rmtree(gone, ignore_errors=True)
@@ -409,6 +415,26 @@ def undo(workspace: Workspace, machine: str) -> dict[str, Version]:
         model: Version(len(folders), facts["clips"], tuple(facts["added"]))
         for model, facts in models.items()
     }
+
+
+def _remove_from(workspace: Workspace, machine: str, number: int) -> None:
+    """Remove enrolments of this number and above, which are of scores that are made anew."""
+    for void in workspace.enrolled(machine).glob("[0-9]*"):
+        if int(void.name) >= number:
+            with refusals(void):
+                shutil.rmtree(void)
+
+
+def _scored_models(workspace: Workspace, machine: str) -> list[str]:
+    """Return the models that scored systems of a machine read."""
+    paths = [workspace.score_record(system, machine) for system in workspace.systems()]
+    members = [
+        member
+        for path in paths
+        if path.exists()
+        for member in read_scores_record(path).facts["members"]
+    ]
+    return list(dict.fromkeys(str(member["model"]) for member in members))
 
 
 def _folders(workspace: Workspace, machine: str) -> list[Path]:
@@ -464,13 +490,16 @@ def _joined(bank: Bank, clips: ClipTable, outputs: Mapping[str, np.ndarray], num
     )
 
 
-def _name(recording: Recording, taken: set[str]) -> str:
-    """Name a recording by its file, and apart from all others."""
+_Taken = dict[str, tuple[str, str]]  # by recording, the section and content of its first clip
+
+
+def _name(recording: Recording, section: str, taken: _Taken) -> str:
+    """Name a recording by its file, and apart from all others; where it is known, as it is."""
     file = Path(recording.name)
     name = file.name
-    if name in taken:
+    if taken.get(name, (section, recording.digest)) != (section, recording.digest):
         name = f"{file.stem}_{recording.digest[:8]}{file.suffix}"
-    taken.add(name)
+    taken[name] = (section, recording.digest)
     return name
 
 

@@ -53,7 +53,7 @@ def build(name: str, values: Mapping[str, Any], where: str = "scorer") -> Scorer
         >>> train = read_bank(Path("data/banks/mel/pump/train.h5"))
         >>> test = read_bank(Path("data/banks/mel/pump/test.h5"))
         >>> fitted = build("neighbours", {"distance": "cosine", "k": 2}).fit(train)
-        >>> fitted.score(test.arrays, test.section).shape, fitted.training_scores().shape
+        >>> fitted.score(test.arrays, test.clips.section).shape, fitted.training_scores().shape
         ((8,), (18,))
     """
     kind = SCORERS[name]

@@ -259,6 +259,13 @@ def read_table(record: Record) -> ScoreTable:
 
     Raises:
         JobError: the table is missing or is not what was written.
+
+    Example:
+        >>> table = read_table(read_scores_record(Path("data/scores/cosine/pump.json")))
+        >>> table.section[0], table.name[0], bool(table.score[0] > table.threshold[0])
+        ('00', '00_09.wav', False)
+        >>> table.anomalous[:4].tolist()
+        [False, False, True, True]
     """
     path = record.file(f"{record.path.stem}.csv")
     try:

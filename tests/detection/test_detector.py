@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -14,13 +13,14 @@ import soundfile
 from asd.clips.audio import read_clip
 from asd.config import FusionConfig, SystemConfig
 from asd.detection import Detector
-from asd.detection.layout import choose_system
 from asd.detection.recording import Recording
+from asd.digest import sha256_json
 from asd.errors import JobError, UsageError
 from asd.features.logmel import LogMel
 from asd.params import load_params
-from asd.scoring.bank import read_bank, write_bank
-from asd.digest import sha256_json
+from asd.scoring import SCORERS
+from asd.scoring.scored import read_scores_record, read_table
+from asd.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,14 @@ def sounds(tiny_template: Path) -> list[Path]:
     return sorted((tiny_template / "raw" / "pump" / "id_00" / "test").rglob("*.wav"))
 
 
-def written(root: Path, system: str, section: str) -> dict[str, float]:
-    path = root / "data" / "scores" / system / f"anomaly_score_pump_section_{section}_test.csv"
-    return {row[0]: float(row[1]) for row in csv.reader(path.open())}
+def written(root: Path, system: str, section: str) -> dict[str, tuple[float, bool]]:
+    """Return the scores and decisions of a section, by recording."""
+    table = read_table(read_scores_record(Workspace.at(root).score_record(system, "pump")))
+    return {
+        table.name[row]: (float(table.score[row]), bool(table.anomalous[row]))
+        for row in table.rows()
+        if table.section[row] == section
+    }
 
 
 @pytest.mark.parametrize("system", ["posterior", "cosine", "spread"])
@@ -45,16 +50,14 @@ def test_scores_are_those_of_the_pipeline(tiny_template: Path, system: str, sect
     expected = written(tiny_template, system, section)
     found = Detector.load(tiny_template, "pump", system)
     for path in sorted((tiny_template / "raw" / "pump" / f"id_{section}" / "test").rglob("*.wav")):
-        assert found.score([path], section=section)[0] == expected[path.name]
+        assert found.score([path], section=section)[0] == expected[path.name][0]
     assert len(expected) == 4
 
 
 def test_decisions_are_those_of_the_pipeline(tiny_template: Path, sounds: list[Path]) -> None:
-    folder = tiny_template / "data" / "scores" / "cosine"
-    rows = csv.reader((folder / "decision_result_pump_section_00_test.csv").open())
-    expected = {name: int(decision) for name, decision in rows}
+    expected = written(tiny_template, "cosine", "00")
     found = Detector.load(tiny_template, "pump", "cosine").predict(sounds, section="00")
-    assert found.tolist() == [expected[path.name] for path in sounds]
+    assert found.tolist() == [int(expected[path.name][1]) for path in sounds]
 
 
 def test_waves_of_every_kind_give_the_same(detector: Detector, sounds: list[Path]) -> None:
@@ -70,7 +73,7 @@ def test_conventions(detector: Detector, sounds: list[Path]) -> None:
     above = detector.decision_function(sounds, section="00")
     np.testing.assert_array_equal(above, scores - detector.thresholds["00"].value)
     np.testing.assert_array_equal(detector.predict(sounds, section="00"), above > 0)
-    own = detector.fitted.training_scores()[np.array(detector.bank.section) == "00"]
+    own = detector.fitted.training_scores()[np.array(detector.bank.clips.section) == "00"]
     expected = [(1 + sum(one >= score for one in own)) / (1 + len(own)) for score in scores]
     np.testing.assert_allclose(detector.p_values(sounds, section="00"), expected, rtol=1e-12)
     assert scores[:2].min() > scores[2:].max(), "the extra tone is not heard"
@@ -82,7 +85,7 @@ def test_nearest_by_cosine(detector: Detector, sounds: list[Path]) -> None:
     bank = detector.bank.arrays["embedding"]
     for row, name in zip(embedding, detector.nearest(waves), strict=True):
         cosine = bank @ row / np.linalg.norm(bank, axis=1) / np.linalg.norm(row)
-        assert name == detector.bank.name[int(cosine.argmax())]
+        assert name == detector.bank.clips.name[int(cosine.argmax())]
 
 
 def test_without_a_section_the_smallest_score_counts(
@@ -116,35 +119,94 @@ def test_other_rates_and_channels(detector: Detector, sounds: list[Path], tmp_pa
     assert detector.score([path], section="00") == expected
 
 
-def test_needs_neither_store_nor_recordings(tiny: Path, sounds: list[Path]) -> None:
+def test_needs_neither_store_nor_banks_nor_recordings(tiny: Path, sounds: list[Path]) -> None:
     expected = Detector.load(tiny, "pump").score(sounds)
-    for name in ("raw", "data/features", "data/index", "data/scores", "data/checkpoints"):
+    for name in ("raw", "data/features", "data/index", "data/banks", "data/checkpoints"):
         shutil.rmtree(tiny / name, ignore_errors=True)
     np.testing.assert_array_equal(Detector.load(tiny, "pump").score(sounds), expected)
 
 
-def test_refuses_the_bank_of_another_model(tiny: Path) -> None:
-    path = tiny / "data" / "banks" / "both" / "pump" / "train.h5"
-    shutil.copy(tiny / "data" / "banks" / "mel" / "pump" / "train.h5", path)
-    with pytest.raises(JobError, match="another model.*asd embed"):
+def test_nothing_is_fitted_anew(
+    tiny_template: Path, sounds: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for scorer in SCORERS.values():
+        monkeypatch.setattr(scorer, "fit_section", lambda *_: pytest.fail("fitted anew"))
+    expected = written(tiny_template, "spread", "00")
+    found = Detector.load(tiny_template, "pump", "spread").score(sounds, section="00")
+    assert found.tolist() == [expected[path.name][0] for path in sounds]
+
+
+def test_refuses_another_model_than_was_scored(tiny: Path) -> None:
+    folder = tiny / "data" / "models"
+    shutil.rmtree(folder / "both" / "pump")
+    shutil.copytree(folder / "mel" / "pump", folder / "both" / "pump")
+    with pytest.raises(JobError, match="another model.*asd embed.*asd score"):
         Detector.load(tiny, "pump")
 
 
-def test_refuses_the_bank_of_another_machine(tiny: Path) -> None:
-    path = tiny / "data" / "banks" / "both" / "pump" / "train.h5"
-    bank = read_bank(path)
-    bank = type(bank)(**{**bank.__dict__, "provenance": {**bank.provenance, "machine": "fan"}})
-    write_bank(path, bank)
-    with pytest.raises(JobError, match="machine fan"):
-        Detector.load(tiny, "pump")
+def test_refuses_the_detector_of_another_machine(tiny: Path) -> None:
+    change_params(tiny, "machines: [pump]", "machines: [pump, fan]")
+    folder = tiny / "data" / "scores" / "cosine"
+    for path in list(folder.iterdir()):
+        shutil.copy(path, path.with_stem("fan"))
+    with pytest.raises(JobError, match=r"fan\.json: does not name fan\.h5.*asd score"):
+        Detector.load(tiny, "fan")
 
 
 def test_refuses_a_model_without_recipes(tiny: Path) -> None:
-    path = tiny / "data" / "models" / "both" / "pump" / "model.json"
+    path = tiny / "data" / "models" / "both" / "pump" / "record.json"
     record = json.loads(path.read_text())
     del record["request"]["recipes"], record["digest"]
     path.write_text(json.dumps({**record, "digest": sha256_json(record)}))
-    with pytest.raises(JobError, match="asd train"):
+    with pytest.raises(JobError, match=r"another version \(recipes.*asd train"):
+        Detector.load(tiny, "pump")
+
+
+def change_params(root: Path, old: str, new: str) -> None:
+    path = root / "pipeline" / "params.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("false_alarm_rate: 0.2", "false_alarm_rate: 0.1", "rule.false_alarm_rate 0.2 -> 0.1"),
+        ("threshold: quantile", "threshold: gamma", "rule.threshold"),
+        ("score: {", "score: {windows: mean, ", "rule.windows"),
+        ("cosine: {model: both", "cosine: {model: mel", "members"),
+    ],
+)
+def test_refuses_a_detector_of_other_params(tiny: Path, old: str, new: str, changed: str) -> None:
+    change_params(tiny, old, new)
+    with pytest.raises(UsageError, match=f"scored with other settings.*{changed}") as caught:
+        Detector.load(tiny, "pump", "cosine")
+    assert "run 'asd score --machine pump --system cosine'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_decides_nothing_may_change(tiny: Path, sounds: list[Path]) -> None:
+    expected = Detector.load(tiny, "pump").score(sounds)
+    change_params(tiny, "epochs: 2", "epochs: 3")
+    change_params(tiny, "posterior: {model: both", "posterior: {model: mel")
+    np.testing.assert_array_equal(Detector.load(tiny, "pump").score(sounds), expected)
+
+
+def test_refuses_what_is_not_scored_or_damaged(tiny: Path) -> None:
+    path = tiny / "data" / "scores" / "cosine" / "pump.h5"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(JobError, match=r"pump\.h5: is not what was written.*asd score"):
+        Detector.load(tiny, "pump")
+    path.unlink()
+    with pytest.raises(JobError, match=r"pump\.h5: lost.*asd score"):
+        Detector.load(tiny, "pump")
+    path.with_suffix(".json").unlink()
+    with pytest.raises(UsageError, match=r"no detector yet; run 'asd score --machine pump"):
+        Detector.load(tiny, "pump")
+    path.with_name("threshold_pump.json").write_text("{}")
+    with pytest.raises(UsageError, match="made by an earlier version of asd; 'dvc repro'"):
         Detector.load(tiny, "pump")
 
 
@@ -188,12 +250,12 @@ def test_the_system_that_is_taken(tiny_template: Path) -> None:
     systems = params.systems
 
     def taken(**given: SystemConfig) -> str:
-        return choose_system(params.model_copy(update={"systems": given}), None)
+        return params.model_copy(update={"systems": given}).default_system()
 
-    assert choose_system(params, None) == "cosine"
+    assert params.default_system() == "cosine"
     assert taken(a=systems["spread"]) == "a"
     assert taken(**systems, z=systems["cosine"]) == "z"
     with pytest.raises(UsageError, match="--system"):
         taken(a=systems["spread"], b=systems["posterior"])
     chosen = {"selected": FusionConfig(members=("spread", "cosine"))}
-    assert choose_system(params.model_copy(update={"fusions": chosen}), None) == "selected"
+    assert params.model_copy(update={"fusions": chosen}).default_system() == "selected"

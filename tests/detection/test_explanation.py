@@ -11,16 +11,16 @@ import pytest
 
 from asd.detection import Detector
 from asd.detection.explanation import Explanation, explain
-from asd.detection.layout import Layout
 from asd.detection.picture import write_picture
 from asd.detection.recording import read_recording
 from asd.errors import JobError, UsageError
+from asd.workspace import Workspace
 
 
 def explained(root: Path, file: Path, system: str | None = None) -> Explanation:
     detector = Detector.load(root, "pump", system)
     recording = read_recording(file, detector.signal, detector.limits)
-    return explain(detector, Layout.find(root, "pump"), recording, "00")
+    return explain(detector, Workspace.at(root), recording, "00")
 
 
 @pytest.mark.parametrize("system", ["posterior", "cosine", "spread"])
@@ -33,7 +33,9 @@ def test_the_odd_part_is_found(
 ) -> None:
     """The recording is the other clip but for a tone in one place, where the map lights up."""
     monkeypatch.setattr(
-        Detector, "by_distance", lambda self, *_: np.array([self.bank.name.index("00_03.wav")])
+        Detector,
+        "by_distance",
+        lambda self, *_: np.array([self.bank.clips.name.index("00_03.wav")]),
     )
     found = explained(tiny_template, burst(tmp_path / "burst.wav"), system)
     grid = found.grid

@@ -1,4 +1,4 @@
-"""The blocks of an occlusion make up the whole sound."""
+"""The blocks of an occlusion make up the whole sound; its mel scales are those of librosa."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 
 from asd.clips.audio import Signal
-from asd.detection.occlusion import Grid, band_change, occluded, span_weights
+from asd.detection.occlusion import (
+    Grid,
+    band_change,
+    band_edges,
+    occluded,
+    span_weights,
+    to_hertz,
+    to_mel,
+)
 from asd.features import EXTRACTORS, Extractor, build_extractor
 
 SIGNAL = Signal(8000, 4096, 0)
+HERTZ = np.array([0.0, 60.0, 999.0, 1000.0, 1001.0, 3500.0, 8000.0])
 LOGMEL = {"n_fft": 256, "hop": 128, "mels": 16}
 
 
@@ -84,3 +93,20 @@ def test_other_features_stay() -> None:
     other = {"ptm": np.zeros((1, 4, 5), np.float16)}
     found = occluded({"ptm": Other()}, clip, other, grid, 0)  # type: ignore[dict-item]
     np.testing.assert_array_equal(found["ptm"], np.ones((3, 4, 5)))
+
+
+@pytest.mark.parametrize("scale", ["slaney", "htk"])
+def test_scales(scale: str) -> None:
+    librosa = pytest.importorskip("librosa")
+    mel = to_mel(HERTZ, scale)
+    np.testing.assert_allclose(mel, librosa.hz_to_mel(HERTZ, htk=scale == "htk"), rtol=1e-12)
+    np.testing.assert_allclose(to_hertz(mel, scale), HERTZ, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", ["slaney", "htk"])
+def test_each_band_peaks_between_its_edges(scale: str) -> None:
+    librosa = pytest.importorskip("librosa")
+    edges = band_edges(20, 100.0, 7000.0, scale)
+    peaks = librosa.mel_frequencies(22, fmin=100.0, fmax=7000.0, htk=scale == "htk")[1:-1]
+    assert (edges[:-1] < peaks).all()
+    assert (peaks < edges[1:]).all()

@@ -7,7 +7,6 @@ which those of a recording to come are not: so every threshold was too low.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,10 @@ from asd.detection.recording import recordings_of
 from asd.scoring import build
 from asd.scoring.bank import Bank
 from asd.scoring.calibration import calibrations
-from asd.scoring.scored import ScoresRequest, read_scores_record, read_table, read_thresholds
+from asd.scoring.scored import read_scores_record, read_table, read_thresholds
 from asd.scoring.system import FittedSystem, Member, fit_system, score_recordings
 from asd.scoring.thresholds import THRESHOLDS
+from asd.workspace import Workspace
 
 RATE = 8000
 PARAMS = """
@@ -43,27 +43,30 @@ score: {false_alarm_rate: 0.1, windows: WINDOWS}
 """
 
 
-def _machine(recordings: int, windows: int, seed: int) -> Bank:
-    """Return windows of normal recordings, a third of whose variance is the recording's own."""
+def _machine(recordings: int, windows: int, seed: int, alone: bool = False) -> Bank:
+    """Return windows of normal recordings, a third of whose variance is the recording's own.
+
+    Args:
+        recordings, windows: how many, and of each.
+        seed: of the draw.
+        alone: let the table say that each window is a recording by itself.
+    """
     random = np.random.default_rng(seed)
     embedding = random.normal(size=(recordings, 1, 12)) / np.sqrt(3)
     embedding = embedding + random.normal(size=(recordings, windows, 12)) * np.sqrt(2 / 3)
-    names = [f"{seed}_{r:03d}.wav" for r in range(recordings) for _ in range(windows)]
-    clips = ClipTable.of_columns(
-        {
-            "name": [f"{name}#t={10 * (i % windows)}" for i, name in enumerate(names)],
-            "recording": names,
-            "section": ["00"] * len(names),
-        }
+    places = [(r, w) for r in range(recordings) for w in range(windows)]
+    names = [f"{seed}_{r:03d}.wav#t={10 * w}" for r, w in places]
+    columns = {
+        "name": names,
+        "recording": names if alone else [f"{seed}_{r:03d}.wav" for r, _ in places],
+        "section": ["00"] * len(names),
+        "start": [0 if alone else 80_000 * w for _, w in places],
+    }
+    return Bank(
+        clips=ClipTable.of_columns(columns),
+        classes=np.zeros(len(names), np.int32),
+        arrays={"embedding": embedding.reshape(len(names), 12).astype(np.float32)},
     )
-    arrays = {"embedding": embedding.reshape(len(names), 12).astype(np.float32)}
-    return Bank(clips, np.zeros(len(names), np.int32), arrays)
-
-
-def _apart(bank: Bank) -> Bank:
-    """Return a bank whose windows are recordings by themselves."""
-    columns = {"name": bank.clips.name, "recording": bank.clips.name, "section": bank.clips.section}
-    return replace(bank, clips=ClipTable.of_columns(columns))
 
 
 def _fitted(train: Bank) -> FittedSystem:
@@ -91,12 +94,13 @@ def test_windows_are_left_out_with_their_recording() -> None:
     """Ten percent of the windows of new recordings are above a window's threshold; it was 30."""
     before, now = [], []
     for seed in range(0, 12, 2):
-        train, test = _machine(8, 40, seed), _machine(40, 10, seed + 1)
-        new = score_recordings(_fitted(train), {"model": _apart(test)}).scores
-        # Without their recordings each window is left out by itself, as all once were.
-        for bank, found in ((_apart(train), before), (train, now)):
-            level = calibrations(_fitted(bank), "quantile", 0.1)["00"].threshold().value
-            found.append((new > level).mean())
+        new = _machine(40, 10, seed + 1, alone=True)
+        # With each window a recording by itself all are left out one by one, as they once were.
+        for alone, found in ((True, before), (False, now)):
+            fitted = _fitted(_machine(8, 40, seed, alone))
+            scores = score_recordings(fitted, {"model": new}).scores
+            level = calibrations(fitted, "quantile", 0.1)["00"].threshold().value
+            found.append((scores > level).mean())
     assert np.mean(before) > 0.25
     # Six machines of a deviation of 0.05: three standard errors are 0.06.
     assert np.mean(now) == pytest.approx(0.1, abs=0.06)
@@ -122,7 +126,7 @@ def test_score_and_predict_decide_alike(tmp_path: Path, windows: str) -> None:
     with contextlib.chdir(tmp_path):
         for verb in ("index", "extract", "train", "embed", "score"):
             cli.main(["-q", verb], standalone_mode=False)
-    record = read_scores_record(tmp_path / "data" / "scores" / "nearest" / "pump.json")
+    record = read_scores_record(Workspace.at(tmp_path).score_record("nearest", "pump"))
     table = read_table(record)
     decided = dict(zip(table.name, table.anomalous.tolist(), strict=True))
     detector = Detector.load(tmp_path, "pump")
@@ -139,4 +143,4 @@ def test_score_and_predict_decide_alike(tmp_path: Path, windows: str) -> None:
     assert (stored[6].value > stored[1].value) == (windows == "max")
     above = detector.decision_function(sounds)
     assert (above > 0).tolist() == [one.anomalous for one in found]
-    assert record.asked(ScoresRequest).rule.windows == windows
+    assert record.request["rule"]["windows"] == windows

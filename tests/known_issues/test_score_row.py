@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from asd.artifact import making
-from asd.config import ScoreConfig
+from asd.artifact import write_record
 from asd.errors import JobError
 from asd.scoring.scored import COLUMNS, ScoresRequest, read_scores_record, read_table
+from asd.workspace import Workspace
 
 
-def test_a_broken_row_is_quoted_on_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "fan.json"
-    request = ScoresRequest(
-        system="1", machine="fan", members=(), join="mean", rule=ScoreConfig(), banks={}
-    )
-    with making(path, request) as made:
-        made.text("fan.csv", ",".join(COLUMNS) + '\n00,a.wav,0,1,"b\nc",1,0\n')
-    with pytest.raises(JobError, match=r"fan.csv: not readable .*b.*c.*; delete it") as caught:
-        read_table(read_scores_record(path))
+def test_a_broken_row_is_quoted_on_one_line(tiny: Path) -> None:
+    """Even where the record vouches for the table."""
+    path = Workspace.at(tiny).score_record("cosine", "pump")
+    record = read_scores_record(path)
+    header = ",".join(COLUMNS)
+    row = '00,a.wav,,1,"b\nc",0.0,0'
+    path.with_suffix(".csv").write_text(f"{header}\n{row}\n")
+    request = record.asked(ScoresRequest)
+    vouched = write_record(path, request, list(record.files), record.facts)
+    with pytest.raises(JobError, match=r"pump\.csv: not readable .*b.*c") as caught:
+        read_table(vouched)
     assert "\n" not in str(caught.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,19 @@ from asd.metrics.truth import INDEX_COLUMNS, Truth, read_truth
 def clip(**given: str) -> dict[str, str]:
     values = {"machine": "fan", "section": "00", "domain": "source", "split": "test"}
     values |= {"label": "normal", "status": "ok", "path": "x", "digest": "0"}
+    values["recording"] = given.get("name", "")
     return dict.fromkeys(COLUMNS, "") | values | given
 
 
-def write_index(path: Path, rows: list[Mapping[str, str]]) -> None:
+def window(seconds: int, **given: str) -> dict[str, str]:
+    """Return the row of a window of a.wav."""
+    return clip(name=f"a.wav#t={seconds}", recording="a.wav", **given)
+
+
+def write_index(path: Path, rows: list[dict[str, str]], columns: Sequence[str] = COLUMNS) -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -120,13 +126,22 @@ def test_an_index_gives_its_usable_test_clips(tmp_path: Path) -> None:
 
 def test_the_windows_of_a_recording_are_one_clip(tmp_path: Path) -> None:
     rows = [
-        *(clip(name=f"a.wav#t={10 * n}", label="anomaly") for n in range(3)),
+        *(window(10 * n, label="anomaly") for n in range(3)),
         clip(name="b.wav"),
     ]
     write_index(tmp_path / "fan.csv", rows)
     assert read_truth(tmp_path)["fan", "00"] == Truth(
         "fan", "00", {"a.wav": True, "b.wav": False}, dict.fromkeys(["a.wav", "b.wav"], "source")
     )
+
+
+def test_nothing_is_read_out_of_a_name(tmp_path: Path) -> None:
+    """An index without the column recording is of whole clips, whatever they are called."""
+    rows = [window(0), window(10)]
+    for columns in (COLUMNS, [column for column in COLUMNS if column != "recording"]):
+        write_index(tmp_path / "fan.csv", rows, columns)
+        names = ["a.wav"] if "recording" in columns else ["a.wav#t=0", "a.wav#t=10"]
+        assert list(read_truth(tmp_path)["fan", "00"].labels) == names
 
 
 def test_the_columns_are_those_of_an_index() -> None:
@@ -139,11 +154,11 @@ def test_the_columns_are_those_of_an_index() -> None:
         ([clip(name="a.wav", label="broken")], "line 2: label 'broken' is neither normal nor"),
         ([clip(name="a.wav", domain="Target")], "line 2: domain 'Target' is neither source nor"),
         ([clip(name="a.wav"), clip(name="a.wav")], "line 3: clip 'a.wav' occurs twice"),
-        ([clip(name="a.wav"), clip(name="a.wav#t=0")], "line 3: clip 'a.wav#t=0' occurs twice"),
-        ([clip(name="a.wav#t=0"), clip(name="a.wav")], "line 3: clip 'a.wav' occurs twice"),
-        ([clip(name="a.wav#t=5")] * 2, "line 3: clip 'a.wav#t=5' occurs twice"),
+        ([clip(name="a.wav"), window(0)], "line 3: clip 'a.wav#t=0' occurs twice"),
+        ([window(0), clip(name="a.wav")], "line 3: clip 'a.wav' occurs twice"),
+        ([window(5)] * 2, "line 3: clip 'a.wav#t=5' occurs twice"),
         (
-            [clip(name="a.wav#t=0"), clip(name="a.wav#t=5", label="anomaly")],
+            [window(0), window(5, label="anomaly")],
             "line 3: windows of 'a.wav' differ in label or domain",
         ),
     ],

@@ -1,50 +1,49 @@
-"""Score files joined to what is known of the clips."""
+"""The scores of a machine joined to what is known of its recordings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from asd.errors import JobError, UsageError
-from asd.report.scores import Rate, ScoredSection, read_curves, read_scores
-from asd.scoring.files import write_decisions, write_scores
-from asd.scoring.thresholds import Threshold, write_thresholds
+from asd.errors import JobError
+from asd.report.scores import Rate, ScoredSection, read_curves, scored_sections
+from asd.scoring.scored import ScoreTable
+from asd.scoring.thresholds import Threshold
 
 
 @dataclass(frozen=True)
 class Facts:
-    machine: str
-    section: str
-    name: str
     domain: str
     label: str
 
 
-CLIPS = [
-    Facts("fan", "00", "b.wav", "target", "anomaly"),
-    Facts("fan", "00", "a.wav", "source", "normal"),
-    Facts("fan", "00", "c.wav", "source", ""),
-    Facts("valve", "00", "a.wav", "source", "normal"),
-]
+FACTS = {
+    ("fan", "00"): {
+        "b.wav": Facts("target", "anomaly"),
+        "a.wav": Facts("source", "normal"),
+        "c.wav": Facts("source", ""),
+    },
+    ("valve", "00"): {"a.wav": Facts("source", "normal")},
+}
+ONE, LONG = (Threshold(method="quantile", value=v, rate=0.1, count=9) for v in (2.5, 3.5))
+TABLE = ScoreTable(
+    section=("00", "00", "00"),
+    name=("b.wav", "c.wav", "a.wav"),
+    content=("", "", ""),
+    windows=np.array([1, 1, 1]),
+    score=np.array([3.0, 2.0, 1.0]),
+    threshold=np.array([2.5, 2.5, 2.5]),
+    anomalous=np.array([True, False, False]),
+)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    names = ["b.wav", "c.wav", "a.wav"]
-    write_scores(tmp_path / "1", "fan", "00", names, np.array([3.0, 2.0, 1.0]))
-    write_decisions(tmp_path / "1", "fan", "00", names, np.array([1, 0, 0]))
-    threshold = Threshold(method="quantile", value=2.5, rate=0.1, count=9)
-    write_thresholds(tmp_path / "1" / "threshold_fan.json", {"00": threshold}, {})
-    return tmp_path
-
-
-def test_rows_are_joined_by_name(folder: Path) -> None:
-    read = read_scores(folder, ["1", "absent"], CLIPS)
-    assert list(read) == ["1"]
-    section = read["1"]["fan", "00"]
+def test_rows_are_joined_by_name() -> None:
+    read = scored_sections("fan", TABLE, {"00": {1: ONE}}, FACTS)
+    assert list(read) == [("fan", "00")]
+    section = read["fan", "00"]
     assert section.names == ("a.wav", "b.wav", "c.wav")
     assert section.scores.tolist() == [1.0, 3.0, 2.0]
     assert section.labels.tolist() == ["normal", "anomaly", ""]
@@ -53,31 +52,49 @@ def test_rows_are_joined_by_name(folder: Path) -> None:
     assert section.decisions.tolist() == [False, True, False]
     assert section.threshold is not None
     assert section.threshold.value == 2.5
+    assert section.longer == {}
+    assert section.cuts == {1: 2.5}
     assert section.groups == ("source", "target")
     assert section.labelled() is None
 
 
-def test_a_clip_that_is_not_in_the_index(folder: Path) -> None:
-    with pytest.raises(JobError, match=r"line 1: clip 'b\.wav' is not in the index"):
-        read_scores(folder, ["1"], CLIPS[1:])
+def test_sections_are_told_apart() -> None:
+    other = replace(TABLE, section=("00", "02", "00"))
+    facts = {
+        ("fan", "00"): {name: FACTS["fan", "00"][name] for name in ("a.wav", "b.wav")},
+        ("fan", "02"): {"c.wav": Facts("", "normal")},
+    }
+    read = scored_sections("fan", other, {"00": {1: ONE}}, facts)
+    assert {key: section.names for key, section in read.items()} == {
+        ("fan", "00"): ("a.wav", "b.wav"),
+        ("fan", "02"): ("c.wav",),
+    }
+    assert read["fan", "02"].threshold is None
+    assert read["fan", "02"].labelled() is not None
 
 
-def test_decisions_of_other_clips(folder: Path) -> None:
-    write_decisions(folder / "1", "fan", "00", ["a.wav"], np.array([0]))
-    with pytest.raises(JobError, match="has not the same clips in its scores and decisions"):
-        read_scores(folder, ["1"], CLIPS)
+def test_recordings_of_several_windows_bring_their_thresholds() -> None:
+    of_windows = {"00": {1: ONE, 3: LONG}}
+    assert scored_sections("fan", TABLE, of_windows, FACTS)["fan", "00"].longer == {}
+    long = replace(TABLE, windows=np.array([3, 1, 1]))
+    section = scored_sections("fan", long, of_windows, FACTS)["fan", "00"]
+    assert section.longer == {1: ONE, 3: LONG}
+    assert section.cuts == {1: 2.5, 3: 3.5}
 
 
-def test_scores_alone_are_enough(tmp_path: Path) -> None:
-    write_scores(tmp_path / "1", "valve", "00", ["a.wav"], np.array([3.0]))
-    section = read_scores(tmp_path, ["1"], CLIPS)["1"]["valve", "00"]
-    assert section.decisions is None
-    assert section.threshold is None
+@pytest.mark.parametrize("machine", ["fan", "pump"])
+def test_a_clip_that_is_not_in_the_index(machine: str) -> None:
+    facts = {("fan", "00"): {name: FACTS["fan", "00"][name] for name in ("a.wav", "c.wav")}}
+    missing = "b.wav" if machine == "fan" else "a.wav"
+    line = f"scores of {machine} section 00: clip '{missing}' is not in the index; run 'asd score'"
+    with pytest.raises(JobError, match=line):
+        scored_sections(machine, TABLE, {}, facts)
 
 
-def test_no_scores(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="scores: no scores yet; run 'asd score' first"):
-        read_scores(tmp_path / "scores", ["1"], CLIPS)
+def test_no_test_clips() -> None:
+    nothing = np.zeros(0)
+    empty = ScoreTable((), (), (), nothing.astype(int), nothing, nothing, nothing > 0)
+    assert scored_sections("fan", empty, {"00": {1: ONE}}, FACTS) == {}
 
 
 def test_rates_count_what_is_called(section: ScoredSection) -> None:

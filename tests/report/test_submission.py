@@ -18,13 +18,11 @@ from asd.report.submission import (
     Label,
     choose_clips,
     read_package,
-    system_files,
     write_package,
     zip_bytes,
 )
 
 LABEL = Label("Tanaka", "UT", 2)
-KEYS = [("fan", "03"), ("valve", "00")]
 FILES = {
     "task2/Tanaka_UT_task2.technical_report.pdf": b"%PDF",
     "task2/Tanaka_UT_task2_2/Tanaka_UT_task2_2.meta.yaml": b"submission:\n",
@@ -80,25 +78,6 @@ def test_without_unlabelled_clips_all_are_taken_unless_eval_is_asked_for() -> No
         choose_clips({("fan", "00"): DEV}, "eval")
     with pytest.raises(UsageError, match="no labelled test clips"):
         choose_clips({("fan", "03"): EVAL}, "dev")
-
-
-def test_score_files_go_into_the_package_as_they_are(tmp_path: Path) -> None:
-    for kind in ("anomaly_score", "decision_result"):
-        for machine, section in [*KEYS, ("fan", "00")]:
-            path = tmp_path / f"{kind}_{machine}_section_{section}_test.csv"
-            path.write_text(f"{kind} {machine} {section}")
-    files = system_files(tmp_path, LABEL, KEYS)
-    assert len(files) == 4
-    path = "task2/Tanaka_UT_task2_2/decision_result_valve_section_00_test.csv"
-    assert files[path] == b"decision_result valve 00"
-
-
-def test_every_missing_score_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(JobError) as failed:
-        system_files(tmp_path, LABEL, KEYS)
-    lines = str(failed.value).splitlines()
-    assert len(lines) == 4
-    assert all("no such file; run 'asd score'" in line for line in lines)
 
 
 def test_folder_and_zip_hold_the_same(tmp_path: Path) -> None:

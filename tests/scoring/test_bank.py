@@ -1,4 +1,4 @@
-"""The bank file: what is written is what is read, byte for byte, and nothing else is accepted."""
+"""The banks of a model: what is written is what is read, byte for byte, and nothing else is."""
 
 from __future__ import annotations
 
@@ -11,16 +11,34 @@ import h5py
 import numpy as np
 import pytest
 
+from asd.artifact import RECORD, write_record
+from asd.clip_table import COLUMNS
 from asd.errors import AsdError, JobError, UsageError
-from asd.scoring.bank import COLUMNS, Bank, read_bank, write_bank
+from asd.scoring.bank import Bank, BanksRequest, read_bank, read_banks_record, write_banks
 
 MakeBank = Callable[..., Bank]
+REQUEST = BanksRequest(
+    machine="fan", model="a" * 64, inputs={"train": {"wave": {"00": "b" * 64}}}, params={}
+)
+FILES = ["record.json", "test.h5", "train.h5"]
 
 
 def contents(bank: Bank) -> tuple[Any, ...]:
     arrays = {name: (a.shape, a.tobytes()) for name, a in bank.arrays.items()}
-    columns = [getattr(bank, column) for column in COLUMNS]
-    return columns, bank.classes.tolist(), arrays, dict(bank.provenance)
+    columns = [list(bank.clips.column(column)) for column in COLUMNS]
+    return columns, bank.classes.tolist(), arrays
+
+
+def write(folder: Path, train: Bank, test: Bank | None = None) -> Path:
+    """Write banks, and return the file of the training clips."""
+    other = train.without_truth() if test is None else test
+    write_banks(folder / RECORD, REQUEST, train, other, {"clips": len(train)})
+    return folder / "train.h5"
+
+
+def vouch(path: Path) -> None:
+    """Let the record say that the files are what they are now."""
+    write_record(path.with_name(RECORD), REQUEST, ["train.h5", "test.h5"], {})
 
 
 @pytest.fixture
@@ -30,16 +48,20 @@ def bank(make_bank: MakeBank) -> Bank:
 
 @pytest.fixture
 def path(bank: Bank, tmp_path: Path) -> Path:
-    write_bank(tmp_path / "train.h5", bank)
-    return tmp_path / "train.h5"
+    return write(tmp_path / "banks", bank)
 
 
 def test_round_trip(bank: Bank, path: Path) -> None:
     read = read_bank(path)
     assert contents(read) == contents(bank)
+    assert contents(read_bank(path.with_name("test.h5"))) == contents(bank.without_truth())
     assert all(array.dtype == np.float32 for array in read.arrays.values())
     assert len(read) == 12
     assert read.sections == ("00", "01")
+    record = read_banks_record(path.with_name(RECORD))
+    assert record.asked(BanksRequest) == REQUEST
+    assert record.facts == {"clips": 12}
+    assert sorted(file.name for file in path.parent.iterdir()) == FILES
 
 
 @pytest.mark.parametrize("clips", [{}, {"00": (1, 0)}])
@@ -47,41 +69,49 @@ def test_round_trip_of_hardly_any_clips(
     make_bank: MakeBank, tmp_path: Path, clips: dict[str, tuple[int, int]]
 ) -> None:
     bank = make_bank(clips).without_truth()
-    write_bank(tmp_path / "test.h5", bank)
-    assert contents(read_bank(tmp_path / "test.h5")) == contents(bank)
+    path = write(tmp_path, bank, bank)
+    assert contents(read_bank(path.with_name("test.h5"))) == contents(bank)
+
+
+def test_where_a_window_begins_is_kept(bank: Bank, changed: MakeBank, tmp_path: Path) -> None:
+    windows = changed(bank, recording=["ä.wav"] * 12, start=range(0, 12_000, 1000))
+    read = read_bank(write(tmp_path, windows))
+    assert set(read.clips.recording) == {"ä.wav"}
+    assert read.clips.start.tolist() == list(range(0, 12_000, 1000))
 
 
 def test_same_bank_same_bytes(bank: Bank, path: Path, tmp_path: Path) -> None:
     other = replace(bank, arrays=dict(reversed(bank.arrays.items())))
-    write_bank(tmp_path / "elsewhere" / "again.h5", other)
-    assert (tmp_path / "elsewhere" / "again.h5").read_bytes() == path.read_bytes()
+    again = write(tmp_path / "elsewhere", other)
+    for name in FILES:
+        assert again.with_name(name).read_bytes() == path.with_name(name).read_bytes()
 
 
 def test_every_dataset_is_contiguous(path: Path) -> None:
     with h5py.File(path, "r") as file:
-        for data in (file["clips"], file["provenance"], *file["arrays"].values()):
+        assert {"clips", "classes", "array.embedding", "array.error", "array.logits"} == set(file)
+        for data in file.values():
             assert data.chunks is None
             assert data.id.get_offset() is not None
 
 
-def test_failed_write_leaves_the_old_file(bank: Bank, path: Path, tmp_path: Path) -> None:
-    before = path.read_bytes()
+def test_failed_write_leaves_the_old_files(bank: Bank, path: Path) -> None:
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     embedding = np.array(bank.arrays["embedding"])
     embedding[4, 1] = np.inf
-    with pytest.raises(JobError, match="embedding of 'clip_0004.wav' is not finite"):
-        write_bank(path, replace(bank, arrays={"embedding": embedding}))
-    assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["train.h5"]
+    broken = replace(bank, arrays={"embedding": embedding})
+    for train, test in ((broken, bank), (bank, broken)):
+        with pytest.raises(JobError, match=r"embedding of 'clip_0004.wav' is not finite"):
+            write(path.parent, train, test)
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
-def test_any_flipped_byte_is_found_or_harmless(bank: Bank, path: Path) -> None:
+def test_any_flipped_byte_is_found(bank: Bank, path: Path) -> None:
+    """By the record; and reading what it vouches for ends in a bank or in one line."""
     whole = path.read_bytes()
-    expected = contents(bank)
-    assert contents(read_bank(path)) == expected
-    refusals = []
     # Every byte of the values, and a sample of the rest of the file.
     with h5py.File(path, "r") as file:
-        embedding = file["arrays/embedding"]
+        embedding = file["array.embedding"]
         start, size = embedding.id.get_offset(), embedding.size * 4
     draw = np.random.default_rng(0)
     places = {*range(start, start + size, 7), *draw.integers(len(whole), size=500).tolist()}
@@ -89,11 +119,21 @@ def test_any_flipped_byte_is_found_or_harmless(bank: Bank, path: Path) -> None:
         broken = bytearray(whole)
         broken[place] ^= 0xFF
         path.write_bytes(broken)
+        with pytest.raises(JobError, match="is not what was written") as caught:
+            read_bank(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    refusals = []
+    for place in sorted(places - set(range(start, start + size))):
+        broken = bytearray(whole)
+        broken[place] ^= 0xFF
+        path.write_bytes(broken)
+        vouch(path)
         try:
-            assert contents(read_bank(path)) == expected
+            assert len(read_bank(path)) == len(bank)
         except AsdError as error:
             refusals.append(str(error))
-    assert len(refusals) >= size // 7
+    assert refusals
     assert all(str(path) in line and "\n" not in line for line in refusals)
 
 
@@ -101,102 +141,137 @@ def test_truncated_file_is_refused(path: Path) -> None:
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
+        with pytest.raises(JobError, match="is not what was written.*run 'asd embed'"):
+            read_bank(path)
+        vouch(path)
         with pytest.raises(JobError, match="not a readable bank.*run 'asd embed'"):
             read_bank(path)
+        write_record(path.with_name(RECORD), REQUEST, ["test.h5"], {})
+        with pytest.raises(JobError, match="does not name train.h5"):
+            read_bank(path)
+        path.write_bytes(whole)
+        vouch(path)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_files(tmp_path: Path, path: Path) -> None:
     with pytest.raises(UsageError, match="no such bank; run 'asd embed' first"):
         read_bank(tmp_path / "train.h5")
+    path.unlink()
+    with pytest.raises(JobError, match=r"train.h5: lost: record.json names it; run 'asd embed'"):
+        read_bank(path)
+    path.with_name(RECORD).unlink()
+    with pytest.raises(UsageError, match="run 'asd embed' first"):
+        read_bank(path.with_name("test.h5"))
 
 
-def unknown_schema(file: h5py.File) -> None:
-    file.attrs["schema"] = np.uint32(99)
-
-
-def other_provenance(file: h5py.File) -> None:
-    file["provenance"][0] ^= 1
+def test_other_records_are_refused(path: Path) -> None:
+    record = path.with_name(RECORD)
+    whole = record.read_text()
+    for change, reason in (
+        (('"schema": 1', '"schema": 99'), "schema 99, this version reads banks of schema 1"),
+        (('"kind": "banks"', '"kind": "model"'), "model of schema 1, this version reads banks"),
+        (('"machine": "fan"', '"machine": "fad"'), "do not have the digest"),
+    ):
+        record.write_text(whole.replace(*change))
+        with pytest.raises(JobError, match=f"not a readable record.*{reason}") as caught:
+            read_bank(path)
+        assert str(record) in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def external_link(file: h5py.File) -> None:
     # The values are there and right, in another file.
     with h5py.File(Path(file.filename).with_name("other.h5"), "w") as other:
-        other["error"] = file["arrays/error"][...]
-    del file["arrays/error"]
-    file["arrays/error"] = h5py.ExternalLink("other.h5", "/error")
+        other["error"] = file["array.error"][...]
+    del file["array.error"]
+    file["array.error"] = h5py.ExternalLink("other.h5", "/error")
 
 
 def soft_link(file: h5py.File) -> None:
-    del file["arrays/error"]
-    file["arrays/error"] = h5py.SoftLink("/clips")
+    del file["array.error"]
+    file["array.error"] = h5py.SoftLink("/clips")
 
 
 def external_storage(file: h5py.File) -> None:
-    values = file["arrays/error"][...]
+    values = file["array.error"][...]
     outside = Path(file.filename).with_name("other")
     outside.write_bytes(values.tobytes())
-    del file["arrays/error"]
-    file["arrays"].create_dataset("error", (12,), "f4", external=[(str(outside), 0, 48)])
+    del file["array.error"]
+    file.create_dataset("array.error", (12,), "f4", external=[(str(outside), 0, 48)])
 
 
 def chunked(file: h5py.File) -> None:
-    values = file["arrays/error"][...]
-    del file["arrays/error"]
-    file["arrays"].create_dataset("error", data=values, chunks=(4,))
+    values = file["array.error"][...]
+    del file["array.error"]
+    file.create_dataset("array.error", data=values, chunks=(4,))
 
 
 def absurd_shape(file: h5py.File) -> None:
-    del file["arrays/error"]
-    file["arrays"].create_dataset("error", (2**50,), "f4")
+    del file["array.error"]
+    file.create_dataset("array.error", (2**50,), "f4")
 
 
 def object_type(file: h5py.File) -> None:
-    del file["arrays/error"]
-    file["arrays"].create_dataset("error", data=["a"] * 12)
+    del file["array.error"]
+    file.create_dataset("array.error", data=["a"] * 12)
 
 
 def double_type(file: h5py.File) -> None:
-    values = file["arrays/error"][...].astype(np.float64)
-    del file["arrays/error"]
-    file["arrays"]["error"] = values
+    values = file["array.error"][...].astype(np.float64)
+    del file["array.error"]
+    file["array.error"] = values
 
 
 def more_rows(file: h5py.File) -> None:
-    del file["arrays/error"]
-    file["arrays"]["error"] = np.zeros(13, np.float32)
+    del file["array.error"]
+    file["array.error"] = np.zeros(13, np.float32)
 
 
 def other_object(file: h5py.File) -> None:
-    file["more"] = np.zeros(3)
+    file["more"] = np.zeros(12, np.float32)
+
+
+def no_clips(file: h5py.File) -> None:
+    del file["clips"]
+
+
+def fewer_columns(file: h5py.File) -> None:
+    table = file["clips"][...][["name", "section"]]
+    del file["clips"]
+    file["clips"] = table
 
 
 def array_is_a_group(file: h5py.File) -> None:
-    del file["arrays/error"]
-    file["arrays"].create_group("error")
+    del file["array.error"]
+    file.create_group("array.error")
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (unknown_schema, "schema 99, this version reads 1"),
-        (other_provenance, "do not have the digest"),
-        (external_link, "error is a link to another place"),
-        (soft_link, "error is a link to another place"),
-        (external_storage, "error is not a contiguous dataset of this file"),
-        (chunked, "error is not a contiguous dataset of this file"),
-        (absurd_shape, "error reaches beyond the end of the file"),
-        (object_type, "error is object of rank 1"),
+        (external_link, "array.error is a link to another place"),
+        (soft_link, "array.error is a link to another place"),
+        (external_storage, "array.error is not a contiguous dataset of this file"),
+        (chunked, "array.error is not a contiguous dataset of this file"),
+        (absurd_shape, "array.error reaches beyond the end of the file"),
+        (object_type, "array.error is object of rank 1"),
         (double_type, "array error is float64"),
-        (more_rows, "do not have the digest"),
-        (other_object, "does not hold clips, provenance and arrays"),
-        (array_is_a_group, "error is not a contiguous dataset of this file"),
+        (more_rows, "array error has not one row a clip"),
+        (other_object, "does not hold clips, classes and arrays alone"),
+        (no_clips, "does not hold clips, classes and arrays alone"),
+        (fewer_columns, "the clips table has the columns"),
+        (array_is_a_group, "array.error is not a contiguous dataset of this file"),
     ],
 )
 def test_anything_else_is_refused(
     path: Path, change: Callable[[h5py.File], None], reason: str
 ) -> None:
+    """Even where the record vouches for it."""
     with h5py.File(path, "r+") as file:
         change(file)
+    with pytest.raises(JobError, match="is not what was written"):
+        read_bank(path)
+    vouch(path)
     with pytest.raises(JobError, match=f"not a readable bank.*{reason}") as caught:
         read_bank(path)
     assert str(path) in str(caught.value)
@@ -206,7 +281,7 @@ def test_anything_else_is_refused(
 @pytest.mark.parametrize(
     "change",
     [
-        {"domain": ("source",)},
+        {"classes": np.zeros(11, np.int32)},
         {"classes": np.zeros(12, np.int64)},
         {"arrays": {"embedding": np.zeros((12, 3))}},
         {"arrays": {"embedding": np.zeros((11, 3), np.float32)}},

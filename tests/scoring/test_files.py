@@ -1,51 +1,78 @@
-"""Score and decision files in the challenge's format."""
+"""Score and decision files in the challenge's format, exported from the table of scores."""
 
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+import io
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asd.errors import JobError, UsageError
-from asd.scoring.files import file_name, read_values, write_decisions, write_scores
+from asd.errors import UsageError
+from asd.scoring.files import file_name, official_files
+from asd.scoring.scored import ScoreTable
 
 
-def test_official_format(tmp_path: Path) -> None:
-    names = ["section_00_0000.wav", "section_00_0001.wav"]
-    scores = write_scores(tmp_path / "6", "fan", "00", names, np.array([0.1, -2.0]))
-    decisions = write_decisions(tmp_path / "6", "fan", "00", names, np.array([0, 1]))
-    assert scores.name == "anomaly_score_fan_section_00_test.csv"
-    assert scores.read_bytes() == b"section_00_0000.wav,0.1\nsection_00_0001.wav,-2.0\n"
-    assert decisions.name == "decision_result_fan_section_00_test.csv"
-    assert decisions.read_bytes() == b"section_00_0000.wav,0\nsection_00_0001.wav,1\n"
-    assert sorted(path.name for path in (tmp_path / "6").iterdir()) == [
-        scores.name,
-        decisions.name,
-    ]
+def table(
+    names: list[str], scores: list[float], anomalous: list[bool] | None = None, section: str = "00"
+) -> ScoreTable:
+    count = len(names)
+    return ScoreTable(
+        section=(section,) * count,
+        name=tuple(names),
+        content=("",) * count,
+        windows=np.ones(count, np.int64),
+        score=np.array(scores, np.float64),
+        threshold=np.zeros(count),
+        anomalous=np.array([False] * count if anomalous is None else anomalous),
+    )
+
+
+def test_official_format() -> None:
+    names = ["section_00_0001.wav", "section_00_0000.wav"]
+    assert official_files("fan", table(names, [-2.0, 0.1], [True, False])) == {
+        "anomaly_score_fan_section_00_test.csv": (
+            "section_00_0000.wav,0.1\nsection_00_0001.wav,-2.0\n"
+        ),
+        "decision_result_fan_section_00_test.csv": (
+            "section_00_0000.wav,0\nsection_00_0001.wav,1\n"
+        ),
+    }
+
+
+def test_a_pair_of_files_a_section() -> None:
+    one, other = (table(["a.wav"], [1.0], section=section) for section in ("00", "02"))
+    both = ScoreTable(
+        one.section + other.section,
+        one.name + other.name,
+        one.content + other.content,
+        *(
+            np.concatenate([getattr(one, name), getattr(other, name)])
+            for name in ("windows", "score", "threshold", "anomalous")
+        ),
+    )
+    assert official_files("fan", both) == official_files("fan", one) | official_files("fan", other)
+    assert len(official_files("fan", both)) == 4
+    assert official_files("fan", table([], [])) == {}
 
 
 @settings(max_examples=30)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
-def test_scores_read_back_equal(
-    tmp_path_factory: pytest.TempPathFactory, values: list[float]
-) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    names = [f"{i}.wav" for i in range(len(values))]
-    path = write_scores(folder, "fan", "00", names, np.array(values, np.float64))
-    assert read_values(path) == dict(zip(names, values, strict=True))
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_scores_read_back_equal(values: list[float]) -> None:
+    names = [f"{i:02d}.wav" for i in range(len(values))]
+    text = official_files("fan", table(names, values))[file_name("anomaly_score", "fan", "00")]
+    read = {name: float(value) for name, value in csv.reader(io.StringIO(text))}
+    assert read == dict(zip(names, values, strict=True))
 
 
-def test_odd_names_are_quoted(tmp_path: Path) -> None:
-    names = ["a,b.wav", 'say "c".wav', "sub/ä d.wav", "line\nbreak.wav"]
-    path = write_scores(tmp_path, "fan", "00", names, np.arange(4.0))
-    assert path.read_text(encoding="utf-8").startswith('"a,b.wav",0.0\n')
-    with path.open(encoding="utf-8", newline="") as file:
-        assert [row[0] for row in csv.reader(file)] == names
-    assert list(read_values(path)) == names
+def test_odd_names_are_quoted() -> None:
+    names = ["a,b.wav", "line\nbreak.wav", 'say "c".wav', "sub/ä d.wav"]
+    text = official_files("fan", table(names, [0.0, 1.0, 2.0, 3.0]))
+    scores = text[file_name("anomaly_score", "fan", "00")]
+    assert scores.startswith('"a,b.wav",0.0\n')
+    assert [row[0] for row in csv.reader(io.StringIO(scores, newline=""))] == names
 
 
 @pytest.mark.parametrize("name", ["../fan", "a/b", "a\\b", "", ".hidden", "a b", "fan\n", "fan\0"])
@@ -54,21 +81,5 @@ def test_names_that_could_leave_the_folder(name: str) -> None:
         file_name("anomaly_score", name, "00")
     with pytest.raises(UsageError, match="cannot be part of a file name"):
         file_name("anomaly_score", "fan", name)
-
-
-def test_what_cannot_be_submitted_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"the score of 'b.wav' is not finite"):
-        write_scores(tmp_path, "fan", "00", ["a.wav", "b.wav"], np.array([1.0, np.nan]))
-    with pytest.raises(UsageError, match=r"clip 'a.wav' comes twice"):
-        write_decisions(tmp_path, "fan", "00", ["a.wav", "a.wav"], np.array([1, 0]))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("text", ["a.wav\n", "a.wav,x\n", "a.wav,nan\n", "a,1\na,2\n", "a,1,2\n"])
-def test_other_files_are_not_read(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "scores.csv"
-    with pytest.raises(UsageError, match="no such file"):
-        read_values(path)
-    path.write_text(text)
-    with pytest.raises(JobError, match="row"):
-        read_values(path)
+    with pytest.raises(UsageError, match="cannot be part of a file name"):
+        official_files("fan", table(["a.wav"], [1.0], section=name))

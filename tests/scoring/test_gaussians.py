@@ -26,7 +26,7 @@ def own_rows(values: np.ndarray) -> Rows:
 
 def test_mahalanobis(make_bank: MakeBank) -> None:
     bank, test = make_bank({"00": (25, 5)}), make_bank({"00": (8, 2)}, seed=1)
-    scores = build("mahalanobis", {}).fit(bank).score(test.arrays, test.section)
+    scores = build("mahalanobis", {}).fit(bank).score(test.arrays, test.clips.section)
     clips = bank.arrays["embedding"].astype(np.float64)
     precision = np.linalg.inv(ledoit_wolf(clips)[0])
     expected = [mahalanobis(x, clips.mean(axis=0), precision) for x in test.arrays["embedding"]]
@@ -35,7 +35,7 @@ def test_mahalanobis(make_bank: MakeBank) -> None:
 
 def test_mahalanobis_with_more_dimensions_than_clips(make_bank: MakeBank) -> None:
     bank, test = make_bank({"00": (9, 0)}, 40), make_bank({"00": (5, 0)}, 40, seed=1)
-    scores = build("mahalanobis", {}).fit(bank).score(test.arrays, test.section)
+    scores = build("mahalanobis", {}).fit(bank).score(test.arrays, test.clips.section)
     clips = bank.arrays["embedding"].astype(np.float64)
     precision = np.linalg.inv(ledoit_wolf(clips)[0])
     expected = [mahalanobis(x, clips.mean(axis=0), precision) for x in test.arrays["embedding"]]
@@ -44,10 +44,10 @@ def test_mahalanobis_with_more_dimensions_than_clips(make_bank: MakeBank) -> Non
 
 def test_mahalanobis_takes_the_nearer_domain(make_bank: MakeBank) -> None:
     bank, test = make_bank({"00": (25, 8)}), make_bank({"00": (8, 6)}, seed=1)
-    scores = build("mahalanobis", {"banks": "two"}).fit(bank).score(test.arrays, test.section)
+    scores = build("mahalanobis", {"banks": "two"}).fit(bank).score(test.arrays, test.clips.section)
     found = []
     for domain in ("source", "target"):
-        clips = bank.arrays["embedding"][np.array(bank.domain) == domain].astype(np.float64)
+        clips = bank.arrays["embedding"][np.array(bank.clips.domain) == domain].astype(np.float64)
         precision = np.linalg.inv(ledoit_wolf(clips)[0])
         found.append(
             [mahalanobis(x, clips.mean(axis=0), precision) for x in test.arrays["embedding"]]
@@ -65,7 +65,7 @@ def test_one_gaussian(make_bank: MakeBank) -> None:
         return -float(multivariate_normal(train.mean(axis=0), covariance).logpdf(x))
 
     expected = [score(clips, x.astype(np.float64)) for x in test.arrays["embedding"]]
-    np.testing.assert_allclose(fitted.score(test.arrays, test.section), expected, rtol=1e-9)
+    np.testing.assert_allclose(fitted.score(test.arrays, test.clips.section), expected, rtol=1e-9)
     expected = [score(np.delete(clips, i, axis=0), clip) for i, clip in enumerate(clips)]
     np.testing.assert_allclose(fitted.training_scores(), expected, rtol=1e-8)
 

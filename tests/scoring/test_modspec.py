@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from asd.clip_table import ClipTable
 from asd.config import ScorerConfig, SelectConfig
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.scoring.fusion import Member, build_members, fit_system
 from asd.scoring.selection import choose
+from asd.scoring.system import Member, build_members, fit_system
 
 FILE = Path(__file__).resolve().parents[2] / "../shared/real/dcase2020_modspec.h5"
 # AUCs that came with the data: log10(x + 1e-10), standardised, Euclidean nearest neighbour.
@@ -56,17 +57,12 @@ class Machine:
                 labels.append(group["label"][()])
         self.sections, self.labels = sections, np.concatenate(labels)
         self.outputs = {"modspec": embeddings(np.concatenate(test))}
-        none = ("",) * len(of_training)
+        names = [str(row) for row in range(len(of_training))]
+        columns = {"name": names, "recording": names, "section": of_training}
         self.bank = Bank(
-            name=tuple(map(str, range(len(none)))),
-            section=tuple(of_training),
-            domain=none,
-            label=none,
-            attributes=none,
-            content=none,
-            classes=np.full(len(none), -1, np.int32),
+            clips=ClipTable.of_columns(columns),
+            classes=np.full(len(names), -1, np.int32),
             arrays=embeddings(np.concatenate(train)),
-            provenance={},
         )
 
     def aucs(self, *members: Member) -> dict[str, float]:

@@ -51,19 +51,19 @@ def reference_score(
 
 def fitted_to(bank: Bank, values: dict[str, Any]) -> tuple[Any, NeighbourSettings]:
     config = NeighbourSettings(**values)
-    domains = np.array(bank.domain)
+    domains = np.array(bank.clips.domain)
     return fit_neighbours(bank.arrays["embedding"], domains, config), config
 
 
 def test_eq_7(make_bank: MakeBank) -> None:
     bank = make_bank({"00": (12, 3), "01": (9, 0)})
     test = make_bank({"00": (5, 2), "01": (3, 1)}, seed=1)
-    scores = build("cosine", {}).fit(bank).score(test.arrays, test.section)
-    for i, section in enumerate(test.section):
+    scores = build("cosine", {}).fit(bank).score(test.arrays, test.clips.section)
+    for i, section in enumerate(test.clips.section):
         x = test.arrays["embedding"][i].astype(np.float64)
         cosines = [
             1 - cosine(x, y.astype(np.float64))
-            for y, of in zip(bank.arrays["embedding"], bank.section, strict=True)
+            for y, of in zip(bank.arrays["embedding"], bank.clips.section, strict=True)
             if of == section
         ]
         assert scores[i] == pytest.approx(1 - max(cosines), **{"rel": 1e-9, "abs": 1e-12})
@@ -90,7 +90,9 @@ def test_scores_and_leave_one_out_scores(
     bank = make_bank({"00": (14, 5)})
     model, config = fitted_to(bank, {**values, **more})
     apart = cosine if config.distance == "cosine" else euclidean
-    (rows,) = reference_rows(bank.arrays["embedding"], np.array(bank.domain), model.space, config)
+    (rows,) = reference_rows(
+        bank.arrays["embedding"], np.array(bank.clips.domain), model.space, config
+    )
     points = rows.values.astype(np.float64)
     assert len(rows.values) == (19 if not more else 19 + 3 + 10)
     test = make_bank({"00": (6, 2)}, seed=1).arrays["embedding"].astype(np.float64)
@@ -109,7 +111,7 @@ def test_scores_and_leave_one_out_scores(
 
 def test_leave_one_out_is_fitting_without_the_clip(make_bank: MakeBank) -> None:
     bank = make_bank({"00": (11, 4)})
-    clips, domains = bank.arrays["embedding"], np.array(bank.domain)
+    clips, domains = bank.arrays["embedding"], np.array(bank.clips.domain)
     config = NeighbourSettings(density="ldn", density_k=2, banks="two")
     scores = fit_neighbours(clips, domains, config).training_scores()
     for i in range(len(clips)):
@@ -135,7 +137,7 @@ def test_two_banks_take_the_smaller_score(make_bank: MakeBank) -> None:
     for values in ({"k": 3}, {"k": 2, "density": "ldn"}):
         model, config = fitted_to(bank, {"banks": "two", **values})
         clips = bank.arrays["embedding"].astype(np.float64)
-        sets = [clips[np.array(bank.domain) == domain] for domain in ("source", "target")]
+        sets = [clips[np.array(bank.clips.domain) == domain] for domain in ("source", "target")]
         expected = [
             min(reference_score(x, list(part), config, cosine) for part in sets) for x in test
         ]
@@ -153,7 +155,10 @@ def test_two_banks_without_target_clips_are_one(make_bank: MakeBank) -> None:
 def test_centroids(make_bank: MakeBank, distance: str) -> None:
     bank = make_bank({"00": (40, 5)})
     model, _ = fitted_to(bank, {"centroids": 6, "distance": distance})
-    clips, source = bank.arrays["embedding"].astype(np.float64), np.array(bank.domain) == "source"
+    clips, source = (
+        bank.arrays["embedding"].astype(np.float64),
+        np.array(bank.clips.domain) == "source",
+    )
     if distance == "cosine":
         mapped = clips / np.linalg.norm(clips, axis=1, keepdims=True)
         # The centroid of directions is not made a direction again.

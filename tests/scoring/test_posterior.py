@@ -64,9 +64,9 @@ def test_equals_the_papers_formula_where_it_can_be_computed() -> None:
 def test_most_likely_class_of_the_section_counts(make_bank: MakeBank) -> None:
     bank = make_bank({"00": (6, 2), "01": (6, 2)})
     test = make_bank({"00": (4, 0), "01": (4, 0)}, seed=1)
-    scores = build("posterior", {}).fit(bank).score(test.arrays, test.section)
+    scores = build("posterior", {}).fit(bank).score(test.arrays, test.clips.section)
     classes = {"00": (0, 1), "01": (2, 3)}
-    for i, section in enumerate(test.section):
+    for i, section in enumerate(test.clips.section):
         row = test.arrays["logits"][i]
         expected = min(reference(row, label) for label in classes[section])
         assert scores[i] == pytest.approx(expected, rel=1e-12, abs=1e-12)
@@ -78,8 +78,8 @@ def test_windows_are_averaged(make_bank: MakeBank) -> None:
     bank = replace(
         bank, arrays={"logits": windows}, classes=np.where(bank.classes < 2, 0, 2).astype(np.int32)
     )
-    scores = build("posterior", {}).fit(bank).score(bank.arrays, bank.section)
-    for i, section in enumerate(bank.section):
+    scores = build("posterior", {}).fit(bank).score(bank.arrays, bank.clips.section)
+    for i, section in enumerate(bank.clips.section):
         label = 0 if section == "00" else 2
         expected = np.mean([reference(window, label) for window in windows[i]])
         assert scores[i] == pytest.approx(expected, rel=1e-12)

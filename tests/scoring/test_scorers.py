@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ import pytest
 
 from asd.errors import JobError, UsageError
 from asd.scoring import SCORERS, build
-from asd.scoring.bank import COLUMNS, Bank
+from asd.scoring.bank import Bank
 
 MakeBank = Callable[..., Bank]
+Only = Callable[[Bank, np.ndarray], Bank]
 MANY = {"banks": "two", "smote_ratio": 0.5, "memmixup": 3}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("bands", {}),
@@ -40,12 +40,6 @@ every_case = pytest.mark.parametrize(
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
 
 
-def _only(bank: Bank, rows: np.ndarray) -> Bank:
-    columns = {name: [getattr(bank, name)[row] for row in rows] for name in COLUMNS}
-    arrays = {name: values[rows] for name, values in bank.arrays.items()}
-    return replace(bank, **columns, classes=bank.classes[rows], arrays=arrays)
-
-
 def outputs(bank: Bank) -> dict[str, np.ndarray]:
     return dict(bank.arrays)
 
@@ -61,15 +55,17 @@ def test_a_clip_is_scored_on_its_own(
     bank = make_bank({"00": (30, 5), "01": (20, 0)})
     test = make_bank({"00": (13, 4), "01": (5, 2)}, seed=1)
     fitted = build(name, values).fit(bank)
-    scores = fitted.score(outputs(test), test.section)
+    scores = fitted.score(outputs(test), test.clips.section)
     assert scores.dtype == np.float64
     assert scores.shape == (len(test),)
     order = np.random.default_rng(2).permutation(len(test))
     shuffled = {key: array[order] for key, array in test.arrays.items()}
-    again = fitted.score(shuffled, [test.section[i] for i in order])
+    again = fitted.score(shuffled, [test.clips.section[i] for i in order])
     np.testing.assert_allclose(again, scores[order], **TOLERANCE)
     single = [
-        fitted.score({key: a[i : i + 1] for key, a in test.arrays.items()}, [test.section[i]])[0]
+        fitted.score(
+            {key: a[i : i + 1] for key, a in test.arrays.items()}, [test.clips.section[i]]
+        )[0]
         for i in range(len(test))
     ]
     np.testing.assert_allclose(single, scores, **TOLERANCE)
@@ -77,20 +73,20 @@ def test_a_clip_is_scored_on_its_own(
 
 @every_case
 def test_a_window_is_left_out_with_its_recording(
-    make_bank: MakeBank, name: str, values: dict[str, Any]
+    make_bank: MakeBank, changed: MakeBank, only: Only, name: str, values: dict[str, Any]
 ) -> None:
     """By a scorer that compares clips; those that are recordings are left out by themselves."""
     bank = make_bank({"00": (20, 5)})
     scorer = build(name, values)
     plain = scorer.fit(bank).training_scores()
-    windows = {4: "a.wav#t=0", 7: "b.wav#t=0", 9: "a.wav#t=10", 20: "b.wav#t=10"}
-    names = tuple(windows.get(row, clip) for row, clip in enumerate(bank.name))
-    found = scorer.fit(replace(bank, name=names)).training_scores()
+    windows = {4: "a.wav", 7: "b.wav", 9: "a.wav", 20: "b.wav"}
+    recordings = [windows.get(row, clip) for row, clip in enumerate(bank.clips.name)]
+    found = scorer.fit(changed(bank, recording=recordings)).training_scores()
     for recording in ([4, 9], [7, 20]):
         others = np.setdiff1d(np.arange(len(bank)), recording)
         expected = plain[recording]
         if scorer.compares:
-            fitted = scorer.fit(_only(bank, others))
+            fitted = scorer.fit(only(bank, others))
             rows = {key: array[recording] for key, array in bank.arrays.items()}
             expected = fitted.score(rows, ["00", "00"])
         np.testing.assert_allclose(found[recording], expected, **TOLERANCE)
@@ -98,19 +94,21 @@ def test_a_window_is_left_out_with_its_recording(
     np.testing.assert_array_equal(found[rest], plain[rest])
 
 
-def test_windows_of_a_single_recording_are_left_out_one_by_one(make_bank: MakeBank) -> None:
+def test_windows_of_a_single_recording_are_left_out_one_by_one(
+    make_bank: MakeBank, changed: MakeBank
+) -> None:
     bank = make_bank({"00": (6, 0)})
-    windows = replace(bank, name=tuple(f"a.wav#t={row}" for row in range(6)))
+    windows = changed(bank, recording=["a.wav"] * 6)
     one, other = (build("cosine", {}).fit(of).training_scores() for of in (bank, windows))
     np.testing.assert_array_equal(one, other)
 
 
-def test_many_recordings_are_left_out_some_at_once(make_bank: MakeBank) -> None:
+def test_many_recordings_are_left_out_some_at_once(make_bank: MakeBank, changed: MakeBank) -> None:
     """At most twenty fits; no window is compared with one of its recording, its own twin here."""
     embedding = np.repeat(np.random.default_rng(0).normal(size=(50, 8)), 2, axis=0)
     bank = make_bank({"00": (100, 0)}, embedding=embedding)
-    names = tuple(f"{row // 2:03d}.wav#t={row % 2}" for row in range(100))
-    fitted = build("cosine", {}).fit(replace(bank, name=names))
+    recordings = [f"{row // 2:03d}.wav" for row in range(100)]
+    fitted = build("cosine", {}).fit(changed(bank, recording=recordings))
     assert len(list(fitted._folds("00"))) == 20
     assert fitted.training_scores().min() > 1e-3
     assert build("cosine", {}).fit(bank).training_scores().max() < 1e-6
@@ -120,7 +118,7 @@ def test_many_recordings_are_left_out_some_at_once(make_bank: MakeBank) -> None:
 def test_same_seed_same_scores(make_bank: MakeBank, name: str, values: dict[str, Any]) -> None:
     bank, test = make_bank({"00": (30, 5)}), make_bank({"00": (9, 0)}, seed=1)
     found = [
-        np.concatenate([fitted.score(outputs(test), test.section), fitted.training_scores()])
+        np.concatenate([fitted.score(outputs(test), test.clips.section), fitted.training_scores()])
         for fitted in (build(name, values).fit(bank) for _ in range(2))
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -128,23 +126,15 @@ def test_same_seed_same_scores(make_bank: MakeBank, name: str, values: dict[str,
 
 @every_case
 def test_a_section_is_scored_by_its_own_clips(
-    make_bank: MakeBank, name: str, values: dict[str, Any]
+    make_bank: MakeBank, only: Only, name: str, values: dict[str, Any]
 ) -> None:
     bank = make_bank({"00": (30, 5), "01": (20, 6)})
     test = make_bank({"00": (9, 3), "01": (0, 0)}, seed=1)
-    rows = [i for i, section in enumerate(bank.section) if section == "00"]
-    alone = Bank(
-        **{
-            column: tuple(getattr(bank, column)[i] for i in rows)
-            for column in ("name", "section", "domain", "label", "attributes", "content")
-        },
-        classes=bank.classes[rows],
-        arrays={key: array[rows] for key, array in bank.arrays.items()},
-        provenance={},
-    )
+    rows = np.flatnonzero(np.array(bank.clips.section) == "00")
+    alone = only(bank, rows)
     both, one = build(name, values).fit(bank), build(name, values).fit(alone)
     np.testing.assert_array_equal(
-        both.score(outputs(test), test.section), one.score(outputs(test), test.section)
+        both.score(outputs(test), test.clips.section), one.score(outputs(test), test.clips.section)
     )
     np.testing.assert_array_equal(both.training_scores()[rows], one.training_scores())
 
@@ -159,7 +149,7 @@ def test_section_without_training_clips_is_refused(
     assert fitted.scorable(["00", "01", "02"]).tolist() == [True, False, True]
     assert fitted.scorable([]).dtype == bool
     with pytest.raises(UsageError, match="section 01.*the bank has 00, 02"):
-        fitted.score(outputs(test), test.section)
+        fitted.score(outputs(test), test.clips.section)
 
 
 @every_case
@@ -177,7 +167,7 @@ def test_degenerate_banks_give_finite_scores(
         embedding[4] = 0.0
     bank = make_bank({"00": clips, "01": (3, 3)}, embedding=None)
     values_of = np.array(bank.arrays["embedding"])
-    values_of[[i for i, section in enumerate(bank.section) if section == "00"]] = embedding
+    values_of[[i for i, section in enumerate(bank.clips.section) if section == "00"]] = embedding
     bank = make_bank({"00": clips, "01": (3, 3)}, embedding=values_of)
     test = make_bank({"00": (4, 0)}, seed=1)
     arrays = {**test.arrays, "logits": np.zeros((4, 4), np.float32)}
@@ -185,7 +175,7 @@ def test_degenerate_banks_give_finite_scores(
     arrays["embedding"][0] = 0.0
     arrays["embedding"][1] = embedding[0]
     fitted = build(name, values).fit(bank)
-    assert np.isfinite(fitted.score(arrays, test.section)).all()
+    assert np.isfinite(fitted.score(arrays, test.clips.section)).all()
     assert np.isfinite(fitted.training_scores()).all()
 
 
@@ -204,16 +194,16 @@ def test_wrong_arrays_are_refused(make_bank: MakeBank, name: str, values: dict[s
     (needed,) = scorer.needs
     given = outputs(bank)
     with pytest.raises(UsageError, match=f"reads '{needed}', which the outputs lack"):
-        fitted.score({k: v for k, v in given.items() if k != needed}, bank.section)
+        fitted.score({k: v for k, v in given.items() if k != needed}, bank.clips.section)
     with pytest.raises(UsageError, match="not 10 rows"):
-        fitted.score({**given, needed: given[needed][:4]}, bank.section)
+        fitted.score({**given, needed: given[needed][:4]}, bank.clips.section)
     with pytest.raises(JobError, match=f"'{needed}' in the outputs is not finite in row 3"):
         broken = np.array(given[needed])
         broken[3] = np.nan
-        fitted.score({**given, needed: broken}, bank.section)
+        fitted.score({**given, needed: broken}, bank.clips.section)
     if given[needed].ndim > 1:
         with pytest.raises(UsageError, match="different models"):
-            fitted.score({**given, needed: given[needed][:, :1]}, bank.section)
+            fitted.score({**given, needed: given[needed][:, :1]}, bank.clips.section)
 
 
 def test_empty_bank_is_refused(make_bank: MakeBank) -> None:
@@ -230,7 +220,7 @@ def test_unknown_scorer_and_setting_name_the_known_ones() -> None:
 
 def test_truth_of_test_clips_is_out_of_reach(make_bank: MakeBank) -> None:
     blind = make_bank({"00": (4, 2)}).without_truth()
-    for column in (blind.domain, blind.label, blind.attributes):
+    for column in (blind.clips.domain, blind.clips.label, blind.clips.attributes):
         assert set(column) == {""}
     assert set(blind.classes.tolist()) == {-1}
-    assert blind.section == ("00",) * 6
+    assert blind.clips.section == ("00",) * 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 from asd.config import ScorerConfig, SelectConfig
 from asd.errors import UsageError
 from asd.scoring.bank import Bank
-from asd.scoring.fusion import Member, build_members
 from asd.scoring.selection import CRITERIA, choose
+from asd.scoring.system import Member, build_members
 
 SELECT = SelectConfig(
     models={"pooled": ("blind", "keen")},
@@ -26,7 +25,7 @@ def bank(make_bank: Callable[..., Bank]) -> Bank:
     """Two sections: the embedding ``keen`` tells them apart, ``blind`` does not."""
     whole = make_bank({"00": (30, 0), "01": (30, 0)}, seed=1)
     draw = np.random.default_rng(2)
-    apart = 8.0 * np.eye(4)[[int(section) for section in whole.section]]
+    apart = 8.0 * np.eye(4)[[int(section) for section in whole.clips.section]]
     noise = draw.normal(size=(2, len(whole), 4))
     arrays = {"keen": noise[0] + apart, "blind": noise[1]}
     return whole.with_arrays({name: one.astype(np.float32) for name, one in arrays.items()})
@@ -39,13 +38,9 @@ def members() -> dict[str, Member]:
 
 
 def of_section(bank: Bank, section: str) -> Bank:
-    rows = np.flatnonzero(np.array(bank.section) == section)
-    columns = {
-        column: tuple(getattr(bank, column)[row] for row in rows)
-        for column in ("name", "section", "domain", "label", "attributes", "content")
-    }
+    rows = np.flatnonzero(np.array(bank.clips.section) == section)
     arrays = {name: values[rows] for name, values in bank.arrays.items()}
-    return replace(bank, **columns, classes=bank.classes[rows], arrays=arrays)
+    return Bank(bank.clips.only(rows), bank.classes[rows], arrays)
 
 
 def test_candidates_are_all_combinations() -> None:
@@ -69,7 +64,7 @@ def test_the_criterion_is_an_auc_against_other_sections(bank: Bank) -> None:
     expected = []
     member = members()["pooled/blind/gmm"]
     fitted = member.scorer.fit(bank.with_arrays(member.view(bank.arrays, "bank")))
-    of = np.array(bank.section)
+    of = np.array(bank.clips.section)
     for section in ("00", "01"):
         others = bank.arrays["blind"][of != section]
         scores = np.concatenate(

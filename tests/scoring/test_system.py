@@ -1,69 +1,182 @@
-"""A system on a machine: files, decisions, thresholds, and what stays unscored."""
+"""Systems of one member and of several, against the definition; blind to the test set."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from asd.clip_table import ClipTable
+from asd.config import SystemConfig
+from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
 from asd.scoring.base import Scorer
 from asd.scoring.calibration import calibrations
-from asd.scoring.files import read_values
-from asd.scoring.fusion import FittedSystem, Member, SystemScores, fit_system
-from asd.scoring.system import score_clips, unscored, write_system
-from asd.scoring.thresholds import read_recording_thresholds, read_thresholds
-from asd.digest import sha256_bytes
+from asd.scoring.system import (
+    FittedSystem,
+    Join,
+    Member,
+    Pooling,
+    Scale,
+    SystemScores,
+    build_members,
+    fit_system,
+    score_recordings,
+    unscored,
+)
+
+COSINE = {"model": "small", "scorer": "cosine"}
+NEAR = {"model": "small", "embedding": "other", "scorer": "neighbours", "settings": {"k": 2}}
+FAR = {"model": "large", "scorer": "mahalanobis"}
 
 
-def _bank(sections: list[str], split: str, seed: int) -> Bank:
-    random = np.random.default_rng(seed)
-    count = len(sections)
-    names = tuple(f"{split}_{i:03d}.wav" for i in range(count))
-    none = ("",) * count
-    return Bank(
-        name=names,
-        section=tuple(sections),
-        domain=none,
-        label=none,
-        attributes=none,
-        content=none,
-        classes=np.array([int(s) for s in sections], np.int32),
-        arrays={"embedding": random.normal(size=(count, 6)).astype(np.float32)},
-        provenance={"made": split},
+@pytest.fixture
+def banks(make_bank: Callable[..., Bank]) -> dict[str, Bank]:
+    """Two models' banks of the same clips; the first has two embeddings."""
+    clips = {"00": (12, 4), "01": (9, 0)}
+    small, large = make_bank(clips), make_bank(clips, dimensions=3)
+    other = np.random.default_rng(5).normal(size=(len(small), 4)).astype(np.float32)
+    return {"small": small.with_arrays({**small.arrays, "other": other}), "large": large}
+
+
+def outputs(count: int, seed: int = 3) -> dict[str, dict[str, np.ndarray]]:
+    draw = np.random.default_rng(seed)
+
+    def rows(width: int) -> np.ndarray:
+        return draw.normal(size=(count, width)).astype(np.float32)
+
+    return {"small": {"embedding": rows(5), "other": rows(4)}, "large": {"embedding": rows(3)}}
+
+
+def fit(
+    banks: dict[str, Bank], *definitions: dict[str, object], join: Join = "mean"
+) -> FittedSystem:
+    configs = [SystemConfig.model_validate(one) for one in definitions]
+    return fit_system(build_members("mine", configs), banks, join)
+
+
+SECTIONS = ["00", "01", "00", "01", "01"]
+
+
+def test_one_member_is_its_scorer_bit_for_bit(banks: dict[str, Bank]) -> None:
+    system = fit(banks, COSINE)
+    scorer = build("cosine", {}).fit(banks["small"])
+    of_test = outputs(5)
+    expected = scorer.score({"embedding": of_test["small"]["embedding"]}, SECTIONS)
+    np.testing.assert_array_equal(system.score(of_test, SECTIONS), expected)
+    np.testing.assert_array_equal(system.training_scores(), scorer.training_scores())
+
+
+def test_a_named_embedding_is_what_the_scorer_compares(banks: dict[str, Bank]) -> None:
+    other = banks["small"].arrays["other"]
+    expected = build("neighbours", {"k": 2}).fit(banks["small"].with_arrays({"embedding": other}))
+    of_test = outputs(5)
+    np.testing.assert_array_equal(
+        fit(banks, NEAR).score(of_test, SECTIONS),
+        expected.score({"embedding": of_test["small"]["other"]}, SECTIONS),
     )
 
 
-def score_bank(system: str, scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
-    return score_clips(system, fit_bank(scorer, train), {"small": test})
+@pytest.mark.parametrize("join", ["mean", "max"])
+def test_several_by_the_definition(banks: dict[str, Bank], join: Join) -> None:
+    of_test = outputs(5)
+    members = [fit(banks, one) for one in (COSINE, NEAR, FAR)]
+    own = [(one.score(of_test, SECTIONS), one.training_scores()) for one in members]
+    sections = np.array(banks["small"].clips.section)
+    found = fit(banks, COSINE, NEAR, FAR, join=join).score(of_test, SECTIONS)
+    for i, section in enumerate(SECTIONS):
+        z = [
+            (scores[i] - training[sections == section].mean()) / training[sections == section].std()
+            for scores, training in own
+        ]
+        assert found[i] == pytest.approx(sum(z) / 3 if join == "mean" else max(z), rel=1e-9)
+
+
+def test_training_scores_are_joined_alike(banks: dict[str, Bank]) -> None:
+    fused = fit(banks, COSINE, FAR).training_scores()
+    for section in ("00", "01"):
+        rows = np.array(banks["small"].clips.section) == section
+        assert fused[rows].mean() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_test_set_may_be_permuted_and_split(banks: dict[str, Bank]) -> None:
+    """No statistic over test clips: each clip alone, in any company, has the same score."""
+    system, of_test, sections = fit(banks, COSINE, NEAR, FAR), outputs(8), ["00", "01"] * 4
+    whole = system.score(of_test, sections)
+
+    def some(rows: np.ndarray) -> np.ndarray:
+        part = {m: {k: v[rows] for k, v in of.items()} for m, of in of_test.items()}
+        return system.score(part, [sections[row] for row in rows])
+
+    order = np.random.default_rng(0).permutation(8)
+    np.testing.assert_allclose(some(order), whole[order], rtol=1e-12)
+    for rows in np.array_split(order, 3):
+        np.testing.assert_allclose(some(rows), whole[rows], rtol=1e-9)
+
+
+def test_constant_training_scores_are_only_centred() -> None:
+    scale = Scale.of(np.full(12, 0.1))
+    np.testing.assert_allclose(scale.standardise(np.array([0.1, 0.6])), [0.0, 0.5], atol=1e-15)
+
+
+def test_wrong_use(banks: dict[str, Bank], make_bank: Callable[..., Bank]) -> None:
+    with pytest.raises(UsageError, match="one member or more"):
+        fit(banks)
+    with pytest.raises(UsageError, match="no embedding 'none' in the bank; arrays there: .*other"):
+        fit(banks, {**COSINE, "embedding": "none"})
+    with pytest.raises(UsageError, match="system mine: unknown key 'bins'"):
+        fit(banks, {**COSINE, "settings": {"bins": 3}})
+    others = {**banks, "large": make_bank({"00": (12, 3), "01": (9, 0)})}
+    with pytest.raises(JobError, match="small and large hold different clips"):
+        fit(others, COSINE, FAR)
+    with pytest.raises(UsageError, match="no training clips of section 07"):
+        fit(banks, COSINE).score(outputs(1), ["07"])
+
+
+def score_bank(scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
+    return score_recordings(fit_bank(scorer, train), {"small": test})
 
 
 def fit_bank(scorer: Scorer, train: Bank) -> FittedSystem:
     return fit_system([Member("small", "embedding", scorer)], {"small": train})
 
 
+def bank_of(sections: list[str], split: str, seed: int) -> Bank:
+    random = np.random.default_rng(seed)
+    count = len(sections)
+    names = [f"{split}_{i:03d}.wav" for i in range(count)]
+    columns = {"name": names, "recording": names, "section": sections, "split": [split] * count}
+    return Bank(
+        clips=ClipTable.of_columns(columns),
+        classes=np.array([int(s) for s in sections], np.int32),
+        arrays={"embedding": random.normal(size=(count, 6)).astype(np.float32)},
+    )
+
+
 @pytest.fixture
 def train() -> Bank:
-    return _bank(["00"] * 20 + ["01"] * 20, "train", 0)
+    return bank_of(["00"] * 20 + ["01"] * 20, "train", 0)
 
 
 @pytest.fixture
 def test() -> Bank:
-    return _bank(["00", "02", "01", "00", "02"], "test", 1)
+    return bank_of(["00", "02", "01", "00", "02"], "test", 1)
 
 
 def test_sections_without_training_clips_stay_unscored(train: Bank, test: Bank) -> None:
-    scores = score_bank("6", build("cosine", {}), train, test)
-    assert scores.clips == (("00", "test_000.wav"), ("01", "test_002.wav"), ("00", "test_003.wav"))
+    scores = score_bank(build("cosine", {}), train, test)
+    assert scores.clips.section == ("00", "01", "00")
+    assert scores.clips.name == ("test_000.wav", "test_002.wav", "test_003.wav")
     assert unscored(train, test) == {"02": 2}
 
 
 def test_scores_are_those_of_each_section_alone(train: Bank, test: Bank) -> None:
-    scores = score_bank("6", build("cosine", {}), train, test)
+    scores = score_bank(build("cosine", {}), train, test)
     unit = {
         name: bank.arrays["embedding"]
         / np.linalg.norm(bank.arrays["embedding"], axis=1, keepdims=True)
@@ -74,54 +187,11 @@ def test_scores_are_those_of_each_section_alone(train: Bank, test: Bank) -> None
     assert scores.scores[1] == pytest.approx(expected, abs=1e-6)
 
 
-def test_files_hold_what_was_scored(tmp_path: Path, train: Bank, test: Bank) -> None:
-    fitted = fit_bank(build("cosine", {}), train)
-    scores = score_clips("6", fitted, {"small": test})
-    deciding = calibrations(fitted, "quantile", 0.1)
-    thresholds = {section: one.threshold() for section, one in deciding.items()}
-    stale = tmp_path / "anomaly_score_fan_section_07_test.csv"
-    other = tmp_path / "anomaly_score_valve_section_07_test.csv"
-    for path in (stale, other):
-        path.write_text("old.wav,1.0\n")
-    anomalous = write_system(tmp_path, "fan", scores, deciding, {"seed": 0})
-    assert not stale.exists()
-    assert other.exists()
-    values = read_values(tmp_path / "anomaly_score_fan_section_00_test.csv")
-    assert list(values) == ["test_000.wav", "test_003.wav"]
-    assert list(values.values()) == [scores.scores[0], scores.scores[2]]
-    decided = read_values(tmp_path / "decision_result_fan_section_00_test.csv")
-    limit = thresholds["00"].value
-    assert decided == {name: float(value > limit) for name, value in values.items()}
-    others = read_values(tmp_path / "decision_result_fan_section_01_test.csv")
-    assert anomalous == sum(decided.values()) + sum(others.values())
-    assert read_thresholds(tmp_path / "threshold_fan.json") == thresholds
-    record = json.loads((tmp_path / "threshold_fan.json").read_text())
-    for name, digest in record["provenance"]["files"].items():
-        assert sha256_bytes((tmp_path / name).read_bytes()) == digest
-
-
-def test_recordings_of_several_windows_have_their_own_thresholds(
-    tmp_path: Path, train: Bank
-) -> None:
-    """A file without long recordings is the one that was written before there were any."""
-    deciding = calibrations(fit_bank(build("cosine", {}), train), "quantile", 0.2)
-    one, three = (deciding["00"].threshold(windows) for windows in (1, 3))
-    between = (one.value + three.value) / 2
-    clips = (("00", "long.wav"), ("00", "short.wav"), ("01", "short.wav"))
-    path = tmp_path / "threshold_fan.json"
-
-    def written(windows: list[int]) -> bytes:
-        scores = SystemScores("6", clips, np.array([between] * 3), np.array(windows))
-        write_system(tmp_path, "fan", scores, deciding, {})
-        return path.read_bytes()
-
-    assert b"recordings" not in written([1, 1, 1])
-    assert read_recording_thresholds(path) == {}
-    assert b"recordings" in written([3, 1, 1])
-    decided = read_values(tmp_path / "decision_result_fan_section_00_test.csv")
-    assert decided == {"long.wav": 0.0, "short.wav": 1.0}
-    assert read_recording_thresholds(path) == {"00": {1: one, 3: three}}
-    assert read_thresholds(path)["00"] == one
+def test_models_run_over_different_test_clips_are_refused(banks: dict[str, Bank]) -> None:
+    fitted = fit(banks, COSINE, FAR)
+    fewer = banks["large"].empty()
+    with pytest.raises(JobError, match="small and large were run over different test clips"):
+        score_recordings(fitted, {"small": banks["small"], "large": fewer})
 
 
 def test_thresholds_are_found_from_what_no_model_has_learned(train: Bank) -> None:
@@ -135,4 +205,63 @@ def test_thresholds_are_found_from_what_no_model_has_learned(train: Bank) -> Non
     kept = np.arange(40) % 4 == 1
     some = calibrations(replace(fitted, calibrating=kept), "gamma", 0.1)["01"]
     assert some.scores.tolist() == scores[21::4].tolist()
-    assert list(some.names) == list(train.name[21::4])
+    assert list(some.recordings) == list(train.clips.recording[21::4])
+
+
+def joined(rows: list[tuple[str, str, float]], how: Pooling) -> SystemScores:
+    """Return the scores of recordings whose windows, of a section and recording, have these."""
+    columns = {
+        "name": [f"{recording}#t={row}" for row, (_, recording, _) in enumerate(rows)],
+        "recording": [recording for _, recording, _ in rows],
+        "section": [section for section, _, _ in rows],
+    }
+    clips = ClipTable.of_columns(columns)
+    error = np.array([score for *_, score in rows], dtype=np.float32)
+    test = Bank(clips, np.full(len(rows), -1, np.int32), {"error": error})
+    known = {"name": ["a.wav", "b.wav"], "recording": ["a.wav", "b.wav"], "section": ["00", "01"]}
+    training = Bank(
+        ClipTable.of_columns(known), np.zeros(2, np.int32), {"error": np.zeros(2, np.float32)}
+    )
+    fitted = fit_system([Member("small", "embedding", build("error", {}))], {"small": training})
+    return score_recordings(fitted, {"small": test}, how)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"), [("max", [7.0, 4.0, -1.0]), ("mean", [4.0, 4.0, -2.0])]
+)
+def test_one_row_a_recording(how: Pooling, expected: list[float]) -> None:
+    """In the order of the first windows; the same name in another section is another recording."""
+    rows = [
+        ("00", "long.wav", 1.0),
+        ("00", "short.wav", 4.0),
+        ("00", "long.wav", 7.0),
+        ("01", "long.wav", -3.0),
+        ("01", "long.wav", -1.0),
+    ]
+    found = joined(rows, how)
+    assert found.clips.recording == ("long.wav", "short.wav", "long.wav")
+    assert found.clips.section == ("00", "00", "01")
+    assert found.scores.tolist() == expected
+    assert found.windows.tolist() == [2, 1, 2]
+
+
+@given(
+    st.lists(st.floats(-(2.0**99), 2.0**99, width=32), max_size=6), st.sampled_from(["max", "mean"])
+)
+def test_recordings_without_windows_keep_their_scores(scores: list[float], how: Pooling) -> None:
+    after = joined([("00", f"{number}.wav", score) for number, score in enumerate(scores)], how)
+    assert after.clips.recording == tuple(f"{number}.wav" for number in range(len(scores)))
+    np.testing.assert_array_equal(after.scores, scores)
+    np.testing.assert_array_equal(after.windows, np.ones(len(scores)))
+
+
+def test_names_that_look_like_windows_are_recordings(train: Bank) -> None:
+    """Nothing is read out of a name: the table says what a clip is of."""
+    names = ["a.wav#t=0", "a.wav#t=10", "b.wav"]
+    columns = {"name": names, "recording": names, "section": ["00"] * 3}
+    test = Bank(
+        ClipTable.of_columns(columns),
+        np.full(3, -1, np.int32),
+        {"embedding": train.arrays["embedding"][:3]},
+    )
+    assert score_bank(build("cosine", {}), train, test).windows.tolist() == [1, 1, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
 from asd.scoring.thresholds import (
     THRESHOLDS,
+    Threshold,
     conformal_p_values,
     decide,
+    dumped,
     find_threshold,
-    read_thresholds,
-    write_thresholds,
+    loaded,
 )
 
 floats = st.floats(-1e6, 1e6, width=32)
@@ -152,37 +154,32 @@ def test_wrong_use() -> None:
         find_threshold("gamma", np.array([1.0, np.nan]))
 
 
-def test_file_round_trip(tmp_path: Path) -> None:
-    path = tmp_path / "scores" / "threshold_fan.json"
-    found = {
-        "00": find_threshold("gamma", gamma_scores(0)),
-        "01": find_threshold("conformal", np.arange(5.0)),
-    }
-    write_thresholds(path, found, {"bank": "a" * 64})
-    assert read_thresholds(path) == found
-    assert "Infinity" not in path.read_text()
-    before = path.read_bytes()
-    write_thresholds(path, dict(reversed(found.items())), {"bank": "a" * 64})
-    assert path.read_bytes() == before
+@pytest.mark.parametrize(
+    "found",
+    [
+        find_threshold("gamma", gamma_scores(0)),
+        find_threshold("conformal", np.arange(50.0)),
+        find_threshold("conformal", np.arange(5.0)),
+    ],
+    ids=["gamma", "conformal", "infinite"],
+)
+def test_round_trip(found: Threshold) -> None:
+    """Through JSON, which has no infinity."""
+    text = canonical_json(dumped(found))
+    assert "Infinity" not in text
+    assert loaded(json.loads(text)) == found
 
 
 @pytest.mark.parametrize(
-    "text",
+    "values",
     [
-        "",
-        "[]",
-        "{}",
-        '{"schema":2,"sections":{}}',
-        '{"schema":1,"sections":[]}',
-        '{"schema":1,"sections":{"00":{"value":1}}}',
-        '{"schema":1,"sections":{"00":{"value":"x","method":"gamma","rate":0.1,"count":1}}}',
+        {},
+        {"value": 1},
+        {"value": "x", "method": "gamma", "rate": 0.1, "count": 1},
+        {"value": 1.0, "method": "gama", "rate": 0.1, "count": 1},
+        {"value": 1.0, "method": "gamma", "rate": 1.5, "count": 1},
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "threshold_fan.json"
-    with pytest.raises(UsageError, match="no such thresholds"):
-        read_thresholds(path)
-    path.write_text(text)
-    with pytest.raises(JobError, match="not readable thresholds") as caught:
-        read_thresholds(path)
-    assert "\n" not in str(caught.value)
+def test_other_values_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises((LookupError, ValueError)):
+        loaded(values)
