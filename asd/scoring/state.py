@@ -7,6 +7,7 @@ such dataclasses. What is read back takes its types from the annotations of the 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -46,6 +47,8 @@ def packed(value: Any, arrays: Arrays) -> Any:
         return {f.name: packed(getattr(value, f.name), arrays) for f in fields(value)}
     if isinstance(value, tuple):
         return [packed(one, arrays) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no infinity
     if isinstance(value, _PLAIN):
         return value
     raise TypeError(f"{type(value).__name__} cannot be kept in a detector")

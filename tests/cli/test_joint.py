@@ -39,7 +39,7 @@ systems:
   alone: {model: alone, scorer: cosine}
   together: {model: together, scorer: cosine}
   branched: {model: branched, scorer: posterior}
-score: {threshold: quantile, false_alarm_rate: 0.2}
+score: {calibration: left_out, domains: as_found, threshold: quantile, false_alarm_rate: 0.2}
 """
 
 

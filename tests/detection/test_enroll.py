@@ -76,7 +76,10 @@ def score_anew(root: Path, rate: float, *systems: str) -> None:
     """Score with another false-alarm rate; the params are of the last one."""
     path = root / "pipeline" / "params.yaml"
     kept, _, _ = path.read_text().partition("score: ")
-    path.write_text(f"{kept}score: {{threshold: quantile, false_alarm_rate: {rate}}}\n")
+    rule = (
+        f"calibration: left_out, domains: as_found, threshold: quantile, false_alarm_rate: {rate}"
+    )
+    path.write_text(f"{kept}score: {{{rule}}}\n")
     options = [option for system in systems for option in ("--system", system)]
     with contextlib.chdir(root):
         cli.main(["-q", "score", *options], standalone_mode=False)
@@ -315,7 +318,7 @@ def test_a_damaged_enrolment_is_said_and_can_be_taken_back(tiny: Path) -> None:
     with pytest.raises(JobError, match=r"cosine\.h5: lost.*asd enroll"):
         Detector.load(tiny, "pump")
     (folder / "record.json").write_text("{}")
-    with pytest.raises(JobError, match="not a readable record of a enrolment.*asd enroll"):
+    with pytest.raises(JobError, match="not a readable record of an enrolment.*asd enroll"):
         Detector.load(tiny, "pump")
     with contextlib.chdir(tiny):
         cli.main(["-q", "enroll", "--undo"], standalone_mode=False)

@@ -82,7 +82,7 @@ def test_the_rate_asked_for_holds_for_long_recordings(method: str) -> None:
         fitted = _fitted(_machine(20, 12, seed))
         test = _machine(50, 60, seed + 1)
         scores = score_recordings(fitted, {"model": test})
-        deciding = calibrations(fitted, method, 0.1)["00"]
+        deciding = calibrations(fitted, fitted.training_scores(), method, 0.1)["00"]
         now.append(deciding.decide(scores.scores, scores.windows).mean())
         before.append((scores.scores > deciding.threshold().value).mean())
     assert np.mean(before) > 0.6
@@ -99,8 +99,8 @@ def test_windows_are_left_out_with_their_recording() -> None:
         for alone, found in ((True, before), (False, now)):
             fitted = _fitted(_machine(8, 40, seed, alone))
             scores = score_recordings(fitted, {"model": new}).scores
-            level = calibrations(fitted, "quantile", 0.1)["00"].threshold().value
-            found.append((scores > level).mean())
+            level = calibrations(fitted, fitted.training_scores(), "quantile", 0.1)["00"]
+            found.append((scores > level.threshold().value).mean())
     assert np.mean(before) > 0.25
     # Six machines of a deviation of 0.05: three standard errors are 0.06.
     assert np.mean(now) == pytest.approx(0.1, abs=0.06)

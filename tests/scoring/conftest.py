@@ -60,6 +60,7 @@ def make_bank() -> MakeBank:
             arrays={
                 "embedding": embedding.astype(np.float32),
                 "logits": draw.normal(size=(count, 2 * len(clips)), scale=4).astype(np.float32),
+                "level": draw.normal(size=(count, 1), scale=3).astype(np.float32),
                 "error": draw.gamma(2.0, size=count).astype(np.float32),
             },
         )

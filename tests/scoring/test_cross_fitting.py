@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from asd.clip_table import ClipTable
 from asd.scoring import build
-from asd.scoring.bank import COLUMNS, Bank
+from asd.scoring.bank import Bank
 from asd.scoring.cross_fitting import _folds, counted_by_domain, cross_fitted_scores
-from asd.scoring.fusion import FittedSystem, Member, fit_system
+from asd.scoring.system import FittedSystem, Member, fit_system
 from asd.scoring.thresholds import find_threshold
 
 MakeBank = Callable[..., Bank]
@@ -36,9 +37,14 @@ def fitted_to(bank: Bank) -> FittedSystem:
 
 
 def only(bank: Bank, rows: np.ndarray) -> Bank:
-    columns = {name: [getattr(bank, name)[row] for row in rows] for name in COLUMNS}
     arrays = {name: values[rows] for name, values in bank.arrays.items()}
-    return replace(bank, **columns, classes=bank.classes[rows], arrays=arrays)
+    return Bank(bank.clips.only(rows), bank.classes[rows], arrays)
+
+
+def in_recordings(bank: Bank, recordings: list[str]) -> Bank:
+    columns = {name: getattr(bank.clips, name) for name in ("name", "section", "domain")}
+    table = ClipTable.of_columns({**columns, "recording": recordings})
+    return replace(bank, clips=table)
 
 
 def test_a_fold_is_scored_by_a_system_fitted_without_it(make_bank: MakeBank) -> None:
@@ -49,14 +55,14 @@ def test_a_fold_is_scored_by_a_system_fitted_without_it(make_bank: MakeBank) -> 
     for out in folds:
         without = fitted_to(only(bank, np.setdiff1d(np.arange(36), out)))
         rows = only(bank, out)
-        expected = without.score({"views": dict(rows.arrays)}, rows.section)
+        expected = without.score({"views": dict(rows.arrays)}, rows.clips.section)
         np.testing.assert_allclose(found[out], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_folds_follow_the_bank_within_section_and_domain(make_bank: MakeBank) -> None:
     bank = make_bank({"00": (30, 3), "01": (1, 0)})
     folds = list(_folds(bank))
-    sections, domains = np.array(bank.section), np.array(bank.domain)
+    sections, domains = np.array(bank.clips.section), np.array(bank.clips.domain)
     source = np.flatnonzero((sections == "00") & (domains == "source"))
     assert len(folds) == 10
     for number, fold in enumerate(folds):
@@ -67,13 +73,13 @@ def test_folds_follow_the_bank_within_section_and_domain(make_bank: MakeBank) ->
 
 def test_windows_are_left_out_with_their_recording(make_bank: MakeBank) -> None:
     bank = make_bank({"00": (12, 0)})
-    several = replace(bank, name=tuple(f"{row // 4}.wav#t={row % 4}" for row in range(12)))
+    several = in_recordings(bank, [f"{row // 4}.wav" for row in range(12)])
     assert [fold.tolist() for fold in _folds(several)] == [
         [0, 1, 2, 3],
         [4, 5, 6, 7],
         [8, 9, 10, 11],
     ]
-    single = replace(bank, name=tuple(f"a.wav#t={row}" for row in range(12)))
+    single = in_recordings(bank, ["a.wav"] * 12)
     assert len(list(_folds(single))) == 10
 
 

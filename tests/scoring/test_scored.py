@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import h5py
 import numpy as np
@@ -66,8 +66,9 @@ def detector_of(
     join: Join = "mean",
     threshold: str = "gamma",
     rate: float = 0.1,
+    calibration: Literal["folds", "left_out"] = "folds",
 ) -> FittedDetector:
-    rule = ScoreConfig(threshold=threshold, false_alarm_rate=rate)
+    rule = ScoreConfig(threshold=threshold, false_alarm_rate=rate, calibration=calibration)
     models = dict.fromkeys(banks, MODEL)
     return make_detector("mine", "fan", members, join, rule, banks, models)
 
@@ -247,7 +248,9 @@ def test_a_scorer_without_a_type_of_its_own_is_fitted_anew(
     monkeypatch.setitem(SCORERS._entries, "plugin", f"{__name__}:Plugin")
     monkeypatch.setattr(Plugin, "fits", [])
     sections = {"00": (3, 0), "01": (3, 0)}
-    detector = detector_of({"small": make_bank(sections)}, one("plugin"), one("cosine"))
+    detector = detector_of(
+        {"small": make_bank(sections)}, one("plugin"), one("cosine"), calibration="left_out"
+    )
     assert Plugin.fits == ["00", "01"]
     record = written(tmp_path, detector)
     no_fit(monkeypatch, "cosine")

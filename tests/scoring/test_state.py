@@ -28,6 +28,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("neighbours", {"distance": "euclidean", "density": "ldn", "density_k": 2, **MANY}),
     ("neighbours", {"density": "varmin", "k": 2}),
     ("posterior", {}),
+    ("bands", {}),
+    ("bands", {"share": 0.5, "level": "level"}),
+    ("varmin", {}),
+    ("varmin", {"distance": "cosine", "level": "level"}),
 ]
 
 
