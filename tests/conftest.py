@@ -108,6 +108,20 @@ def tiny(tiny_template: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def scores_of() -> Callable[..., dict[str, float]]:
+    """Read what a system of a workspace scores a machine's recordings, by name."""
+    from asd.scoring.scored import read_scores_record, read_table
+    from asd.workspace import Workspace
+
+    def read(root: Path, system: str, section: str = "", machine: str = "pump") -> dict[str, float]:
+        table = read_table(read_scores_record(Workspace.at(root).score_record(system, machine)))
+        rows = zip(table.section, table.name, table.score.tolist(), strict=True)
+        return {name: score for of, name, score in rows if section in ("", of)}
+
+    return read
+
+
+@pytest.fixture
 def burst(tiny_template: Path) -> Callable[[Path], Path]:
     """Write a training clip with a loud tone at 3 to 3.3 kHz in its third quarter."""
 
