@@ -13,18 +13,30 @@ import numpy as np
 import pytest
 from torch import nn
 
+from asd.artifact import RECORD, is_current
 from asd.features.projection import Head, Projection
 from asd.features.wav2vec2 import describe
-from asd.finetuning.artifact import is_current, write_checkpoint
+from asd.finetuning.artifact import CheckpointRequest, read_checkpoint_record, write_checkpoint
 from asd.finetuning.base import find_base
+
+
+def _request(identity: str) -> CheckpointRequest:
+    return CheckpointRequest(
+        version=1,
+        base={"name": "builtin:tiny", "digest": ""},
+        params={},
+        inputs=identity,
+        sample_rate=16000,
+        channel=0,
+    )
 
 
 def _write(root: Path, identity: str) -> None:
     weight, bias = np.ones((5, 2, 3), np.float32), np.zeros((5, 2), np.float32)
     head = Head(Projection(weight[0], bias[0], 1), pca_weight=weight, pca_bias=bias)
     base = find_base("builtin:tiny")
-    record = {"identity": identity}
-    write_checkpoint(root / "ptm", root / "new", base, nn.Linear(2, 2), head, record, [])
+    request = _request(identity)
+    write_checkpoint(root / "ptm", root / "new", base, nn.Linear(2, 2), head, request, {}, [])
 
 
 @pytest.mark.parametrize("reader", ["finetune", "extract"])
@@ -38,9 +50,12 @@ def test_a_kill_between_the_renames_leaves_a_checkpoint(
         killed = killed_at(kills, ("os.rename",), lambda: _write(tmp_path, "new"))
         if reader == "extract":
             assert describe(folder).folder == folder
-        assert is_current(folder, "old") or is_current(folder, "new")
+        else:
+            read_checkpoint_record(folder)
+        assert any(is_current(folder / RECORD, _request(one)) for one in ("old", "new"))
         if not killed:
             break
         kills += 1
-    assert is_current(folder, "new")
-    assert kills == (0 if exchange else 3)
+    assert is_current(folder / RECORD, _request("new"))
+    # One rename puts the record beside into its place, before anything is exchanged.
+    assert kills == 1 + (0 if exchange else 3)

@@ -13,33 +13,37 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from asd.errors import JobError
-from asd.scoring.bank import Bank, write_bank
+from asd.clip_table import ClipTable
+from asd.scoring.bank import Bank, BanksRequest, write_banks
 from asd.store import Shard, ShardSpec, ShardWriter
-from asd.store.writer import clips_table
 
 folder = Path(sys.argv[1])
 names = [f"{i}.wav" for i in range(60)]
 spec = ShardSpec("fan", "logmel", "00", "train", {"hop": 512}, (16, 16), "float16")
-table = clips_table([(name, "source", "normal", "a=1", name) for name in names])
-some = ("",) * 60
-bank = Bank(names, some, some, some, some, some, np.zeros(60, np.int32),
-            {"embedding": np.ones((60, 16), np.float32)}, {})
+clips = ClipTable.of_columns({
+    "name": names, "domain": ["source"] * 60, "label": ["normal"] * 60, "attributes": ["a=1"] * 60,
+    "content": names})
+bank = Bank(clips, np.zeros(60, np.int32), {"embedding": np.ones((60, 16), np.float32)})
+request = BanksRequest(machine="fan", model="", inputs={}, params={})
+
+def write_bank(path):
+    write_banks(path / "record.json", request, bank, bank, {})
 
 def write_shard(path):
-    with ShardWriter(path, spec, table) as writer:
+    with ShardWriter(path, spec, clips) as writer:
         writer.write(range(60), np.zeros((60, 16, 16), np.float16))
         writer.finish()
 
 for number, limit in enumerate(range(0, 60_000, 1_500)):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    for write in (write_shard, lambda path: write_bank(path, bank)):
+    for write in (write_shard, write_bank):
         path = folder / f"{number}_{write.__name__}.h5"
         try:
             write(path)
             print("written")
         except JobError as error:
             print(error)
-        assert not list(folder.glob("*.new"))
+        assert not list(folder.rglob("*.new"))
 """
 
 

@@ -7,8 +7,7 @@ which those of a recording to come are not: so every threshold was too low.
 from __future__ import annotations
 
 import contextlib
-import csv
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,15 @@ import pytest
 import soundfile
 
 from asd.cli import cli
+from asd.clip_table import ClipTable
 from asd.detection import Detector
 from asd.detection.recording import recordings_of
 from asd.scoring import build
 from asd.scoring.bank import Bank
 from asd.scoring.calibration import calibrations
-from asd.scoring.fusion import FittedSystem, Member, fit_system
-from asd.scoring.recordings import by_recording
-from asd.scoring.system import score_clips
-from asd.scoring.thresholds import THRESHOLDS, read_recording_thresholds
+from asd.scoring.scored import ScoresRequest, read_scores_record, read_table, read_thresholds
+from asd.scoring.system import FittedSystem, Member, fit_system, score_recordings
+from asd.scoring.thresholds import THRESHOLDS
 
 RATE = 8000
 PARAMS = """
@@ -49,19 +48,22 @@ def _machine(recordings: int, windows: int, seed: int) -> Bank:
     random = np.random.default_rng(seed)
     embedding = random.normal(size=(recordings, 1, 12)) / np.sqrt(3)
     embedding = embedding + random.normal(size=(recordings, windows, 12)) * np.sqrt(2 / 3)
-    names = [f"{seed}_{r:03d}.wav#t={10 * w}" for r in range(recordings) for w in range(windows)]
-    none = ("",) * len(names)
-    return Bank(
-        name=tuple(names),
-        section=("00",) * len(names),
-        domain=none,
-        label=none,
-        attributes=none,
-        content=none,
-        classes=np.zeros(len(names), np.int32),
-        arrays={"embedding": embedding.reshape(len(names), 12).astype(np.float32)},
-        provenance={},
+    names = [f"{seed}_{r:03d}.wav" for r in range(recordings) for _ in range(windows)]
+    clips = ClipTable.of_columns(
+        {
+            "name": [f"{name}#t={10 * (i % windows)}" for i, name in enumerate(names)],
+            "recording": names,
+            "section": ["00"] * len(names),
+        }
     )
+    arrays = {"embedding": embedding.reshape(len(names), 12).astype(np.float32)}
+    return Bank(clips, np.zeros(len(names), np.int32), arrays)
+
+
+def _apart(bank: Bank) -> Bank:
+    """Return a bank whose windows are recordings by themselves."""
+    columns = {"name": bank.clips.name, "recording": bank.clips.name, "section": bank.clips.section}
+    return replace(bank, clips=ClipTable.of_columns(columns))
 
 
 def _fitted(train: Bank) -> FittedSystem:
@@ -76,7 +78,7 @@ def test_the_rate_asked_for_holds_for_long_recordings(method: str) -> None:
     for seed in range(0, 12, 2):
         fitted = _fitted(_machine(20, 12, seed))
         test = _machine(50, 60, seed + 1)
-        scores = by_recording(score_clips("system", fitted, {"model": test}))
+        scores = score_recordings(fitted, {"model": test})
         deciding = calibrations(fitted, method, 0.1)["00"]
         now.append(deciding.decide(scores.scores, scores.windows).mean())
         before.append((scores.scores > deciding.threshold().value).mean())
@@ -90,10 +92,9 @@ def test_windows_are_left_out_with_their_recording() -> None:
     before, now = [], []
     for seed in range(0, 12, 2):
         train, test = _machine(8, 40, seed), _machine(40, 10, seed + 1)
-        new = score_clips("system", _fitted(train), {"model": test}).scores
-        # Without the names of windows each is left out by itself, as all once were.
-        alone = Bank(**{**train.__dict__, "name": tuple(f"{i}.wav" for i in range(len(train)))})
-        for bank, found in ((alone, before), (train, now)):
+        new = score_recordings(_fitted(train), {"model": _apart(test)}).scores
+        # Without their recordings each window is left out by itself, as all once were.
+        for bank, found in ((_apart(train), before), (train, now)):
             level = calibrations(_fitted(bank), "quantile", 0.1)["00"].threshold().value
             found.append((new > level).mean())
     assert np.mean(before) > 0.25
@@ -121,16 +122,16 @@ def test_score_and_predict_decide_alike(tmp_path: Path, windows: str) -> None:
     with contextlib.chdir(tmp_path):
         for verb in ("index", "extract", "train", "embed", "score"):
             cli.main(["-q", verb], standalone_mode=False)
-    folder = tmp_path / "data" / "scores" / "nearest"
-    rows = csv.reader((folder / "decision_result_pump_section_00_test.csv").open())
-    decided = {name: decision == "1" for name, decision in rows}
+    record = read_scores_record(tmp_path / "data" / "scores" / "nearest" / "pump.json")
+    table = read_table(record)
+    decided = dict(zip(table.name, table.anomalous.tolist(), strict=True))
     detector = Detector.load(tmp_path, "pump")
     sounds = sorted((tmp_path / "raw" / "pump" / "test").rglob("*.wav"))
     found = detector.predictions(recordings_of(sounds, detector.signal, detector.limits))
     assert {Path(one.name).name: one.anomalous for one in found} == decided
     assert decided["17.wav"]
     assert decided["18.wav"]
-    stored = read_recording_thresholds(folder / "threshold_pump.json")["00"]
+    stored = read_thresholds(record)["00"]
     assert {one.windows: one.threshold for one in found} == {
         count: threshold.value for count, threshold in stored.items()
     }
@@ -138,5 +139,4 @@ def test_score_and_predict_decide_alike(tmp_path: Path, windows: str) -> None:
     assert (stored[6].value > stored[1].value) == (windows == "max")
     above = detector.decision_function(sounds)
     assert (above > 0).tolist() == [one.anomalous for one in found]
-    made = json.loads((folder / "threshold_pump.json").read_text())["provenance"]
-    assert made["windows"] == windows
+    assert record.asked(ScoresRequest).rule.windows == windows

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from asd.clip_table import ClipTable
 from asd.store import ShardSpec, ShardWriter
-from asd.store.writer import clips_table
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot take space")
 def test_a_new_shard_takes_all_of_its_space(tmp_path: Path) -> None:
     spec = ShardSpec("fan", "logmel", "00", "train", {}, (128, 100), "float16")
-    table = clips_table([(f"{i}.wav", "", "", "", "") for i in range(50)])
-    with ShardWriter(tmp_path / "s.h5", spec, table):
+    clips = ClipTable.of_columns({"name": [f"{i}.wav" for i in range(50)]})
+    with ShardWriter(tmp_path / "s.h5", spec, clips):
         status = (tmp_path / ".s.h5.part").stat()
     assert status.st_size > 50 * spec.row_bytes
     assert status.st_blocks * 512 >= status.st_size
