@@ -375,7 +375,10 @@ def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
     except _DAMAGED as error:
         reason = " ".join(str(error).split())
         way_out = f"; delete it and run 'asd {verb}'" if verb else ""
-        raise JobError(f"{path}: not a readable record of a {what} ({reason}){way_out}") from None
+        article = "an" if what[0] in "aeiou" else "a"
+        raise JobError(
+            f"{path}: not a readable record of {article} {what} ({reason}){way_out}"
+        ) from None
 
 
 def _parse(path: Path, content: Mapping[str, Any], kind: type[Request] | None) -> Record:
