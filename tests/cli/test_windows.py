@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from asd.cli.report_clips import joined, length_of
+from asd.detection.sources import training_features
 
 from asd.cli import cli
-from asd.cli.report_clips import joined, length_of
 from asd.clips.audio import Signal, read_windows
 from asd.clips.record import read_index
-from asd.detection.sources import training_features
 from asd.scoring.bank import read_bank
 from asd.scoring.files import read_values
 from asd.scoring.thresholds import read_recording_thresholds
