@@ -240,7 +240,8 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
     Args:
         path: the record.
         request: what is asked for now; None where only the files are judged.
-        whole: read the files too and compare their digests; else they need only be there.
+        whole: read all files and compare their digests; else those alone that were written after
+            the record, and the others need only be there.
     """
     if not path.exists():
         return "missing"
@@ -250,11 +251,13 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
         if request is not None and canonical_json(record.request) != request.canonical:
             changed = difference(record.request, request.to_json())
             return f"other settings ({changed or 'in another form'})"
+        written = path.stat().st_mtime_ns
         for name in record.files:
-            if not (path.parent / name).is_file():
+            file = path.parent / name
+            if not file.is_file():
                 return f"{name} is gone"
-        if whole:
-            record.check()
+            if whole or _is_younger(file, written):
+                record.file(name)
     except AsdError:
         return "damaged"
     return ""
@@ -415,11 +418,18 @@ def _files_of(path: Path) -> set[str]:
         return set()
 
 
+def _is_younger(file: Path, written: int) -> bool:
+    times = file.stat()
+    return max(times.st_mtime_ns, times.st_ctime_ns) > written
+
+
 def _flat(values: Any, above: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{above}{key}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+            found |= _flat(dict(enumerate(value)), f"{name}.")
+        elif isinstance(value, Mapping) and value:
             found |= _flat(value, f"{name}.")
         else:
             found[name] = value

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import soundfile
 
+from asd.artifact import write_record
 from asd.cli import cli
 from asd.clips.record import read_index
-from asd.finetuning.plan import inputs_digest, meant, training_clips
+from asd.finetuning.base import base_digest, find_base
+from asd.finetuning.plan import request_of, training_clips
 from asd.params import load_params
 
 Asd = Callable[..., Any]
@@ -131,14 +133,6 @@ def _longer() -> None:
     os.utime(LOUDER, (4e9, 4e9))
 
 
-def _other_bank() -> None:
-    """Enrol a clip: the banks are others than those that were scored."""
-    cli.main(
-        ["-q", "enroll", "--section", "00", "raw/pump/id_02/train/02_00.wav"],
-        standalone_mode=False,
-    )
-
-
 CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
     "a recording more": (
         lambda: LOUDER.with_name("new.wav").write_bytes(LOUDER.read_bytes()),
@@ -148,7 +142,10 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
     "another length": (_longer, {"index": "1 recording changed, such as pump/id_00/train/00_03"}),
     "another rate": (
         lambda: _edit("sample_rate: 8000", "sample_rate: 4000"),
-        {"index": "another rate than index.sample_rate 4000", "extract": "signal.sample_rate"},
+        {
+            "index": "other settings (index.sample_rate 8000 -> 4000)",
+            "extract": "signal.sample_rate",
+        },
     ),
     "a feature": (
         lambda: _edit("hop: 128, mels", "hop: 64, mels"),
@@ -162,46 +159,49 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
         Path("data/features/pump/wave/section_02_train.h5").unlink,
         {
             "extract": "wave: missing (1 shard, such as section_02_train)",
-            "train": "both: trained on other rows of wave",
-            "embed": "both: made of other train rows of wave",
+            "train": "both: ",
+            "embed": "both: other settings (another inputs.train.wave.02)",
         },
     ),
     "the network": (
         lambda: _edit("embedding: 6", "embedding: 7"),
-        {"train": "both: other settings (settings.embedding 6 -> 7)"},
+        {"train": "both: other settings (model.settings.embedding 6 -> 7)"},
     ),
     "the training": (
         lambda: _edit("epochs: 2", "epochs: 3"),
-        {"train": "mel: other settings (epochs 2 -> 3)"},
+        {"train": "mel: other settings (train.epochs 2 -> 3)"},
     ),
     "a model less": (
-        Path("data/models/mel/pump/model.json").unlink,
+        Path("data/models/mel/pump/record.json").unlink,
         {"train": "mel: missing", "embed": "mel: its model is missing"},
     ),
     "the banks' settings": (
         lambda: _edit("embed: {batch_size: 8", "embed: {batch_size: 4"),
-        {"embed": "both: other settings (batch_size 8 -> 4)"},
+        {"embed": "both: other settings (params.batch_size 8 -> 4)"},
     ),
     "a damaged bank": (
         lambda: Path("data/banks/mel/pump/train.h5").write_bytes(b"no bank"),
-        {"embed": "mel: damaged", "score": "spread: made of another train bank of mel"},
+        {"embed": "mel: damaged"},
     ),
-    "an enrolment": (_other_bank, {"score": "cosine: made of another train bank of both"}),
     "a system": (
         lambda: _edit("k: 2", "k: 3"),
-        {"score": "spread: scored with other settings of the system"},
+        {"score": "spread: other settings (members.0.settings.k 2 -> 3)"},
     ),
     "the threshold": (
         lambda: _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
-        {"score": "cosine: other settings (false_alarm_rate 0.2 -> 0.1)"},
+        {"score": "cosine: other settings (rule.false_alarm_rate 0.2 -> 0.1)"},
     ),
     "a score file less": (
-        Path("data/scores/cosine/anomaly_score_pump_section_00_test.csv").unlink,
-        {"score": "cosine: anomaly_score_pump_section_00_test.csv is gone", "evaluate": ""},
+        Path("data/scores/cosine/pump.csv").unlink,
+        {"score": "cosine: pump.csv is gone"},
+    ),
+    "another score file": (
+        lambda: Path("data/scores/cosine/pump.csv").write_text("section,name,content"),
+        {"score": "cosine: damaged"},
     ),
     "the rules": (
         lambda: _edit("rules: '2020'", "rules: '2021'"),
-        {"evaluate": "cosine: other settings (dataset.rules", "report": "other params"},
+        {"evaluate": 'cosine: other settings (rules "2020" -> "2021")', "report": "another params"},
     ),
     "a report less": (Path("data/reports/results.csv").unlink, {"report": ""}),
 }
@@ -221,29 +221,44 @@ def test_what_a_change_makes_stale(project: Path, status: Status, change: str) -
     assert all(found[stage]["state"] in ("current", "unused") for stage in stages[:first])
 
 
-def test_labels_and_scores_decide_on_the_figures(project: Path, status: Status) -> None:
-    scores = Path("data/scores/cosine/anomaly_score_pump_section_00_test.csv")
-    lines = scores.read_text().splitlines()
-    name = lines[0].partition(",")[0]
-    scores.write_text("\n".join([f"{name},0.125", *lines[1:]]) + "\n")
-    found = status()
-    assert found["evaluate"]["reasons"] == ["cosine: of other scores or labels"]
+def test_an_enrolment_changes_no_stage(project: Path, asd: Asd) -> None:
+    arguments = ("enroll", "--section", "00", "raw/pump/id_02/train/02_00.wav")
+    assert asd(*arguments).code == 0
+    assert asd("status").out.splitlines()[-1] == "nothing to do"
+
+
+def test_labels_and_scores_decide_on_the_figures(project: Path, asd: Asd, status: Status) -> None:
+    _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
+    assert asd("score").code == 0
+    (reason,) = {one.partition(": ")[2] for one in status()["evaluate"]["reasons"]}
+    assert "another scores.cosine.pump" in reason
+    assert asd("evaluate").code == 0
+    assert status()["evaluate"]["state"] == "current"
+    odd = Path("raw/pump/id_00/test/anomaly/00_11.wav")
+    odd.rename(odd.parents[1] / "normal" / odd.name)
+    assert asd("index").code == 0
+    (reason,) = {one.partition(": ")[2] for one in status()["evaluate"]["reasons"]}
+    assert reason == "other settings (another index.pump)"
 
 
 def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status) -> None:
     _edit("  wave: {", "  ptm: {extractor: ptm}\n  wave: {")
+    _edit("features:\n", "finetune: {base: 'builtin:tiny'}\nfeatures:\n")
     assert status()["finetune"]["state"] == "missing"
     config = load_params(Path("pipeline/params.yaml")).finetune
     clips = training_clips(read_index(Path("data/index/pump.csv")))
-    record = {"params": meant(config), "inputs": {"digest": inputs_digest(clips)}}
-    path = Path("data/checkpoints/ptm/finetune.json")
+    digest = base_digest(config.base, find_base(config.base), config.seed)
+    path = Path("data/checkpoints/ptm/record.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record))
+    write_record(path, request_of(clips, 8000, 0, config, digest), [], {})
     assert status()["finetune"]["state"] == "current"
-    _edit("features:\n", "finetune: {steps: 7, device: cpu, seed: 1}\nfeatures:\n")
-    assert status()["finetune"]["reasons"] == ["other settings (steps 2000 -> 7, seed 0 -> 1)"]
-    path.write_text(json.dumps({**record, "inputs": {"digest": inputs_digest(clips[1:])}}))
-    assert "other training clips" in status()["finetune"]["reasons"]
+    _edit("base: 'builtin:tiny'", "base: 'builtin:tiny', steps: 7, device: cpu, layer: 1")
+    assert status()["finetune"]["reasons"] == [
+        'other settings (params.layer "auto" -> 1, params.steps 2000 -> 7)'
+    ]
+    config = load_params(Path("pipeline/params.yaml")).finetune
+    write_record(path, request_of(clips[1:], 8000, 0, config, digest), [], {})
+    assert status()["finetune"]["reasons"] == ["other settings (another inputs)"]
 
 
 def test_one_machine_alone(project: Path, asd: Asd) -> None:
