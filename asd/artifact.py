@@ -338,15 +338,20 @@ def prune(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     """Remove what lies in a folder and is not wanted, but for hidden files; return what it was."""
     import shutil
 
-    if not folder.is_dir():
-        return []
-    gone = [path for path in sorted(folder.iterdir()) if path.name[0] != "." and not wanted(path)]
+    gone = surplus(folder, wanted)
     for path in gone:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             remove(path)
     return gone
+
+
+def surplus(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """Return what lies in a folder and is not wanted, but for hidden files, sorted."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and not wanted(path)]
 
 
 def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
