@@ -46,7 +46,7 @@ score: {threshold: quantile, false_alarm_rate: 0.2}
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shell() -> Callable[..., str]:
     """Run a command in a folder, as a user does, and return what it prints; it must succeed."""
     root, scripts = Path(__file__).resolve().parents[1], Path(sys.executable).parent
