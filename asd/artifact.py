@@ -177,7 +177,8 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     """Write an artifact: its files in the block, its record when the block ends well.
 
     The record of before is removed first, for half-replaced files must not look whole; files that
-    it named and that are not written again are removed last.
+    it named and that are not written again are removed last. An artifact that is a folder of its
+    own has nothing else in it then, whoever left it there.
 
     Args:
         path: the record.
@@ -194,6 +195,8 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     write_record(path, request, made.names, made.facts, *libraries)
     for name in before - set(made.names):
         remove(path.parent / name)
+    if path.name == RECORD:
+        prune(path.parent, lambda file: file.name in (RECORD, *made.names))
 
 
 def write_record(

@@ -68,9 +68,9 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
         UsageError: a model or a pre-trained model is missing.
         JobError: one of them is damaged.
     """
+    from asd.features.checkpoint import WEIGHTS as BODY
     from asd.features.projection import HEAD
     from asd.features.ptm import PtmConfig
-    from asd.features.checkpoint import WEIGHTS as BODY
     from asd.finetuning.artifact import CheckpointRequest
     from asd.report.submission_meta import Facts, count_parameters
     from asd.training.artifact import WEIGHTS, ModelRequest
