@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 from ruamel.yaml import YAML
 
-from asd.cli import cli, main
-from asd.errors import JobError, UsageError
+from asd.cli import main
 from asd.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -274,3 +271,222 @@ def test_status_and_dvc_agree_and_a_run_computes_just_that(
     assert remade == case.remade
     assert _stale(copy)[0] == set()
     assert _named(copy, shell) == set()
+
+
+def _dvc() -> Any:
+    return YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())
+
+
+def test_dvc_yaml_is_the_list_of_stages() -> None:
+    stages = _dvc()["stages"]
+    assert list(stages) == list(STAGES)
+    assert len(STAGES) == 9
+    for name, stage in stages.items():
+        assert stage["cmd"] == f"asd {name}"
+        assert not {"matrix", "foreach", "do"} & stage.keys()
+        outs = [*stage.get("outs", []), *stage.get("metrics", [])]
+        assert outs
+        assert all(of == {"persist": True} for out in outs for of in out.values())
+
+
+_LISTEN = """
+import json, os, sys
+import h5py
+seen = set()
+
+def hear(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes)):
+        if arguments[2] & os.O_ACCMODE == os.O_RDONLY:
+            seen.add(os.path.abspath(os.fsdecode(arguments[0])))
+
+def begin(self, name, *arguments, real=h5py.File.__init__, **named):
+    if isinstance(name, (str, os.PathLike)):
+        seen.add(os.path.abspath(name))
+    real(self, name, *arguments, **named)
+
+h5py.File.__init__ = begin
+sys.addaudithook(hear)
+from asd.cli import cli
+read = {}
+for verb in sys.argv[2:]:
+    seen.clear()
+    cli.main(["-q", verb], standalone_mode=False)
+    read[verb] = sorted(seen)
+json.dump(read, open(sys.argv[1], "w"))
+"""
+
+
+@pytest.mark.slow
+def test_every_input_is_declared(workspace: Path, shell: Run, tmp_path: Path) -> None:
+    """Whatever a stage opens below the recordings and the data is its dependency or its own."""
+    root = tmp_path / "project"
+    shutil.copytree(workspace / "raw", root / "raw")
+    shutil.copytree(workspace / "pipeline", root / "pipeline")
+
+    def with_checkpoint(values: Any) -> None:
+        values["index"]["sample_rate"] = 16000
+        values["features"]["ptm"] = {"hop": 128}
+        values["models"]["heard"] = {"features": ["logmel", "ptm"]}
+        values["systems"]["heard"] = {"model": "heard", "scorer": "cosine"}
+
+    _edit(root, with_checkpoint)
+    shell(root, sys.executable, "-c", _LISTEN, tmp_path / "read.json", *STAGES)
+    read = json.loads((tmp_path / "read.json").read_text())
+    for name, stage in _dvc()["stages"].items():
+        outs = [*stage.get("outs", []), *stage.get("metrics", [])]
+        declared = [*stage.get("deps", []), *(path for out in outs for path in out)]
+        folders = [root / path.replace("${dataset.raw}", "raw") for path in declared]
+        opened = [Path(path) for path in read[name]]
+        inputs = [p for p in opened if any(p.is_relative_to(root / of) for of in ("data", "raw"))]
+        assert name == "synth" or inputs, name
+        strange = [p for p in inputs if not any(p.is_relative_to(of) for of in folders)]
+        assert strange == [], name
+    assert any("checkpoints/ptm" in path for path in read["extract"])
+
+
+STAYS = (
+    "models/.keep",
+    "models/both/.keep",
+    "banks/.keep",
+    "scores/.keep",
+    "scores/cosine/.keep",
+    "features/.keep",
+    "features/pump/.keep",
+    "index/.keep",
+    "enrolled/pump/0001/old.h5",
+    "enrolled/fan/0001/record.json",
+    "checkpoints/train/old/pump.safetensors",
+    "reports/seeds/7/models/old/pump/record.json",
+    "submissions/mine.zip",
+)
+GOES = (
+    "models/old/pump/record.json",
+    "models/both/fan/record.json",
+    "banks/old/pump/train.h5",
+    "banks/both/fan/train.h5",
+    "scores/old/pump.csv",
+    "scores/cosine/fan.csv",
+    "features/fan/wave/section_00_train.h5",
+    "features/pump/old/section_00_train.h5",
+    "index/fan.csv",
+    "index/fan.json",
+    "reports/roc/old.csv",
+    "reports/official/old_result.csv",
+)
+
+
+def test_what_the_params_no_longer_name_is_removed(tiny: Path) -> None:
+    data = tiny / "data"
+    for name in (*STAYS, *GOES):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text("x")
+    verbs = ("index", "extract", "train", "embed", "score")
+    stale, _ = _stale(tiny)
+    assert set(verbs) <= stale
+    # A run of some machines alone knows nothing of the others.
+    for verb in verbs:
+        assert _asd(tiny, verb, "--machine", "pump")[0] == 0
+    assert all((data / name).exists() for name in (*STAYS, *GOES))
+    for verb in (*verbs, "evaluate"):
+        code, _, err = _asd(tiny, verb)
+        assert code == 0, err
+    assert [name for name in GOES if (data / name).exists()] == []
+    assert [name for name in STAYS if not (data / name).exists()] == []
+    assert not set(verbs) & _stale(tiny)[0]
+
+
+@pytest.fixture
+def two(tiny: Path) -> Path:
+    """The tiny project with another machine, fan, of the same recordings."""
+    shutil.copytree(tiny / "raw/pump", tiny / "raw/fan")
+
+    def change(values: Any) -> None:
+        values["dataset"]["machines"] = ["fan", "pump"]
+        values["systems"] = {"spread": values["systems"]["spread"]}
+        values["models"] = {"mel": values["models"]["mel"]}
+
+    _edit(tiny, change)
+    return tiny
+
+
+def test_a_machine_without_training_clips_stops_no_other(two: Path) -> None:
+    for folder in (two / "raw/fan").glob("*/train"):
+        shutil.rmtree(folder)
+    shutil.rmtree(two / "data")
+    for verb in ("index", "extract"):
+        assert _asd(two, verb)[0] == 0
+    for verb, done, why in (
+        ("train", "data/models/mel/pump/record.json", "no train shard"),
+        ("embed", "data/banks/mel/pump/record.json", "no such model; run 'asd train' first"),
+        ("score", "data/scores/spread/pump.json", "no such banks; run 'asd embed' first"),
+    ):
+        code, out, err = _asd(two, verb)
+        assert code == 1, err
+        assert (two / done).is_file()
+        assert "pump" in out + done
+        assert err.startswith("asd: ")
+        assert err.count("\n") == 1
+        assert "fan" in err
+        assert why in err
+    # Nothing but wrong use.
+    code, _, err = _asd(two, "train", "--machine", "fan")
+    assert (code, err.count("\n")) == (2, 1)
+    shutil.rmtree(two / "data/banks")
+    code, _, err = _asd(two, "score")
+    assert (code, err.count("\n")) == (2, 2)
+
+
+def test_a_damaged_bank_stops_no_other_machine(two: Path) -> None:
+    for verb in ("index", "extract", "train", "embed", "score"):
+        code, _, err = _asd(two, verb)
+        assert code == 0, err
+    (two / "data/banks/mel/fan/train.h5").write_bytes(b"no bank")
+    _set("score", "false_alarm_rate", to=0.3)(two)
+    code, out, err = _asd(two, "score")
+    assert code == 1
+    assert "data/banks/mel/fan/train.h5: is not what was written" in err
+    assert err.count("\n") == 1
+    assert "spread: scored 8 clips of 1 machine" in out
+    record = json.loads((two / "data/scores/spread/pump.json").read_text())
+    assert record["request"]["rule"]["false_alarm_rate"] == 0.3
+    for verb in ("embed", "score"):
+        assert _asd(two, verb)[0] == 0
+
+
+@pytest.fixture
+def earlier(tiny: Path) -> Path:
+    """The tiny project as a version without records left it."""
+    for path in (*tiny.glob("data/models/*/*/record.json"), *tiny.glob("data/scores/*/*.json")):
+        new = "model.json" if path.name == "record.json" else f"threshold_{path.name}"
+        path.rename(path.with_name(new))
+    for path in (tiny / "data").glob("*/*/*/record.json"):
+        path.unlink()
+    for path in (tiny / "data/scores").glob("*/pump.*"):
+        path.rename(path.with_name(f"anomaly_score_pump_section_00_test{path.suffix}"))
+    return tiny
+
+
+def _files(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_workspace_of_an_earlier_version_is_told_so(earlier: Path) -> None:
+    before = _files(earlier)
+    text = "data was made by an earlier version of asd; 'dvc repro' makes it anew"
+    code, out, err = _asd(earlier, "status")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"note: {text}"
+    sound = "raw/pump/id_00/test/anomaly/00_11.wav"
+    for arguments in (("predict", "--section", "00", sound), ("evaluate",)):
+        code, out, err = _asd(earlier, *arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith("asd: ")
+        assert err.endswith(f"; {text}\n")
+        assert err.count("\n") == 1
+    assert _files(earlier) == before
+    for verb in ("index", "extract", "train", "embed", "score"):
+        code, _, err = _asd(earlier, verb)
+        assert code == 0, err
+    assert "earlier version" not in _asd(earlier, "status")[1]
+    assert _asd(earlier, "predict", "--section", "00", sound)[0] == 0
+    assert _asd(earlier, "evaluate")[0] == 0
