@@ -30,12 +30,13 @@ extract: {workers: 0}
 features:
   wave: {extractor: wave}
   logmel: {extractor: logmel, n_fft: 256, hop: 128, mels: 16}
+  other: {extractor: logmel, n_fft: 256, hop: 128, mels: 12}
 networks:
   tdnn: {channels: [8, 12], kernels: [3, 1], dilations: [1, 1], embedding: 6,
          tgram_window: 256, tgram_hop: 128}
 models:
   both: {features: [logmel, wave]}
-  mel: {features: [logmel]}
+  mel: {features: [other]}
 joint: {}
 train: {epochs: 2, learning_rate: 0.002, classes_per_batch: 2, clips_per_class: 4,
         precision: float32}
@@ -180,6 +181,7 @@ class Case:
     gone: set[str] = field(default_factory=set)
 
 
+FEATURES = {"features wave", "features logmel", "features other"}
 SCORES = {"scores cosine", "scores spread"}
 BANKS = {"banks both", "banks mel"}
 MODELS = {"models both", "models mel"}
@@ -188,18 +190,18 @@ CASES = {
     "a recording": Case(
         _louder,
         {"index", "report"},
-        {"index", "features wave", "features logmel", *BANKS, *SCORES, *FIGURES},
+        {"index", *FEATURES, *BANKS, *SCORES, *FIGURES},
     ),
     "index.sample_rate": Case(
         _set("index", "sample_rate", to=4000),
         {"index", "extract", "report"},
-        {"index", "features wave", "features logmel", *MODELS, *BANKS, *SCORES, *FIGURES},
+        {"index", *FEATURES, *MODELS, *BANKS, *SCORES, *FIGURES},
     ),
     "finetune.steps": Case(_set("finetune", "steps", to=3), {"report"}, {"report"}),
     "a feature": Case(
-        _set("features", "logmel", "hop", to=64),
+        _set("features", "other", "hop", to=64),
         {"extract", "report"},
-        {"features logmel", *MODELS, *BANKS, *SCORES, *FIGURES},
+        {"features other", "models mel", "banks mel", "scores spread", *FIGURES},
     ),
     "a network": Case(
         _set("networks", "tdnn", "embedding", to=5),
@@ -316,12 +318,15 @@ json.dump(read, open(sys.argv[1], "w"))
 """
 
 
-@pytest.mark.slow
-def test_every_input_is_declared(workspace: Path, shell: Run, tmp_path: Path) -> None:
-    """Whatever a stage opens below the recordings and the data is its dependency or its own."""
-    root = tmp_path / "project"
-    shutil.copytree(workspace / "raw", root / "raw")
-    shutil.copytree(workspace / "pipeline", root / "pipeline")
+@pytest.fixture(scope="module")
+def fine_tuned(
+    tiny_template: Path, tmp_path_factory: pytest.TempPathFactory, shell: Run
+) -> tuple[Path, dict[str, list[str]]]:
+    """The tiny project with a fine-tuned checkpoint, and what each stage opened to make it."""
+    root = tmp_path_factory.mktemp("fine_tuned")
+    shutil.copytree(tiny_template / "raw", root / "raw")
+    (root / "pipeline").mkdir()
+    (root / "pipeline/params.yaml").write_text(PARAMS)
 
     def with_checkpoint(values: Any) -> None:
         values["index"]["sample_rate"] = 16000
@@ -330,18 +335,50 @@ def test_every_input_is_declared(workspace: Path, shell: Run, tmp_path: Path) ->
         values["systems"]["heard"] = {"model": "heard", "scorer": "cosine"}
 
     _edit(root, with_checkpoint)
-    shell(root, sys.executable, "-c", _LISTEN, tmp_path / "read.json", *STAGES)
-    read = json.loads((tmp_path / "read.json").read_text())
+    shell(root, sys.executable, "-c", _LISTEN, "read.json", *STAGES)
+    return root, json.loads((root / "read.json").read_text())
+
+
+@pytest.mark.slow
+def test_every_input_is_declared(fine_tuned: tuple[Path, dict[str, list[str]]]) -> None:
+    """Whatever a stage opens below the recordings and the data is its dependency or its own."""
+    root, read = fine_tuned
     for name, stage in _dvc()["stages"].items():
         outs = [*stage.get("outs", []), *stage.get("metrics", [])]
         declared = [*stage.get("deps", []), *(path for out in outs for path in out)]
         folders = [root / path.replace("${dataset.raw}", "raw") for path in declared]
-        opened = [Path(path) for path in read[name]]
+        if root / "data/index" in folders:
+            folders.append(root / "raw")  # an index names each recording by its content
+        if name in ("finetune", "train"):
+            folders.append(root / "data/checkpoints/train")  # its own, from an interrupted run
+        # Folders are synchronised to the disk, and what becomes an output is written beside it.
+        found = [Path(path) for path in read[name] if not Path(path).is_dir()]
+        opened = [path for path in found if not path.name.endswith(".part")]
         inputs = [p for p in opened if any(p.is_relative_to(root / of) for of in ("data", "raw"))]
         assert name == "synth" or inputs, name
         strange = [p for p in inputs if not any(p.is_relative_to(of) for of in folders)]
         assert strange == [], name
     assert any("checkpoints/ptm" in path for path in read["extract"])
+
+
+@pytest.mark.slow
+def test_another_checkpoint_makes_anew_what_reads_it(
+    fine_tuned: tuple[Path, dict[str, list[str]]], tmp_path: Path
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(fine_tuned[0], root, copy_function=shutil.copy2)
+    assert _stale(root) == (set(), set())
+    _set("finetune", "steps", to=3)(root)
+    assert _stale(root) == ({"finetune", "report"}, set())
+    before = _times(root)
+    for verb in STAGES[STAGES.index("finetune") :]:
+        code, _, err = _asd(root, verb)
+        assert code == 0, err
+    after = _times(root)
+    remade = {group for group in after if after[group] != before.get(group)}
+    heard = {"features ptm", "models heard", "banks heard", "scores heard"}
+    assert remade == {"checkpoints", *heard, *FIGURES}
+    assert _stale(root) == (set(), set())
 
 
 STAYS = (
