@@ -177,7 +177,8 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     """Write an artifact: its files in the block, its record when the block ends well.
 
     The record of before is removed first, for half-replaced files must not look whole; files that
-    it named and that are not written again are removed last.
+    it named and that are not written again are removed last. An artifact that is a folder of its
+    own has nothing else in it then, whoever left it there.
 
     Args:
         path: the record.
@@ -194,6 +195,8 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     write_record(path, request, made.names, made.facts, *libraries)
     for name in before - set(made.names):
         remove(path.parent / name)
+    if path.name == RECORD:
+        prune(path.parent, lambda file: file.name in (RECORD, *made.names))
 
 
 def write_record(
@@ -338,15 +341,20 @@ def prune(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     """Remove what lies in a folder and is not wanted, but for hidden files; return what it was."""
     import shutil
 
-    if not folder.is_dir():
-        return []
-    gone = [path for path in sorted(folder.iterdir()) if path.name[0] != "." and not wanted(path)]
+    gone = surplus(folder, wanted)
     for path in gone:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             remove(path)
     return gone
+
+
+def surplus(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """Return what lies in a folder and is not wanted, but for hidden files, sorted."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and not wanted(path)]
 
 
 def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ score: {calibration: left_out, domains: as_found, threshold: quantile, false_ala
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shell() -> Callable[..., str]:
     """Run a command in a folder, as a user does, and return what it prints; it must succeed."""
     root, scripts = Path(__file__).resolve().parents[1], Path(sys.executable).parent
@@ -105,6 +105,20 @@ def tiny(tiny_template: Path, tmp_path: Path) -> Path:
     root = tmp_path / "project"
     shutil.copytree(tiny_template, root)
     return root
+
+
+@pytest.fixture
+def scores_of() -> Callable[..., dict[str, float]]:
+    """Read what a system of a workspace scores a machine's recordings, by name."""
+    from asd.scoring.scored import read_scores_record, read_table
+    from asd.workspace import Workspace
+
+    def read(root: Path, system: str, section: str = "", machine: str = "pump") -> dict[str, float]:
+        table = read_table(read_scores_record(Workspace.at(root).score_record(system, machine)))
+        rows = zip(table.section, table.name, table.score.tolist(), strict=True)
+        return {name: score for of, name, score in rows if section in ("", of)}
+
+    return read
 
 
 @pytest.fixture

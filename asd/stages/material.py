@@ -68,7 +68,10 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
         JobError: a file is damaged.
     """
     params = workspace.params
-    read_record(workspace.reports / NAME, FiguresRequest).check()
+    figures = read_record(workspace.reports / NAME, FiguresRequest)
+    for name in figures.files:
+        if not name.startswith("official/"):  # which are of no use here
+            figures.file(name)
     results = read_results([workspace.reports / "metrics.json", *others])
     clips = {machine: clips_of(workspace, machine) for machine in workspace.machines()}
     tested = _tested(clips)

@@ -11,6 +11,7 @@ from asd.artifact import Request, is_current, lack, making, read_any, read_recor
 from asd.atomic import refusals
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
+from asd.stages import index
 from asd.stages.check import check
 from asd.stages.index import record_digest
 from asd.workspace import Workspace
@@ -133,11 +134,14 @@ def request(workspace: Workspace, others: Sequence[Path] = ()) -> ReportRequest:
 def lacks(workspace: Workspace) -> str:
     """Say why the report is not of the present figures and params; ``""`` where it is.
 
-    A report of several seeds is not judged by their figures.
+    A report of several seeds is not judged by their figures. It lets one hear recordings, which
+    must be those of the index.
     """
     path = workspace.reports / NAME
     if not path.exists():
         return "missing"
+    if any(index.lacks(workspace, machine) for machine in workspace.machines()):
+        return "other recordings, or other settings of the index"
     try:
         others = tuple(read_any(path).request["others"])
         asked = request(workspace).model_copy(update={"others": others})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from asd.artifact import surplus
 from asd.config import ALL
 from asd.errors import AsdError
 from asd.stages import embed, evaluate, extract, finetune, index, score, train
@@ -42,22 +43,28 @@ def states(workspace: Workspace, machines: Sequence[str], chosen: bool = False) 
         machines: the machines to look at.
         chosen: whether they are only some, so that stages over all machines are left out.
     """
+    unnamed = {} if chosen else _unnamed(workspace)
     yield from (_index(workspace, machine) for machine in machines)
+    yield from unnamed.get("index", ())
     if not chosen:
         yield _finetune(workspace)
     yield from (_extract(workspace, machine) for machine in machines)
+    yield from unnamed.get("extract", ())
     joint, models = workspace.params.joint, workspace.models()
     for machine in machines:
         lacks = {m: train.lacks(workspace, m, machine) for m in models if m not in joint}
         yield _judged("train", machine, lacks, "model")
     if joint:
         yield _judged("train", ALL, {m: train.lacks(workspace, m, ALL) for m in joint}, "model")
+    yield from unnamed.get("train", ())
     for machine in machines:
         lacks = {model: embed.lacks(workspace, model, machine) for model in models}
         yield _judged("embed", machine, lacks, "bank")
+    yield from unnamed.get("embed", ())
     for machine in machines:
         lacks = {name: score.lacks(workspace, name, machine) for name in workspace.systems()}
         yield _judged("score", machine, lacks, "system")
+    yield from unnamed.get("score", ())
     if not chosen:
         yield _evaluate(workspace)
         yield _report(workspace)
@@ -138,6 +145,41 @@ def _report(workspace: Workspace) -> State:
     if why == "missing":
         return State("report", "", "missing", "")
     return State("report", "", "stale" if why else "current", report.PAGE, (why,) if why else ())
+
+
+def _unnamed(workspace: Workspace) -> dict[str, list[State]]:
+    """Return, by stage, what a run of it would remove, as the params no longer name it."""
+    machines, models, data = workspace.machines(), workspace.models(), workspace.data
+    wanted = {
+        "index": {data / "index": {f"{m}{end}" for m in machines for end in (".csv", ".json")}},
+        "extract": {workspace.features: {*machines}}
+        | {workspace.features / machine: {*workspace.feature_names()} for machine in machines},
+        "train": {data / "models": {*models}}
+        | {
+            data / "models" / model: {workspace.params.owner(model, one) for one in machines}
+            for model in models
+        },
+        "embed": {data / "banks": {*models}}
+        | {data / "banks" / model: {*machines} for model in models},
+        "score": {data / "scores": {*workspace.systems()}}
+        | {
+            data / "scores" / system: {
+                f"{machine}{end}" for machine in machines for end in (".csv", ".h5", ".json")
+            }
+            for system in workspace.systems()
+        },
+    }
+    found = {}
+    for stage, folders in wanted.items():
+        gone = [
+            path
+            for folder, names in folders.items()
+            for path in surplus(folder, lambda path, names=names: path.name in names)  # type: ignore[misc]
+        ]
+        if gone:
+            reasons = tuple(f"{path}: not in the params any more" for path in gone)
+            found[stage] = [State(stage, "", "stale", "", reasons)]
+    return found
 
 
 def _judged(stage: str, machine: str, lacks: Mapping[str, str], noun: str) -> State:

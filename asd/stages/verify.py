@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asd.artifact import VERBS, Record, read_any
+from asd.artifact import VERBS, Record, read_any, read_record
 from asd.atomic import remove
+from asd.config import ALL
 from asd.errors import AsdError
 from asd.stages.extract import mend
 from asd.stages.index import clips_of
@@ -22,7 +24,7 @@ _RECORDS = {
     "models/*/*/record.json": "model",
     "banks/*/*/record.json": "bank",
     "scores/*/*.json": "score table",
-    "reports/evaluate.json": "set of figures",
+    "reports/evaluate.json": "evaluation",
     "reports/report.json": "report",
     "enrolled/*/*/record.json": "enrolment",
 }
@@ -91,6 +93,7 @@ def run(workspace: Workspace, machines: Collection[str] = (), deep: bool = False
 
     found = Verified()
     found.add(_store(workspace, machines, deep, found.counts))
+    found.add(_lost(workspace, machines))
     for folder in (workspace.data, *sorted((workspace.data / "reports" / "seeds").glob("*"))):
         found.add(_artifacts(workspace, folder, machines, found.counts))
     if deep:
@@ -108,6 +111,10 @@ def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
         place = _place(workspace, damage.path)
         if place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
             shards.setdefault((place[1], place[2]), []).append(damage.path)
+        elif place[0] == "enrolled":
+            yield Done(
+                f"{damage.path}: cannot be repaired; 'asd enroll --undo' takes it back", False
+            )
         elif verb := _verb(place):
             remove(damage.path)
             yield Done(f"{damage.path}: removed; run 'asd {verb}'", False)
@@ -131,7 +138,7 @@ def _artifacts(
                 record = read_any(path)
             except AsdError as error:
                 named |= set(path.parent.iterdir())  # listed themselves they would only confuse
-                yield Damage.of(path, error)
+                yield _unread(workspace, path, error)
                 continue
             named |= {path.parent / name for name in record.files}
             yield from _files(record)
@@ -141,6 +148,12 @@ def _artifacts(
             if path not in named and _is_of(workspace, path, machines):
                 verb = _verb(_place(workspace, path))
                 yield Note(path, f"no record names it, so it is not read; run 'asd {verb}'")
+
+
+def _unread(workspace: Workspace, path: Path, error: AsdError) -> Damage:
+    """Return the damage of a record, whose place alone says what makes it again."""
+    damage, verb = Damage.of(path, error), _verb(_place(workspace, path))
+    return Damage(path, f"{damage.reason}; delete it and run 'asd {verb}'")
 
 
 def _files(record: Record) -> Iterator[Damage]:
@@ -188,6 +201,51 @@ def _store(
     if deep:
         with progress(found.rows, "verify", "row") as advance:
             yield from verify_rows(found.shards, advance)
+
+
+def _lost(workspace: Workspace, machines: Collection[str]) -> Iterator[Damage]:
+    """Yield the shards that are not there though models or banks were made of them."""
+    from asd.store import FeatureStore
+
+    store, features = FeatureStore(workspace.features), workspace.feature_names()
+    for machine in machines or workspace.machines():
+        try:
+            listed = {
+                (one.section, one.split) for one in clips_of(workspace, machine) if one.usable
+            }
+        except AsdError:
+            continue  # listed with the artifacts
+        for record, used in _made_of(workspace, machine):
+            for feature, section, split in sorted(used):
+                shard = store.path(machine, feature, section, split)
+                if feature in features and (section, split) in listed and not shard.exists():
+                    yield Damage(shard, f"lost: {record} names it; run 'asd extract'")
+
+
+def _made_of(
+    workspace: Workspace, machine: str
+) -> Iterator[tuple[Path, set[tuple[str, str, str]]]]:
+    """Yield each readable record of models and banks with the shards (feature, section, split)."""
+    from asd.scoring.bank import BanksRequest, read_banks_record
+    from asd.training.artifact import ModelRequest
+
+    for model in workspace.models():
+        path = workspace.model_record(model, machine)
+        with suppress(AsdError):
+            inputs = read_record(path, ModelRequest).asked(ModelRequest).inputs_of(machine)
+            yield path, {(name, section, "train") for name, of in inputs.items() for section in of}
+        path = workspace.bank_record(model, machine)
+        with suppress(AsdError):
+            splits = read_banks_record(path).asked(BanksRequest).inputs
+            yield (
+                path,
+                {
+                    (name, section, split)
+                    for split, inputs in splits.items()
+                    for name, of in inputs.items()
+                    for section in of
+                },
+            )
 
 
 def _recordings(
@@ -258,8 +316,11 @@ def _place(workspace: Workspace, path: Path) -> tuple[str, ...]:
 
 
 def _is_of(workspace: Workspace, path: Path, machines: Collection[str]) -> bool:
-    """Whether a file below the data is of one of the machines; none means all."""
-    if not machines:
-        return True
+    """Whether a file below the data is of one of the machines; none means all.
+
+    The checkpoint and joint models are of every machine.
+    """
     parts = path.relative_to(workspace.data).parts
+    if not machines or parts[0] == "checkpoints" or (parts[0] == "models" and ALL in parts):
+        return True
     return bool(set(machines) & {*parts, path.stem})

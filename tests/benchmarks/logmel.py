@@ -62,6 +62,7 @@ def _index(paths: list[Path]) -> list[Any]:
         Clip(
             path=path.name,
             name=path.name,
+            recording=path.name,
             machine="fan",
             section="00",
             domain="source",

@@ -53,19 +53,24 @@ def write_shard(path: Path, spec: ShardSpec, rows: Iterator[np.ndarray], count: 
         rows: blocks of rows (n, ...), in order.
         count: how many rows they are in all.
     """
+    from asd.clip_table import ClipTable
     from asd.store import Shard, ShardWriter
-    from asd.store.writer import clips_table
 
     names = [f"section_{spec.section}_source_{spec.split}_{row:04d}.wav" for row in range(count)]
-    contents = [hashlib.sha256(name.encode()).hexdigest() for name in names]
-    table = clips_table(
-        [
-            (name, "source", "normal", f"speed={row % 3}", content)
-            for row, (name, content) in enumerate(zip(names, contents, strict=True))
-        ]
+    clips = ClipTable.of_columns(
+        {
+            "name": names,
+            "recording": names,
+            "section": [spec.section] * count,
+            "split": [spec.split] * count,
+            "domain": ["source"] * count,
+            "label": ["normal"] * count,
+            "attributes": [f"speed={row % 3}" for row in range(count)],
+            "content": [hashlib.sha256(name.encode()).hexdigest() for name in names],
+        }
     )
     done = 0
-    with ShardWriter(path, spec, table) as writer:
+    with ShardWriter(path, spec, clips) as writer:
         for block in rows:
             writer.write(np.arange(done, done + len(block)), block)
             done += len(block)

@@ -61,7 +61,10 @@ def run(scratch: Path) -> Result:
 
 def _write_project(root: Path) -> None:
     """Write params, recordings and the index that ``asd index`` would write of them."""
-    from asd.clips.record import write_index
+    from asd.artifact import making
+    from asd.clips.record import index_text
+    from asd.config import IndexConfig
+    from asd.stages.index import IndexRequest
 
     (root / "data" / "index").mkdir(parents=True)
     (root / "pipeline").mkdir()
@@ -79,15 +82,19 @@ def _write_project(root: Path) -> None:
             for section in range(SECTIONS)
             for path, digest in files
         ]
-        write_index(root / "data" / "index" / f"{machine}.csv", clips)
+        request = IndexRequest(machine=machine, config=IndexConfig(), recordings="")
+        with making(root / "data" / "index" / f"{machine}.json", request) as made:
+            made.text(f"{machine}.csv", index_text(clips))
 
 
 def _clip(machine: str, section: str, path: str, digest: str) -> Any:
     from asd.clips.record import Clip
 
+    name = f"section_{section}_source_train_normal_{path}"
     return Clip(
         path=path,
-        name=f"section_{section}_source_train_normal_{path}",
+        name=name,
+        recording=name,
         machine=machine,
         section=section,
         domain="source",

@@ -43,7 +43,7 @@ def run(scratch: Path) -> Result:
     bank, clips = train.arrays["embedding"], test.arrays["embedding"]
 
     def ours() -> np.ndarray:
-        return build("cosine", {}).fit(train).score(test.arrays, test.section)
+        return build("cosine", {}).fit(train).score(test.arrays, test.clips.section)
 
     def flat() -> np.ndarray:
         index = faiss.IndexFlatIP(DIMENSIONS)
@@ -75,6 +75,7 @@ def run(scratch: Path) -> Result:
 
 def _bank(each: int, split: str, seed: int) -> Any:
     """Return a bank of ``each`` clips a section, scattered around that section's centre."""
+    from asd.clip_table import ClipTable
     from asd.scoring.bank import Bank
 
     keys = section_keys(SECTIONS)
@@ -84,18 +85,8 @@ def _bank(each: int, split: str, seed: int) -> Any:
     # Sections of different machines are apart here, as one bank holds those of one machine.
     section = [f"{machine}_{number}" for machine, number in keys for _ in range(each)]
     rows = (centres + scatter).reshape(-1, DIMENSIONS).astype(np.float32)
-    none = ("",) * len(names)
-    return Bank(
-        name=tuple(names),
-        section=tuple(section),
-        domain=none,
-        label=none,
-        attributes=none,
-        content=none,
-        classes=np.zeros(len(names), np.int32),
-        arrays={"embedding": rows},
-        provenance={},
-    )
+    clips = ClipTable.of_columns({"name": names, "recording": names, "section": section})
+    return Bank(clips, np.zeros(len(names), np.int32), {"embedding": rows})
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -157,6 +157,7 @@ def _write_store(root: Path, extractors: dict[str, Any], rows: dict[str, np.ndar
 
 def _train(scratch: Path, name: str, precision: str) -> Clock:
     """Train two epochs as ``asd train`` does, and return what each took."""
+    from asd.artifact import RECORD
     from asd.config import ModelConfig, TrainConfig
     from asd.store import FeatureStore
     from asd.training import loop
@@ -183,13 +184,17 @@ def _train(scratch: Path, name: str, precision: str) -> Clock:
 
     losses = {"cross_entropy": 1, "triplet": 1, "auxiliary": 1}
     with patch.object(loop, "_epoch", epoch), patch.object(loop, "ahead", ahead):
-        loop.train(
+        plan = loop.make_plan(
             FeatureStore(scratch / "features"),
             "fan",
             "ltp_aux",
             ModelConfig(features=FEATURES, losses=losses),
             TrainConfig(epochs=2, precision=precision),
-            scratch / "models" / name,
+        )
+        loop.train(
+            plan,
+            "ltp_aux",
+            scratch / "models" / name / RECORD,
             scratch / "states" / f"{name}.safetensors",
         )
     return clock

@@ -37,23 +37,32 @@ def test_enroll_list_and_undo(project: Path, asd: Asd) -> None:
     assert (again.code, "nothing to undo" in again.out) == (0, True)
 
 
-def test_embed_makes_the_banks_again(project: Path, asd: Asd) -> None:
-    path = project / "data/banks/both/pump/train.h5"
-    first = path.read_bytes()
-    asd("enroll", "--section", "00", ODD)
-    assert path.read_bytes() != first
-    assert asd("embed").code == 0
-    assert path.read_bytes() == first
+def _enrolled(project: Path) -> list[Path]:
+    return sorted(path for path in (project / "data/enrolled").rglob("*") if path.is_file())
+
+
+def test_banks_and_scores_are_never_touched(project: Path, asd: Asd) -> None:
+    def contents() -> dict[Path, bytes]:
+        folders = (project / "data/banks", project / "data/scores")
+        return {p: p.read_bytes() for of in folders for p in of.rglob("*") if p.is_file()}
+
+    first = contents()
+    assert asd("enroll", "--section", "00", ODD).code == 0
+    assert contents() == first
+    assert _enrolled(project)
+    for verb in ("embed", "score"):
+        assert asd(verb).code == 0
+    assert contents() == first
+    assert asd("predict", "--section", "00", ODD, "--fail-on-anomaly").code == 0
     assert asd("verify").code == 0
 
 
 def test_a_bad_recording_enrolls_nothing(project: Path, asd: Asd, tmp_path: Path) -> None:
-    first = (project / "data/banks/both/pump/train.h5").read_bytes()
     (tmp_path / "bad.wav").write_bytes(b"no sound")
     done = asd("enroll", "--section", "00", ODD, tmp_path / "bad.wav")
     assert done.code == 1
     assert "nothing enrolled" in done.err
-    assert (project / "data/banks/both/pump/train.h5").read_bytes() == first
+    assert not _enrolled(project)
 
 
 def test_a_missing_recording_alone_is_one_line(project: Path, asd: Asd) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from asd.clips.record import Clip, write_index
+from asd.clips.record import Clip
 from asd.metrics.official import means
 from asd.metrics.rules import RULES
 
@@ -42,7 +42,7 @@ def scores_of(machine: str, system: str) -> np.ndarray:
     return np.round(rng.normal(size=CLIPS) + LABELS, 1)
 
 
-def write_scores(folder: Path, system: str) -> None:
+def write_score_files(folder: Path, system: str) -> None:
     folder.mkdir(parents=True)
     for machine in MACHINES:
         values = scores_of(machine, system)
@@ -63,14 +63,21 @@ def write_truth(folder: Path) -> None:
 
 def clip(machine: str, section: str, name: str, **known: str) -> Clip:
     values = {"domain": "", "split": "test", "label": "", "status": "ok"} | known
-    place = {"path": f"{machine}/{values['split']}/{name}", "name": name, "attributes": ""}
+    place = {"path": f"{machine}/{values['split']}/{name}", "name": name, "recording": name}
     numbers = dict.fromkeys(("sample_rate", "channels", "samples", "length"), 1)
     return Clip(
-        machine=machine, section=section, treatment="", digest="", **place, **numbers, **values
+        machine=machine,
+        section=section,
+        attributes="",
+        treatment="",
+        digest="",
+        **place,
+        **numbers,
+        **values,
     )
 
 
-def write_machine_index(folder: Path, machine: str) -> None:
+def clips_of(machine: str) -> list[Clip]:
     """One labelled section, one unlabelled, and one that has no training clips."""
     clips = [
         clip(machine, "00", n, domain=d, label="anomaly" if label else "normal")
@@ -79,18 +86,24 @@ def write_machine_index(folder: Path, machine: str) -> None:
     clips.append(clip(machine, "00", "broken.wav", status="not readable"))
     clips += [clip(machine, section, names(section)[0]) for section in ("03", "05")]
     clips += [clip(machine, section, "normal.wav", split="train") for section in ("00", "03")]
-    write_index(folder / f"{machine}.csv", clips)
+    return clips
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_index: Callable, write_scores: Callable
+) -> Path:
     """A project whose systems 1 and 2 are scored."""
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "params.yaml").write_text(PARAMS)
     for machine in MACHINES:
-        write_machine_index(tmp_path / "data" / "index", machine)
-    for system in "12":
-        write_scores(tmp_path / "data" / "scores" / system, system)
+        write_index(tmp_path, machine, clips_of(machine))
+        for system in "12":
+            sections = {
+                "00": (names("00"), scores_of(machine, system)),
+                "03": (names("03")[:1], np.zeros(1)),
+            }
+            write_scores(tmp_path, system, machine, sections, 0.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -98,7 +111,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is no project, with one system and the official ground truth."""
-    write_scores(tmp_path / "scores", "1")
+    write_score_files(tmp_path / "scores", "1")
     write_truth(tmp_path / "truth")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -161,8 +174,10 @@ def test_chosen_systems_are_shown_and_not_written(project: Path, asd: Callable) 
     assert (project / "out" / "metrics.json").is_file()
 
 
-def test_machines_that_are_no_longer_worked_on_are_left_out(project: Path, asd: Callable) -> None:
-    write_machine_index(project / "data" / "index", "gearbox")
+def test_machines_that_are_no_longer_worked_on_are_left_out(
+    project: Path, asd: Callable, write_index: Callable
+) -> None:
+    write_index(project, "gearbox", clips_of("gearbox"))
     done = asd("evaluate")
     assert (done.code, done.err) == (0, "")
     assert "gearbox" not in done.out

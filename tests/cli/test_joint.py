@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from asd.artifact import RECORD, read_record
 from asd.scoring.bank import read_bank
-from asd.training.artifact import read_record
+from asd.training.artifact import ModelRequest
 
 RATE, LENGTH = 8000, 4096
 PARAMS = """
@@ -77,7 +78,9 @@ def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return root
 
 
-def test_trained_once_embedded_and_scored_for_each_machine(project: Path, asd: Callable) -> None:
+def test_trained_once_embedded_and_scored_for_each_machine(
+    project: Path, asd: Callable, scores_of: Callable
+) -> None:
     trained = json.loads(asd("train", "--json").out)
     assert [(t["machine"], t["model"]) for t in trained] == [
         ("pump", "alone"),
@@ -87,7 +90,7 @@ def test_trained_once_embedded_and_scored_for_each_machine(project: Path, asd: C
     ]
     folder = project / "data" / "models" / "together"
     assert [path.name for path in folder.iterdir()] == ["all"]
-    request = read_record(folder / "all")["request"]
+    request = read_record(folder / "all" / RECORD, ModelRequest).request
     assert request["classes"] == [f"{m} {s}" for m in ("fan", "pump") for s in ("00", "02")]
     assert asd("embed").code == 0
     for machine, classes in (("pump", {2, 3}), ("fan", {0, 1})):
@@ -96,21 +99,23 @@ def test_trained_once_embedded_and_scored_for_each_machine(project: Path, asd: C
         assert bank.arrays["logits"].shape == (12, 4)
     assert asd("score").code == 0
     for system in ("together", "branched"):
-        files = sorted(p.name for p in (project / "data" / "scores" / system).glob("anomaly*.csv"))
-        assert len(files) == 4
+        for machine in ("pump", "fan"):
+            for section in ("00", "02"):
+                assert len(scores_of(project, system, section, machine)) == 4
     assert [t["epochs"] for t in json.loads(asd("train", "--json").out)] == [0] * 4
 
 
-def test_predicting_takes_the_joint_model(project: Path, asd: Callable) -> None:
+def test_predicting_takes_the_joint_model(
+    project: Path, asd: Callable, scores_of: Callable
+) -> None:
     for verb in ("train", "embed"):
         assert asd(verb, "--model", "together").code == 0
     assert asd("score", "--system", "together").code == 0
     clip = next((project / "raw" / "fan" / "id_00" / "test" / "anomaly").glob("*.wav"))
     done = asd("predict", "--machine", "fan", "--system", "together", "--json", clip)
     (found,) = json.loads(done.out)
-    scores = project / "data" / "scores" / "together" / "anomaly_score_fan_section_00_test.csv"
-    rows = dict(line.split(",") for line in scores.read_text().split())
-    assert found["score"] == pytest.approx(float(rows[clip.name]), rel=1e-4)
+    scores = scores_of(project, "together", "00", "fan")
+    assert found["score"] == pytest.approx(scores[clip.name], rel=1e-4)
 
 
 def test_a_machine_has_no_joint_model_of_its_own(project: Path, asd: Callable) -> None:

@@ -12,9 +12,9 @@ import pytest
 from asd.cli import cli
 from asd.errors import UsageError
 from asd.metrics.official import evaluate
-from asd.metrics.results import read_systems
 from asd.metrics.rules import RULES
-from asd.metrics.truth import read_truth
+from asd.stages.evaluate import read_systems, truth_of
+from asd.workspace import Workspace
 
 LADDER = """
 ladder:
@@ -36,12 +36,13 @@ def test_each_row_is_compared_with_the_one_before(tiny: Path) -> None:
     path.write_text(path.read_text().replace("\nscore:", LADDER))
     rows = json.loads(ladder(tiny, "--seeds", "2", "--json"))
     assert [row["system"] for row in rows] == ["spread", "cosine", "spread"]
-    truth = read_truth(tiny / "data" / "index")
+    workspace = Workspace.at(tiny)
+    truth = truth_of(workspace)
     expected = {}
     for name in ("spread", "cosine"):
         of_seeds = [
-            evaluate(read_systems(folder, truth, [name])[0].sections, RULES["2020"]).score
-            for folder in (tiny / "data/scores", tiny / "data/reports/seeds/1/scores")
+            evaluate(read_systems(seeded, [name], truth)[0].sections, RULES["2020"]).score
+            for seeded in (workspace, workspace.with_seed(1))
         ]
         expected[name] = sum(of_seeds) / 2
     assert rows[0]["score"] == pytest.approx(expected["spread"])
@@ -56,5 +57,5 @@ def test_each_row_is_compared_with_the_one_before(tiny: Path) -> None:
 
 
 def test_without_a_ladder(tiny: Path) -> None:
-    with pytest.raises(UsageError, match="no section ladder; 'asd init ladder'"):
+    with pytest.raises(UsageError, match="no section ladder: write one, a list of {system: NAME,"):
         ladder(tiny)

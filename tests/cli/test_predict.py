@@ -37,10 +37,11 @@ def test_a_table(project: Path, asd: Asd) -> None:
     assert last.startswith("pump, system cosine: 4 recordings, 2 anomalous (threshold ")
 
 
-def test_scores_are_those_of_asd_score(project: Path, asd: Asd) -> None:
+def test_scores_are_those_of_asd_score(
+    project: Path, asd: Asd, scores_of: Callable[..., dict[str, float]]
+) -> None:
     done = asd("predict", "--section", "00", NORMAL, ODD, "--json")
-    path = project / "data/scores/cosine/anomaly_score_pump_section_00_test.csv"
-    expected = {name: float(score) for name, score in csv.reader(path.open())}
+    expected = scores_of(project, "cosine", "00")
     rows = json.loads(done.out)
     assert {Path(row["name"]).name: row["score"] for row in rows} == expected
 

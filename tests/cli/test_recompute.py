@@ -84,13 +84,13 @@ def test_each_change_computes_its_own_and_nothing_else(
 
 def test_the_wave_alone_trains_what_reads_it(computed: Callable, tiny: Path) -> None:
     """A model that reads the log-mel alone is not trained again when another feature changes."""
-    before = (tiny / "data/features/pump/inputs_mel.json").read_bytes()
+    before = (tiny / "data/models/mel/pump/record.json").read_bytes()
     for shard in (tiny / "data/features/pump/wave").glob("*.h5"):
         shard.unlink()
     assert computed() == {"features": {"wave": CLIPS}, "models": set()}
     found = computed(_set("models", BOTH, "features", to=["logmel"]))
     assert found == {"features": {}, "models": {BOTH}}
-    assert (tiny / "data/features/pump/inputs_mel.json").read_bytes() == before
+    assert (tiny / "data/models/mel/pump/record.json").read_bytes() == before
 
 
 def test_changing_back_finds_what_was_there(computed: Callable) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from asd.artifact import making
 from asd.cli import cli
-from asd.clips.record import Clip, write_index
-from asd.scoring.bank import Bank, write_bank
-from asd.scoring.files import write_decisions, write_scores
-from asd.scoring.thresholds import Threshold, write_thresholds
+from asd.clip_table import ClipTable
+from asd.clips.record import Clip
+from asd.scoring.bank import Bank, BanksRequest, write_banks
 from asd.store import FeatureStore, ShardSpec, ShardWriter
-from asd.store.writer import clips_table
+from asd.training.artifact import ModelRequest
 
 PARAMS = """
 dataset: {name: own, rules: "2022", raw: data/raw, machines: [fan]}
@@ -47,10 +48,19 @@ def wave_of(clip: Clip) -> np.ndarray:
 def make_clip(
     name: str, section: str, domain: str, label: str, status: str = "ok", split: str = "test"
 ) -> Clip:
-    place = {"path": f"fan/{split}/{name}", "name": name, "machine": "fan", "section": section}
+    place = {"path": f"fan/{split}/{name}", "name": name, "recording": name}
     known = {"domain": domain, "split": split, "label": label, "attributes": "sp=1;mic=2"}
     numbers = {"sample_rate": RATE, "channels": 1, "samples": LENGTH, "length": LENGTH}
-    return Clip(**place, **known, **numbers, treatment="", digest="0" * 64, status=status)
+    return Clip(
+        machine="fan",
+        section=section,
+        treatment="",
+        digest="0" * 64,
+        status=status,
+        **place,
+        **known,
+        **numbers,
+    )
 
 
 def make_clips() -> list[Clip]:
@@ -68,7 +78,7 @@ def make_clips() -> list[Clip]:
     return [*clips, make_clip("broken.wav", "00", "", "", status="cannot be read")]
 
 
-def write_project(folder: Path) -> None:
+def write_project(folder: Path, write_index: Callable, write_scores: Callable) -> None:
     """Write the files that the stages before `report` leave."""
     rng = np.random.default_rng(0)
     clips = make_clips()
@@ -76,16 +86,14 @@ def write_project(folder: Path) -> None:
     params = folder / "pipeline" / "params.yaml"
     params.parent.mkdir(parents=True)
     params.write_text(PARAMS, encoding="utf-8")
-    write_index(folder / "data" / "index" / "fan.csv", clips)
+    write_index(folder, "fan", clips)
     for system, gap in (("1", 0.5), ("2", 2.0)):
-        of_system = folder / "data" / "scores" / system
+        sections = {}
         for section in ("00", "01"):
             names = [clip.name for clip in usable if clip.section == section]
             scores = rng.normal(size=16) + gap * np.array(["anomaly" in n for n in names])
-            write_scores(of_system, "fan", section, names, scores)
-            write_decisions(of_system, "fan", section, names, scores > 1.0)
-        threshold = Threshold(method="gamma", value=1.0, rate=0.1, count=30)
-        write_thresholds(of_system / "threshold_fan.json", {"00": threshold, "01": threshold}, {})
+            sections[section] = (names, scores)
+        write_scores(folder, system, "fan", sections, 1.0)
     for model in ("m", "t"):
         write_model(folder / "data", model, usable, rng)
     store = FeatureStore(folder / "data" / "features")
@@ -99,40 +107,46 @@ def write_project(folder: Path) -> None:
 
 
 def write_model(data: Path, model: str, clips: list[Clip], rng: np.random.Generator) -> None:
-    columns = {
-        "name": tuple(clip.name for clip in clips),
-        "section": tuple(clip.section for clip in clips),
-        **dict.fromkeys(("domain", "label", "attributes", "content"), ("",) * len(clips)),
-    }
-    arrays = {"embedding": rng.normal(size=(len(clips), 6)).astype(np.float32)}
-    bank = Bank(**columns, classes=np.full(len(clips), -1, np.int32), arrays=arrays, provenance={})
-    write_bank(data / "banks" / model / "fan" / "test.h5", bank)
-    folder = data / "models" / model / "fan"
-    folder.mkdir(parents=True)
-    (folder / "history.csv").write_text("epoch,loss,note\n1,2.5,\n2,1.5,\n", encoding="utf-8")
-    (folder / "model.json").write_text(
-        json.dumps(
-            {"request": {"train": {"seed": 7 if model == "m" else 8}}, "versions": {"torch": "2"}}
-        ),
-        encoding="utf-8",
+    request = ModelRequest(
+        version=1,
+        machine="fan",
+        machines=(),
+        model={},
+        train={"seed": 7 if model == "m" else 8},
+        inputs={},
+        shapes={},
+        recipes={},
+        task="sections",
+        classes=("00", "01"),
+        attribute_classes=(),
+        attribute_head=False,
     )
+    with making(data / "models" / model / "fan" / "record.json", request, "torch") as made:
+        made.text("history.csv", "epoch,loss,note\n1,2.5,\n2,1.5,\n")
+    arrays = {"embedding": rng.normal(size=(len(clips), 6)).astype(np.float32)}
+    bank = Bank(ClipTable.of(clips), np.full(len(clips), -1, np.int32), arrays)
+    asked = BanksRequest(machine="fan", model="", inputs={}, params={})
+    path = data / "banks" / model / "fan" / "record.json"
+    write_banks(path, asked, bank, bank.without_truth(), {})
 
 
 def write_shard(
     store: FeatureStore, feature: str, section: str, clips: list[Clip], rows: np.ndarray
 ) -> None:
     spec = ShardSpec("fan", feature, section, "test", {}, rows.shape[1:], rows.dtype.name)
-    table = clips_table([(c.name, c.domain, c.label, c.attributes, c.digest) for c in clips])
-    with ShardWriter(store.path("fan", feature, section, "test"), spec, table) as writer:
+    path = store.path("fan", feature, section, "test")
+    with ShardWriter(path, spec, ClipTable.of(clips)) as writer:
         writer.write(np.arange(len(clips)), rows)
         writer.finish()
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(
+    tmp_path_factory: pytest.TempPathFactory, write_index: Callable, write_scores: Callable
+) -> Path:
     """The project, evaluated."""
     folder = tmp_path_factory.mktemp("made")
-    write_project(folder)
+    write_project(folder, write_index, write_scores)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         cli.main(["evaluate"], standalone_mode=False)
@@ -150,7 +164,7 @@ def whole(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def project(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, for tests of other things than maps and pictures, which take their time."""
-    monkeypatch.setattr("asd.cli.report_material.lay_out", lambda points: points[:, :2])
+    monkeypatch.setattr("asd.stages.material.lay_out", lambda points: points[:, :2])
     monkeypatch.setattr("asd.report.charts.draw_pictures", lambda folder, material: [])
     return whole
 
@@ -168,7 +182,7 @@ def test_tables_and_page_hold_the_figures(project: Path, asd: Asd) -> None:
     for words in ("1 x cannot be read", "fan / wave", "8 x 4 float16", "sp 1, mic 2"):
         assert words in page
     # Both models' seeds, and the version that they share.
-    for name, value in (("train.seed", "7, 8"), ("versions.torch", "2")):
+    for name, value in (("train.seed", "7, 8"), ("versions.torch", version("torch"))):
         assert f'<th scope="row">{name}</th><td><code>{value}</code></td>' in page
 
 
@@ -214,7 +228,6 @@ def test_sounds_come_from_the_recordings_where_the_store_has_none(project: Path,
 def test_what_is_optional_may_be_missing(project: Path, asd: Asd) -> None:
     shutil.rmtree("data/features")
     shutil.rmtree("data/models")
-    shutil.rmtree(REPORTS / "roc")
     assert asd("report").code == 0
     page = (REPORTS / "report.html").read_text()
     assert "No shard was found in the feature store" in page
@@ -227,7 +240,7 @@ def test_what_is_optional_may_be_missing(project: Path, asd: Asd) -> None:
 def test_there_is_room_for_some_sounds_only(
     project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asd.cli.report_clips.SOUND_BYTES", 5000)
+    monkeypatch.setattr("asd.stages.material.SOUND_BYTES", 5000)
     asd("report")
     page = (REPORTS / "report.html").read_text()
     # Two fit, and each section gets one of them.
@@ -259,10 +272,10 @@ def test_the_paper_stands_beside_its_own_data_set(project: Path, asd: Asd) -> No
 @pytest.mark.parametrize(
     ("gone", "verb"),
     [
-        ("data/reports/metrics.json", "evaluate"),
+        ("data/reports/evaluate.json", "evaluate"),
         ("data/index/fan.csv", "index"),
         ("data/scores", "score"),
-        ("data/banks/t/fan/test.h5", "embed"),
+        ("data/banks/t/fan/record.json", "embed"),
     ],
 )
 def test_what_is_missing_names_the_verb(project: Path, asd: Asd, gone: str, verb: str) -> None:
@@ -275,10 +288,28 @@ def test_what_is_missing_names_the_verb(project: Path, asd: Asd, gone: str, verb
 
 
 @pytest.mark.parametrize(
+    ("gone", "verb"),
+    [
+        ("data/reports/metrics.json", "evaluate"),
+        ("data/reports/roc/1.csv", "evaluate"),
+        ("data/scores/1/fan.csv", "score"),
+        ("data/banks/t/fan/test.h5", "embed"),
+    ],
+)
+def test_a_file_that_its_record_names_is_lost(
+    project: Path, asd: Asd, gone: str, verb: str
+) -> None:
+    Path(gone).unlink()
+    done = asd("report")
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(rf"asd: {gone}: lost: [^\n]*; run 'asd {verb}'\n", done.err), done.err
+
+
+@pytest.mark.parametrize(
     ("name", "text", "verb"),
     [
         ("history.csv", "epoch,loss\n1,many\n", "train"),
-        ("model.json", "[", "train"),
+        ("record.json", "[", "train"),
     ],
 )
 def test_what_is_damaged_is_named(project: Path, asd: Asd, name: str, text: str, verb: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections.abc import Callable
 from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
@@ -14,8 +16,7 @@ from asd.cli import cli
 from asd.detection import Detector
 from asd.errors import UsageError
 from asd.params import load_params
-from asd.scoring.files import read_values
-from asd.scoring.thresholds import read_provenance
+from asd.scoring.scored import read_scores_record
 
 SECTIONS = """
   pooled: {network: pooled, poolings: {mean: {pooling: mean}, loud: {pooling: max}}}
@@ -42,7 +43,8 @@ def project(tiny: Path) -> Path:
     """The tiny project with a training-free model, a fusion, and one that is to be selected."""
     path = tiny / "pipeline" / "params.yaml"
     text = path.read_text().replace("\nmodels:\n", SECTIONS).replace("\nscore:", FUSIONS)
-    path.write_text(text)
+    # A mapping in braces is written on one line, and the file begins with its first key.
+    path.write_text(re.sub(r",\n +", ", ", text).lstrip())
     for verb in ("train", "embed"):
         run(tiny, verb, "--model", "pooled")
     return tiny
@@ -55,29 +57,19 @@ def run(root: Path, *arguments: str) -> str:
     return out.getvalue()
 
 
-def scores(root: Path, system: str) -> dict[str, float]:
-    folder = root / "data" / "scores" / system
-    return {
-        f"{path.name}/{name}": value
-        for path in sorted(folder.glob("anomaly_score_*"))
-        for name, value in read_values(path).items()
-    }
-
-
-def test_a_fusion_is_scored_and_predicted_alike(project: Path) -> None:
+def test_a_fusion_is_scored_and_predicted_alike(project: Path, scores_of: Callable) -> None:
     out = run(project, "score", "--system", "both")
     assert "both: scored 8 clips of 1 machine" in out
     sounds = sorted((project / "raw/pump/id_00/test").rglob("*.wav"))
     detector = Detector.load(project, "pump", "both")
     found = dict(zip((one.name for one in sounds), detector.score(sounds, "00"), strict=True))
-    stored = read_values(project / "data/scores/both/anomaly_score_pump_section_00_test.csv")
-    assert stored == found
+    assert scores_of(project, "both", "00") == found
 
 
-def test_selected_before_and_after_it_is_written_down(project: Path) -> None:
+def test_selected_before_and_after_it_is_written_down(project: Path, scores_of: Callable) -> None:
     run(project, "score", "--system", "selected")
-    before = scores(project, "selected")
-    made = read_provenance(project / "data/scores/selected/threshold_pump.json")["system"]
+    before = scores_of(project, "selected")
+    made = read_scores_record(project / "data/scores/selected/pump.json").facts
     assert made["selection"]["criterion"] == "strangers"
     assert len(made["members"]) == len(made["selection"]["chosen"]) >= 2
     text = (project / "pipeline/params.yaml").read_text()
@@ -91,18 +83,18 @@ def test_selected_before_and_after_it_is_written_down(project: Path) -> None:
     run(project, "select")
     assert (project / "pipeline/params.yaml").read_text() == written
     run(project, "score", "--system", "selected")
-    assert scores(project, "selected") == before
+    assert scores_of(project, "selected") == before
     assert "selected" in (project / "data/reports/selection.md").read_text()
 
 
-def test_selected_is_the_default_of_predict(project: Path) -> None:
-    with pytest.raises(UsageError, match="asd score --system selected"):
+def test_selected_is_the_default_of_predict(project: Path, scores_of: Callable) -> None:
+    with pytest.raises(UsageError, match="asd score --machine pump --system selected"):
         Detector.load(project, "pump")
     run(project, "score", "--system", "selected")
     detector = Detector.load(project, "pump")
     assert detector.system == "selected"
     sound = project / "raw/pump/id_02/test/anomaly/02_12.wav"
-    stored = read_values(project / "data/scores/selected/anomaly_score_pump_section_02_test.csv")
+    stored = scores_of(project, "selected", "02")
     assert detector.score([sound], "02")[0] == stored["02_12.wav"]
     assert detector.nearest([sound], "02")[0].startswith("02_")
     picture = project / "why.png"
@@ -151,5 +143,8 @@ def test_fusions_on_one_line_are_not_torn(project: Path) -> None:
     path = project / "pipeline" / "params.yaml"
     start, end = path.read_text().split("\nfusions:")[0], path.read_text().split("\nselect:")[1]
     path.write_text(f"{start}\nfusions: {{selected: {{}}}}\nselect:{end}")
-    with pytest.raises(UsageError, match="on a line of its own"):
-        run(project, "select")
+    run(project, "score", "--system", "selected")
+    made = read_scores_record(project / "data/scores/selected/pump.json").facts
+    run(project, "select")
+    members = load_params(path).fusions["selected"].machines["pump"]
+    assert [one.model_dump(mode="json") for one in members] == made["members"]

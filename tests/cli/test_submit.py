@@ -14,8 +14,12 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.numpy import save_file
 
-from asd.clips.record import Clip, write_index
-from asd.scoring.files import write_decisions, write_scores
+from asd.artifact import making, write_record
+from asd.clips.record import Clip
+from asd.finetuning.artifact import CheckpointRequest
+from asd.scoring.files import official_files
+from asd.scoring.scored import read_scores_record, read_table
+from asd.training.artifact import ModelRequest
 
 MACHINES = ("fan", "valve")
 CLIPS = {"00": 16, "03": 10}  # test clips of the labelled and of the unlabelled section
@@ -47,51 +51,74 @@ def clips(machine: str) -> list[Clip]:
     rows += [(f"section_{s}_train.wav", s, "source", "train", "normal") for s in CLIPS]
     return [
         Clip(
-            f"{machine}/{split}/{name}", name, machine, section, domain, split, label,
+            f"{machine}/{split}/{name}", name, name, machine, section, domain, split, label,
             "", 16000, 1, 160000, 160000, "", "ab" * 32, "ok",
         )
         for name, section, domain, split, label in rows
     ]  # fmt: skip
 
 
-def write_system(folder: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for machine in MACHINES:
-        for section in CLIPS:
-            names = [c.name for c in clips(machine) if (c.section, c.split) == (section, "test")]
-            scores = rng.normal(size=len(names)) + np.array(["anomaly" in name for name in names])
-            write_scores(folder, machine, section, names, scores)
-            write_decisions(folder, machine, section, names, scores > 0.5)
+def system_scores(machine: str, seed: int) -> dict[str, tuple[list[str], np.ndarray]]:
+    rng = np.random.default_rng([seed, len(machine)])
+    sections = {}
+    for section in CLIPS:
+        names = [c.name for c in clips(machine) if (c.section, c.split) == (section, "test")]
+        odd = np.array(["anomaly" in name for name in names])
+        sections[section] = (names, rng.normal(size=len(names)) + odd)
+    return sections
 
 
-def write_model(folder: Path, rows: int, attribute_head: bool = False) -> None:
-    folder.mkdir(parents=True)
+def write_model(folder: Path, machine: str, rows: int, attribute_head: bool = False) -> None:
     shapes = {"tdnn.weight": (10, 3), "tdnn.running_mean": (10,), "primary.weight": (rows, 4)}
     arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    save_file(arrays, folder / "weights.safetensors")
-    request = {"task": "sections", "classes": ["00", "03"], "attribute_head": attribute_head}
-    (folder / "model.json").write_text(json.dumps({"schema": 1, "request": request}))
+    request = ModelRequest(
+        version=1,
+        machine=machine,
+        machines=(),
+        model={},
+        train={},
+        inputs={},
+        shapes={},
+        recipes={},
+        task="sections",
+        classes=("00", "03"),
+        attribute_classes=(),
+        attribute_head=attribute_head,
+    )
+    with (
+        making(folder / machine / "record.json", request) as made,
+        made.file("weights.safetensors") as beside,
+    ):
+        save_file(arrays, beside)
+
+
+def write_checkpoint_record(folder: Path, base: dict[str, str]) -> None:
+    request = CheckpointRequest(
+        version=1, base=base, params={}, inputs="", sample_rate=16000, channel=0
+    )
+    write_record(folder / "record.json", request, [path.name for path in folder.glob("*s")], {})
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_index: Callable, write_scores: Callable
+) -> Path:
     """A project whose systems 1 and 6 are scored, not yet evaluated."""
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "params.yaml").write_text(PARAMS)
     data = tmp_path / "data"
     for number, machine in enumerate(MACHINES):
-        write_index(data / "index" / f"{machine}.csv", clips(machine))
-        write_model(data / "models" / "logmel" / machine, 2 + number)
-        write_model(data / "models" / "ltp" / machine, 2, attribute_head=machine == "fan")
-    for seed, system in enumerate("16"):
-        write_system(data / "scores" / system, seed)
+        write_index(tmp_path, machine, clips(machine))
+        write_model(data / "models" / "logmel", machine, 2 + number)
+        write_model(data / "models" / "ltp", machine, 2, attribute_head=machine == "fan")
+        for seed, system in enumerate("16"):
+            write_scores(tmp_path, system, machine, system_scores(machine, seed), 0.5)
     checkpoint = data / "checkpoints" / "ptm"
     checkpoint.mkdir(parents=True)
     save_file({"encoder.weight": np.zeros((50, 2), np.float32)}, checkpoint / "model.safetensors")
     head = {"projection.weight": np.zeros((4, 2)), "projection.bias": np.zeros(4)}
     save_file(head | {"pca.weight": np.zeros((9, 9))}, checkpoint / "asd_head.safetensors")
-    base = {"name": "facebook/wav2vec2-base", "revision": "main", "digest": "ab"}
-    (checkpoint / "finetune.json").write_text(json.dumps({"base": base}))
+    write_checkpoint_record(checkpoint, {"name": "facebook/wav2vec2-base", "digest": "ab"})
     monkeypatch.chdir(tmp_path)
     return data
 
@@ -124,7 +151,8 @@ def test_the_unlabelled_sections_are_packed_and_pass(project: Path, asd: Callabl
     ]
     name = "anomaly_score_fan_section_03_test.csv"
     packed = project / "submissions" / "Tanaka_UT" / "task2" / LABEL / name
-    assert packed.read_bytes() == (project / "scores" / "6" / name).read_bytes()
+    table = read_table(read_scores_record(project / "scores" / "6" / "fan.json"))
+    assert packed.read_text() == official_files("fan", table)[name]
 
 
 def test_the_facts_of_the_system_are_filled_in(project: Path, asd: Callable) -> None:
@@ -160,9 +188,7 @@ def test_a_model_without_pretrained_features_counts_its_largest_network(
 
 
 def test_the_model_built_here_is_nothing_external(project: Path, asd: Callable) -> None:
-    (project / "checkpoints" / "ptm" / "finetune.json").write_text(
-        json.dumps({"base": {"name": "builtin:tiny"}})
-    )
+    write_checkpoint_record(project / "checkpoints" / "ptm", {"name": "builtin:tiny"})
     assert asd(*SUBMIT).code == 0
     assert meta_of(project)["system"]["external_datasets"] is None
 
@@ -217,48 +243,60 @@ def test_the_part_can_be_chosen(
 
 
 def test_without_unlabelled_sections_all_are_packed_with_a_note(
-    project: Path, asd: Callable
+    project: Path, asd: Callable, write_index: Callable
 ) -> None:
     for machine in MACHINES:
         labelled = [clip for clip in clips(machine) if clip.section == "00"]
-        write_index(project / "index" / f"{machine}.csv", labelled)
+        write_index(project.parent, machine, labelled)
     done = asd(*SUBMIT)
     assert done.code == 0
     assert "note: no test clips without labels; all are taken" in done.out
     assert asd(*SUBMIT, "--part", "eval").code == 2
 
 
-def test_results_are_left_out_unless_they_are_of_these_scores(project: Path, asd: Callable) -> None:
+def test_results_are_left_out_unless_they_are_of_these_scores(
+    project: Path, asd: Callable, write_scores: Callable
+) -> None:
     done = asd(*SUBMIT)
     assert "metrics.json: no such file, so no results are given; run 'asd evaluate'" in done.out
     assert meta_of(project)["results"]["development_dataset"] == {}
     asd("evaluate")
-    write_system(project / "scores" / "6", seed=5)
+    for machine in MACHINES:
+        write_scores(project.parent, "6", machine, system_scores(machine, 5), 0.5)
     done = asd(*SUBMIT)
     assert "metrics.json: not of these scores, so no results are given" in done.out
     assert meta_of(project)["results"]["development_dataset"] == {}
 
 
-def test_a_faulty_score_file_stops_it_before_anything_is_written(
-    project: Path, asd: Callable
+def test_clips_without_scores_stop_it_before_anything_is_written(
+    project: Path, asd: Callable, write_index: Callable
 ) -> None:
-    path = project / "scores" / "6" / "decision_result_fan_section_03_test.csv"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(["name,decision\n", *lines[2:], "section_03_0001.wav,maybe\n"]))
+    more = replace(clips("fan")[-3], name="more.wav", recording="more.wav")
+    write_index(project.parent, "fan", [*clips("fan"), more])
     done = asd(*SUBMIT)
     assert done.code == 1
-    assert "'name,decision' is a header; remove it" in done.err
-    assert "decision 'maybe' is neither 0 nor 1" in done.err
-    assert "1 of 10 clips missing: section_03_0000.wav" in done.err
-    assert done.err.count("\n") == 3
+    assert "1 of 11 clips missing: more.wav" in done.err
     assert not (project / "submissions").exists()
 
 
-def test_a_section_without_scores_is_named(project: Path, asd: Callable) -> None:
-    (project / "scores" / "6" / "anomaly_score_valve_section_03_test.csv").unlink()
+def test_a_damaged_table_stops_it_before_anything_is_written(project: Path, asd: Callable) -> None:
+    path = project / "scores" / "6" / "fan.csv"
+    path.write_text(path.read_text().replace("section_03_0000", "section_03_0001"))
     done = asd(*SUBMIT)
     assert (done.code, done.err.count("\n")) == (1, 1)
-    assert "anomaly_score_valve_section_03_test.csv: no such file; run 'asd score'" in done.err
+    assert "scores/6/fan.csv: is not what was written" in done.err
+    assert not (project / "submissions").exists()
+
+
+def test_a_section_without_scores_is_named(
+    project: Path, asd: Callable, write_scores: Callable
+) -> None:
+    scored = {"00": system_scores("valve", 1)["00"]}
+    write_scores(project.parent, "6", "valve", scored, 0.5)
+    done = asd(*SUBMIT)
+    assert (done.code, done.err.count("\n")) == (1, 2)
+    for line, kind in zip(done.err.splitlines(), ("anomaly_score", "decision_result"), strict=True):
+        assert f"scores/6/valve.json: no scores of section 03 ({kind}); run 'asd score'" in line
 
 
 @pytest.mark.parametrize(
@@ -299,8 +337,8 @@ def test_years_that_named_files_otherwise_are_noted(
     ("missing", "verb"),
     [
         ("index/fan.csv", "asd index"),
-        ("models/ltp/fan/model.json", "asd train"),
-        ("checkpoints/ptm/finetune.json", "asd finetune"),
+        ("models/ltp/fan/record.json", "asd train"),
+        ("checkpoints/ptm/record.json", "asd finetune"),
     ],
 )
 def test_what_has_not_run_yet_is_named(
@@ -314,10 +352,10 @@ def test_what_has_not_run_yet_is_named(
 
 
 def test_a_record_of_another_kind_is_a_failed_job(project: Path, asd: Callable) -> None:
-    (project / "models" / "ltp" / "fan" / "model.json").write_text("[]")
+    (project / "models" / "ltp" / "fan" / "record.json").write_text("[]")
     done = asd(*SUBMIT)
     assert (done.code, done.err.count("\n")) == (1, 1)
-    assert "model.json: not readable" in done.err
+    assert "record.json: not a readable record of a model" in done.err
 
 
 def test_a_package_is_checked_outside_of_any_project(
@@ -353,9 +391,11 @@ def test_json_says_what_was_written(project: Path, asd: Callable) -> None:
     assert any("FILL_IN is left on line" in warning for warning in result["warnings"])
 
 
-def test_unreadable_test_clips_are_warned_of(project: Path, asd: Callable) -> None:
+def test_unreadable_test_clips_are_warned_of(
+    project: Path, asd: Callable, write_index: Callable
+) -> None:
     broken = replace(clips("fan")[-3], name="broken.wav", status="not readable")
-    write_index(project / "index" / "fan.csv", [*clips("fan"), broken])
+    write_index(project.parent, "fan", [*clips("fan"), broken])
     done = asd(*SUBMIT)
     assert done.code == 0
     assert "warning: 1 test clip could not be read and have no score" in done.out

@@ -19,17 +19,21 @@ import pytest
 import soundfile
 from torch import nn
 
+from asd.artifact import RECORD, Record, read_record, write_record
 from asd.cli import cli
-from asd.cli.project import Project
-from asd.cli.verify import verify
+from asd.config import EmbedConfig
+from asd.detection.enroll import EnrolmentRequest
 from asd.errors import AsdError
 from asd.features.projection import Head, Projection
-from asd.finetuning import artifact
+from asd.finetuning.artifact import CheckpointRequest, write_checkpoint
 from asd.finetuning.base import find_base
-from asd.scoring.bank import COLUMNS, Bank, read_bank, write_bank
-from asd.scoring.thresholds import read_provenance, read_thresholds
+from asd.scoring.bank import Bank, BanksRequest, read_bank, write_banks
+from asd.scoring.scored import read_scores_record
+from asd.stages import verify
+from asd.stages.index import IndexRequest
 from asd.store import FeatureStore, Shard
-from asd.training.artifact import read_record, write_model
+from asd.training.artifact import ModelRequest, write_model
+from asd.workspace import Workspace
 
 PARAMS = """
 dataset: {name: small, raw: data/raw, machines: [fan]}
@@ -41,9 +45,13 @@ FLIPS = 250 if os.environ.get("ASD_LONG_TESTS") else 15
 LENGTH = 2000
 SHARD = Path("data/features/fan/wave/section_00_train.h5")
 BANK = Path("data/banks/small/fan/train.h5")
-MODEL = Path("data/models/small/fan/model.json")
-SCORES = Path("data/scores/1/anomaly_score_fan_section_00_test.csv")
-THRESHOLDS = Path("data/scores/1/threshold_fan.json")
+BANKS = BANK.with_name(RECORD)
+MODEL = Path("data/models/small/fan") / RECORD
+SCORES = Path("data/scores/1/fan.csv")
+DETECTOR = SCORES.with_suffix(".h5")
+SCORED = SCORES.with_suffix(".json")
+INDEX = Path("data/index/fan.csv")
+INDEXED = INDEX.with_suffix(".json")
 HISTORY = MODEL.with_name("history.csv")
 CHECKPOINT = Path("data/checkpoints/ptm")
 
@@ -59,31 +67,47 @@ def _record(folder: Path) -> None:
             soundfile.write(path, noise.integers(-9000, 9000, LENGTH).astype(np.int16), 16000)
 
 
-def _bank(model: str, split: str) -> Bank:
-    shards = FeatureStore(Path("data/features")).shards("fan", "wave", split)
-    columns = {
-        name: tuple(value for shard in shards for value in shard.column(name))
-        for name in COLUMNS
-        if name != "section"
-    }
-    rows = np.concatenate([shard.features for shard in shards])
+def _bank(split: str) -> Bank:
+    (first, second) = FeatureStore(Path("data/features")).shards("fan", "wave", split)
+    rows = np.concatenate([first.features, second.features])
     return Bank(
-        **columns,
-        section=tuple(shard.section for shard in shards for _ in range(len(shard))),
+        first.clips.joined([first.clips, second.clips]),
         classes=np.zeros(len(rows), np.int32),
         arrays={"embedding": rows[:, :8].astype(np.float32)},
-        provenance={"model": model, "machine": "fan", "split": split},
     )
+
+
+def _model() -> str:
+    """Write a model that has learnt nothing and return its digest."""
+    shards = FeatureStore(Path("data/features")).shards("fan", "wave", "train")
+    request = ModelRequest(
+        version=1,
+        machine="fan",
+        machines=(),
+        model={"network": "tdnn", "features": ["wave"]},
+        train={},
+        inputs={"wave": {one.section: one.identity for one in shards}},
+        shapes={},
+        recipes={},
+        task="sections",
+        classes=("00", "01"),
+        attribute_classes=(),
+        attribute_head=False,
+    )
+    write_model(MODEL, nn.Linear(2, 2), request, [{"epoch": 1}])
+    return read_record(MODEL, ModelRequest).digest
 
 
 def _checkpoint() -> None:
     weight, bias = np.ones((5, 2, 3), np.float32), np.zeros((5, 2), np.float32)
     head = Head(Projection(weight[0], bias[0], 1), pca_weight=weight, pca_bias=bias)
     base = find_base("builtin:tiny")
-    record = {"identity": "x", "versions": {"torch": "2"}, "layer": 1, "last": {"loss": 0.1}}
-    artifact.write_checkpoint(
-        CHECKPOINT, Path("data/beside"), base, nn.Linear(2, 2), head, record, [{"step": 1}]
+    request = CheckpointRequest(
+        version=1, base={"name": "x"}, params={}, inputs="", sample_rate=16000, channel=0
     )
+    facts = {"layer": 1, "last": {"loss": 0.1}}
+    beside = Path("data/beside")
+    write_checkpoint(CHECKPOINT, beside, base, nn.Linear(2, 2), head, request, facts, [{"step": 1}])
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +120,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("pipeline/params.yaml").write_text(PARAMS)
         for verb in ("index", "extract"):
             cli.main([verb], standalone_mode=False)
-        write_model(MODEL.parent, nn.Linear(2, 2), {"machine": "fan"}, [{"epoch": 1}])
-        model = read_record(MODEL.parent)["digest"]
-        for split in ("train", "test"):
-            write_bank(BANK.with_stem(split), _bank(model, split))
+        request = BanksRequest(
+            machine="fan", model=_model(), inputs={}, params=EmbedConfig().model_dump(mode="json")
+        )
+        write_banks(BANKS, request, _bank("train"), _bank("test").without_truth(), {})
         cli.main(["score"], standalone_mode=False)
         _checkpoint()
     return root
@@ -130,9 +154,8 @@ def test_a_whole_project_is_whole(project: Path, asd: Callable) -> None:
         done = asd("verify", *arguments)
         assert (done.code, done.err) == (0, "")
         assert done.out.count("\n") == 1
-        assert (
-            "verified 4 shards, 16 rows, 2 banks, 1 model, 4 score files, 1 checkpoint" in done.out
-        )
+        counts = "1 index table, 1 checkpoint, 1 model, 1 bank, 1 score table"
+        assert f"verified 4 shards, 16 rows, {counts}" in done.out
         assert done.out.endswith("s: all as written\n")
 
 
@@ -211,17 +234,27 @@ def test_what_cannot_be_repaired_says_why(project: Path, asd: Callable, why: str
     ("path", "harmed"),
     [
         (BANK, b"section_00"),
+        (BANKS, b"batch_size"),
         (MODEL, b"fan"),
         (HISTORY, b"epoch"),
+        (INDEX, b"section_00"),
+        (INDEXED, b"sample_rate"),
         (SCORES, b"section_00"),
-        (THRESHOLDS, b"gamma"),
-        (CHECKPOINT / artifact.RECORD, b"torch"),
+        (DETECTOR, b"cosine"),
+        (SCORED, b"gamma"),
+        (CHECKPOINT / RECORD, b"torch"),
     ],
 )
 def test_other_damaged_files_are_removed_and_their_stage_named(
     project: Path, asd: Callable, path: Path, harmed: bytes
 ) -> None:
-    stages = {"banks": "embed", "models": "train", "scores": "score", "checkpoints": "finetune"}
+    stages = {
+        "index": "index",
+        "banks": "embed",
+        "models": "train",
+        "scores": "score",
+        "checkpoints": "finetune",
+    }
     stage = stages[path.parts[1]]
     whole = path.read_bytes()
     _flip(path, whole.index(harmed))
@@ -234,24 +267,36 @@ def test_other_damaged_files_are_removed_and_their_stage_named(
     assert done.code == 1  # something is left to do
     assert f"{path}: removed; run 'asd {stage}'" in done.out
     assert not path.exists()
-    if stage == "score":
-        assert asd("score").code == 0
+    if stage in ("index", "score"):
+        assert asd(stage).code == 0
         assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("name", [*artifact.MEANINGFUL, artifact.HISTORY])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json",
+        "preprocessor_config.json",
+        "model.safetensors",
+        "asd_head.safetensors",
+        "history.csv",
+    ],
+)
 def test_a_checkpoint_vouches_for_its_files(project: Path, asd: Callable, name: str) -> None:
     _flip(CHECKPOINT / name, (CHECKPOINT / name).stat().st_size // 2)
     done = asd("verify")
     assert done.code == 1
-    assert done.out.startswith(f"{CHECKPOINT / artifact.RECORD}: not a readable checkpoint (")
+    assert done.out.startswith(f"{CHECKPOINT / name}: is not what was written: ")
     (CHECKPOINT / name).unlink()
-    assert asd("verify").code == 1
+    done = asd("verify")
+    assert done.code == 1
+    assert done.out.startswith(f"{CHECKPOINT / name}: lost: record.json names it; run 'asd ")
 
 
 def test_a_lost_history_is_damage_of_it_alone(project: Path, asd: Callable) -> None:
     HISTORY.unlink()
-    assert asd("verify", "--repair").out.startswith(f"{HISTORY}: is not what was written; run")
+    said = asd("verify", "--repair").out
+    assert said.startswith(f"{HISTORY}: lost: record.json names it; run 'asd train'\n")
     assert MODEL.exists()
 
 
@@ -259,29 +304,34 @@ def test_files_in_other_places_are_damage(project: Path, asd: Callable) -> None:
     shutil.copytree("data/banks/small/fan", "data/banks/small/valve")
     shutil.copytree("data/models/small/fan", "data/models/small/valve")
     shutil.copytree("data/scores/1", "data/scores/2")
+    shutil.copyfile(INDEX, INDEX.with_stem("valve"))
+    shutil.copyfile(INDEXED, INDEXED.with_stem("valve"))
     BANK.with_stem("test").write_bytes(BANK.read_bytes())
     done = asd("verify")
     assert done.code == 1
     lines = [line for line in done.out.splitlines() if "wrong place" in line]
     assert [line.partition(":")[0] for line in lines] == [
-        "data/banks/small/fan/test.h5",
-        "data/banks/small/valve/test.h5",
-        "data/banks/small/valve/train.h5",
-        "data/models/small/valve/model.json",
-        "data/scores/2/threshold_fan.json",
+        "data/index/valve.json",
+        "data/models/small/valve/record.json",
+        "data/banks/small/valve/record.json",
+        "data/scores/2/fan.json",
     ]
-    assert asd("verify", "--machine", "fan").out.count("wrong place") == 2
+    assert "data/banks/small/fan/test.h5: is not what was written" in done.out
+    assert asd("verify", "--machine", "fan").out.count("wrong place") == 1
 
 
 def test_what_stopped_runs_left_is_no_damage(project: Path, asd: Callable) -> None:
     SHARD.with_name(f".{SHARD.name}.part").write_bytes(b"half")
     MODEL.unlink()
-    THRESHOLDS.unlink()
+    SCORED.unlink()
     done = asd("verify")
     assert done.code == 0
     notes = [line for line in done.out.splitlines() if line.startswith("note: ")]
-    assert len(notes) == 6  # four score files, the weights, the part
-    assert notes[0].startswith("note: data/models/small/fan/weights.safetensors: has no model.json")
+    assert len(notes) == 5  # weights and history, scores and detector, the part
+    assert notes[0] == (
+        "note: data/models/small/fan/weights.safetensors: no record names it, so it is not read;"
+        " run 'asd train'"
+    )
 
 
 def test_recordings_are_read_by_deep_alone(project: Path, asd: Callable) -> None:
@@ -299,46 +349,57 @@ def test_recordings_are_read_by_deep_alone(project: Path, asd: Callable) -> None
     assert "data/raw/fan: no such folder; data/index/fan.csv lists 16 recordings" in done.out
 
 
-def test_earlier_versions_of_a_bank_are_kept_even_if_damaged(project: Path, asd: Callable) -> None:
-    path = BANK.parent / "versions/0000.h5"
-    path.parent.mkdir()
-    shutil.copyfile(BANK, path)
-    assert "1 bank version" in asd("verify").out
-    _flip(path, path.read_bytes().index(b"section_00"))
-    done = asd("verify", "--repair")
-    assert done.code == 1
-    assert f"{path}: cannot be repaired" in done.out
-    assert path.exists()
+def test_an_enrolment_is_kept_even_if_damaged(project: Path, asd: Callable) -> None:
+    """No stage makes it again."""
+    path = Path("data/enrolled/fan/0001") / SCORED.with_suffix(".h5").name
+    path.parent.mkdir(parents=True)
+    shutil.copyfile(DETECTOR, path)
+    request = EnrolmentRequest(
+        machine="fan", section="00", domain="", recordings=(), before="", scores={}
+    )
+    write_record(path.with_name(RECORD), request, [path.name], {})
+    assert "1 enrolment" in asd("verify").out
+    for damaged in (path, path.with_name(RECORD)):
+        _flip(damaged, damaged.stat().st_size // 2)
+        done = asd("verify", "--repair")
+        assert done.code == 1
+        assert f"{damaged}: cannot be repaired" in done.out
+        assert damaged.exists()
 
 
 def _read(path: Path) -> Any:
     """Return all that a reader takes from a file."""
-    if path.suffix == ".csv":
+    kinds = {"index": IndexRequest, "models": ModelRequest, "checkpoints": CheckpointRequest}
+    if path.suffix == ".csv" or path == DETECTOR:
         return path.read_bytes()
-    if path.parts[1] == "scores":
-        return read_thresholds(path), read_provenance(path)
-    if path.parts[1] == "models":
-        return read_record(path.parent)
-    if path.parts[1] == "checkpoints":
-        return artifact.read_record(path.parent)
+    if path.suffix == ".json":
+        return _said(
+            read_scores_record(path)
+            if path.parts[1] == "scores"
+            else read_record(path, kinds[path.parts[1]])
+        )
     if path.parts[1] == "banks":
         bank = read_bank(path)
         arrays = {name: (a.shape, a.tobytes()) for name, a in bank.arrays.items()}
-        columns = [getattr(bank, name) for name in COLUMNS]
-        return columns, bank.classes.tolist(), arrays, dict(bank.provenance)
+        return bank.clips.rows.tobytes(), bank.classes.tolist(), arrays
     shard = Shard.open(path)
     return shard.spec, shard.identity, shard.table.tobytes(), shard.features.tobytes()
+
+
+def _said(record: Record) -> Any:
+    return record.request, record.files, record.facts, record.versions, record.digest
 
 
 def test_every_flipped_byte_is_found_or_changes_nothing_that_is_read(project: Path) -> None:
     chance = random.Random(0)
     found_all = 0
-    record = CHECKPOINT / artifact.RECORD
-    for path in (SHARD, BANK, SCORES, THRESHOLDS, MODEL, HISTORY, record):
+    record = CHECKPOINT / RECORD
+    files = (SHARD, BANK, SCORES, DETECTOR, SCORED, MODEL, HISTORY, INDEX, INDEXED, record)
+    for path in files:
         whole, expected = path.read_bytes(), _read(path)
         for _ in range(FLIPS):
             _flip(path, chance.randrange(len(whole)), chance.randrange(1, 256))
-            found = {damage.path for damage in verify(Project(Path()), deep=True).damaged}
+            found = {damage.path for damage in verify.run(Workspace.at("."), deep=True).damaged}
             assert found <= {path}, "another file is blamed"
             found_all += len(found)
             if found:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from asd.store import FeatureStore, ShardSpec, part
-from asd.store.writer import clips_table
+from asd.clip_table import ClipTable
+from asd.store import FeatureStore, ShardSpec, writer
 
 PARAMS = """
 dataset: {name: large, raw: data/raw, machines: [fan]}
@@ -28,14 +28,25 @@ def test_a_large_store_is_verified_at_once(tmp_path: Path) -> None:
         names = [
             f"section_{section}_source_train_normal_{i:04d}_car_C2_v_31.wav" for i in range(1000)
         ]
-        rows = [(n, "source", "normal", "car=C2;v=31", f"{i:064d}") for i, n in enumerate(names)]
+        clips = ClipTable.of_columns(
+            {
+                "name": names,
+                "recording": names,
+                "section": [section] * 1000,
+                "split": ["train"] * 1000,
+                "domain": ["source"] * 1000,
+                "label": ["normal"] * 1000,
+                "attributes": ["car=C2;v=31"] * 1000,
+                "content": [f"{i:064d}" for i in range(1000)],
+            }
+        )
         spec = ShardSpec(machine, "logmel", section, "train", {"hop": 512}, (128, 313), "float16")
-        frame = part.frame(spec, clips_table(rows), complete=True)
+        casing = writer._casing(spec, writer._table(clips), complete=True)
         path = store.path(machine, "logmel", section, "train")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            file.truncate(frame.size)  # the rows are a hole: they are not read
-            frame.write(file.fileno())
+            file.truncate(casing.size)  # the rows are a hole: they are not read
+            casing.write(file.fileno())
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); "
     done = subprocess.run(

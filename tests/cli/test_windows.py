@@ -15,13 +15,14 @@ import pytest
 import soundfile
 
 from asd.cli import cli
-from asd.cli.report_clips import joined, length_of
 from asd.clips.audio import Signal, read_windows
 from asd.clips.record import read_index
-from asd.detection.sources import training_features
+from asd.detection.enroll import current_detector
+from asd.detection.explanation import _training_features
 from asd.scoring.bank import read_bank
-from asd.scoring.files import read_values
-from asd.scoring.thresholds import read_recording_thresholds
+from asd.scoring.scored import read_scores_record, read_thresholds
+from asd.stages.material import _joined, _length_of
+from asd.workspace import Workspace
 
 Asd = Callable[..., Any]
 RATE = 8000
@@ -83,8 +84,10 @@ def test_the_index_counts_clips_and_recordings(asd: Asd) -> None:
     assert (row["clips"], row["recordings"]) == (29, 6)
 
 
-def test_one_score_a_recording_that_of_its_oddest_window(asd: Asd) -> None:
-    scores = read_values(Path("data/scores/cosine/anomaly_score_pump_section_00_test.csv"))
+def test_one_score_a_recording_that_of_its_oddest_window(
+    asd: Asd, scores_of: Callable[..., dict[str, float]]
+) -> None:
+    scores = scores_of(Path(), "cosine", "00")
     assert sorted(scores) == ["a.wav", "b.wav", "c.flac", "d.wav"]
     rows = json.loads(asd("predict", "raw/pump/test", "--json").out)
     # The detector hears the same windows, in batches of other sizes.
@@ -100,7 +103,7 @@ def test_one_score_a_recording_that_of_its_oddest_window(asd: Asd) -> None:
 
 
 def test_predict_says_the_threshold_of_so_many_windows(asd: Asd) -> None:
-    thresholds = read_recording_thresholds(Path("data/scores/cosine/threshold_pump.json"))["00"]
+    thresholds = read_thresholds(read_scores_record(Path("data/scores/cosine/pump.json")))["00"]
     assert sorted(thresholds) == [1, 2, 3, 4]
     rows = json.loads(asd("predict", "raw/pump/test", "--json").out)
     for row in rows:
@@ -120,7 +123,7 @@ def test_windows_joined_otherwise_are_another_setting(asd: Asd) -> None:
     text = params.read_text()
     try:
         params.write_text(text + "score: {windows: mean}\n")
-        assert "other settings (windows max, now mean)" in asd("status").out
+        assert 'other settings (rule.windows "max" -> "mean")' in asd("status").out
     finally:
         params.write_text(text)
 
@@ -128,9 +131,11 @@ def test_windows_joined_otherwise_are_another_setting(asd: Asd) -> None:
 def test_the_bank_names_windows_by_their_content() -> None:
     bank = read_bank(Path("data/banks/mel/pump/train.h5"))
     clips = {clip.name: clip for clip in read_index(Path("data/index/pump.csv"))}
-    assert len(set(bank.content)) == len(bank) == 19
-    assert all(clips[n].content == c for n, c in zip(bank.name, bank.content, strict=True))
-    assert bank.name[-1] == "resampled.flac#t=2.5"
+    named = zip(bank.clips.name, bank.clips.content, strict=True)
+    assert len(set(bank.clips.content)) == len(bank) == 19
+    assert all(clips[name].content == content for name, content in named)
+    assert bank.clips.name[-1] == "resampled.flac#t=2.5"
+    assert (bank.clips.recording[-1], bank.clips.start[-1]) == ("resampled.flac", 20_000)
 
 
 def test_figures_and_report_know_recordings() -> None:
@@ -162,22 +167,27 @@ def test_a_window_is_explained_by_a_window(asd: Asd, tmp_path: Path) -> None:
 
 def test_a_window_of_the_bank_is_read_at_its_place() -> None:
     bank = read_bank(Path("data/banks/mel/pump/train.h5"))
-    layout = SimpleNamespace(index=Path("data/index/pump.csv"), raw=Path("raw"))
-    signal = Signal(RATE, 4000, 0)
-    hearing = SimpleNamespace(signal=signal, features=lambda wave: {"wave": wave})
+    names, signal = bank.clips.name, Signal(RATE, 4000, 0)
+    detector: Any = SimpleNamespace(
+        bank=bank,
+        signal=signal,
+        machine="pump",
+        embedder=SimpleNamespace(features=lambda wave: {"wave": wave}),
+    )
+    view: Any = lambda wave: wave  # noqa: E731
     place = Path("raw/pump/train/long.wav")
-    for row in (bank.name.index("long.wav#t=0"), bank.name.index("long.wav#t=3.5")):
-        found = training_features(layout, hearing, lambda wave: wave, bank, row)  # type: ignore[arg-type]
+    for row in (names.index("long.wav#t=0"), names.index("long.wav#t=3.5")):
+        found = _training_features(Workspace.at("."), detector, view, row)
         assert found is not None
-        start = 0 if bank.name[row].endswith("=0") else 28_000
+        start = 0 if names[row].endswith("=0") else 28_000
         np.testing.assert_array_equal(found[0]["wave"], read_windows(place, signal, [start]))
 
 
 def test_a_long_recording_is_enrolled_as_its_windows(asd: Asd) -> None:
-    before = read_bank(Path("data/banks/mel/pump/train.h5"))
+    before = current_detector(Workspace.at("."), "pump", "cosine").fitted.bank.clips
     done = asd("enroll", "raw/pump/test/normal/a.wav", "raw/pump/train/long.wav")
     assert "pump mel: enrolled 3 clips in section 00, 13 there already; 22 clips" in done.out
-    after = read_bank(Path("data/banks/mel/pump/train.h5"))
+    after = current_detector(Workspace.at("."), "pump", "cosine").fitted.bank.clips
     assert after.name[len(before) :] == ("a.wav#t=0", "a.wav#t=0.5", "a.wav#t=0.8")
     clips = {clip.name: clip for clip in read_index(Path("data/index/pump.csv"))}
     for name, content in zip(after.name[-3:], after.content[-3:], strict=True):
@@ -189,7 +199,7 @@ def test_windows_are_joined_without_their_overlap() -> None:
     whole = np.arange(26)
     windows = [SimpleNamespace(start=start, length=10) for start in (0, 10, 16)]
     rows = [whole[window.start : window.start + 10] for window in windows]
-    assert joined(rows, windows).tolist() == whole.tolist()  # type: ignore[arg-type]
-    assert length_of(windows) == 26  # type: ignore[arg-type]
+    assert _joined(rows, windows).tolist() == whole.tolist()  # type: ignore[arg-type]
+    assert _length_of(windows) == 26  # type: ignore[arg-type]
     pictures = [np.stack([row, -row]) for row in rows]
-    assert joined(pictures, windows)[1].tolist() == (-whole).tolist()  # type: ignore[arg-type]
+    assert _joined(pictures, windows)[1].tolist() == (-whole).tolist()  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ import pytest
 import soundfile
 
 from asd.cli import cli, main
-from asd.cli.project import Project
-from asd.cli.verify import verify
+from asd.stages import verify
+from asd.workspace import Workspace
 
 PARAMS = """
 dataset: {name: small, raw: ../raw, machines: [fan]}
@@ -80,7 +80,7 @@ class Disturbed:
         Shards of what a test let the killer begin with are right as well.
         """
         with chdir(self.root):
-            damaged = verify(Project(Path()), deep=True).damaged
+            damaged = verify.run(Workspace.at("."), deep=True).damaged
         right = {
             (path.name, path.read_bytes())
             for folder in (self.whole, self.root / "begin")
@@ -95,11 +95,11 @@ class Disturbed:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Return all files, but for a record of inputs that a kill met in the making."""
+    """Return all files, by their place."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not path.match(".inputs_*.part")
+        if path.is_file()
     }
 
 

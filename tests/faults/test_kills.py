@@ -18,16 +18,24 @@ from typing import Any
 import psutil
 import pytest
 
+from asd.artifact import making, read_record
+from asd.clips.record import index_text, read_index
+from asd.stages.index import IndexRequest
+
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 
 
 def _keep_half(project: Any) -> None:
     """Let runs begin with nothing, or with the store of half of the clips."""
     index = project.root / "data/index/fan.csv"
-    lines = index.read_text().splitlines(keepends=True)
-    index.write_text("".join(lines[:1] + lines[1::2]))
+    files = {path: path.read_bytes() for path in (index, index.with_suffix(".json"))}
+    request = read_record(index.with_suffix(".json"), IndexRequest).asked(IndexRequest)
+    clips = read_index(index)[::2]
+    with making(index.with_suffix(".json"), request) as made:
+        made.text(index.name, index_text(clips))
     assert project.run("extract")[0] == 0
-    index.write_text("".join(lines))
+    for path, content in files.items():
+        path.write_bytes(content)
     (project.root / "begin/nothing").mkdir(parents=True)
     (project.root / "begin/some/data").mkdir(parents=True)
     shutil.move(project.features, project.root / "begin/some/data/features")

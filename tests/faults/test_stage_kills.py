@@ -17,8 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from asd.cli import cli
-from asd.cli.project import Project
-from asd.cli.verify import verify
+from asd.stages import verify
+from asd.workspace import Workspace
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 Values = dict[str, dict[str, Any]]
@@ -31,7 +31,7 @@ class Stage:
     Attributes:
         command: its command line.
         outputs: what it writes, below the project.
-        vouched: the files that say that an artifact is whole, each for its folder or for itself.
+        vouched: the records that say that an artifact is whole, each for its folder.
         params: what the tiny project's params say otherwise.
         old: what they said when the artifact was made that is there already.
         goal: what a run prints that goes on from where a killed one was.
@@ -51,7 +51,7 @@ STAGES = [
     Stage(
         "train --model both",
         ("data/models/both", "data/checkpoints"),
-        "data/models/both/*/model.json",
+        "data/models/both/*/record.json",
         {"train": {"epochs": 12}},
         {"train": {"seed": 5}},
         (6, 40),
@@ -60,7 +60,7 @@ STAGES = [
     Stage(
         "embed",
         ("data/banks",),
-        "data/banks/*/*/*.h5",
+        "data/banks/*/*/record.json",
         {},
         {"embed": {"batch_size": 4}},
         (2, 10),
@@ -68,7 +68,7 @@ STAGES = [
     Stage(
         "score",
         ("data/scores",),
-        "data/scores/*/threshold_*.json",
+        "data/scores/*/*.json",
         {},
         {"score": {"false_alarm_rate": 0.4}},
         (2, 10),
@@ -76,7 +76,7 @@ STAGES = [
     Stage(
         "finetune",
         ("data/checkpoints",),
-        "data/checkpoints/ptm/finetune.json",
+        "data/checkpoints/ptm/record.json",
         {
             "index": {"sample_rate": 16000},
             "features": {"ptm": {}},
@@ -105,8 +105,8 @@ def _run(root: Path, command: str) -> None:
 def _artifacts(root: Path, stage: Stage) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield each whole artifact: where it lies, and the bytes of its files."""
     for voucher in root.glob(stage.vouched):
-        files = [voucher] if voucher.suffix == ".h5" else voucher.parent.iterdir()
-        contents = {path.name: path.read_bytes() for path in files if path.name[0] != "."}
+        files = [path for path in voucher.parent.iterdir() if path.name[0] != "."]
+        contents = {path.name: path.read_bytes() for path in files}
         yield voucher.relative_to(root).as_posix(), contents
 
 
@@ -129,7 +129,7 @@ def test_a_killed_stage_loses_nothing(tiny: Path, kill: Callable, stage: Stage) 
 
     def look(state: str) -> None:
         with chdir(tiny):
-            assert not verify(Project(Path()), deep=True).damaged
+            assert not verify.run(Workspace.at("."), deep=True).damaged
         old, new = (dict(_artifacts(tiny / of, stage)) for of in ("begin/old", "whole"))
         there = dict(_artifacts(tiny, stage))
         assert new.keys() == old.keys()
