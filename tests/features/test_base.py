@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from asd.clips.audio import Signal
+from asd.digest import canonical_json
 from asd.errors import UsageError
 from asd.features import EXTRACTORS, build_extractor
-from asd.digest import canonical_json
 from asd.features.base import placement
 from asd.features.encoder import Encoder
 from asd.features.ptm import Ptm
