@@ -89,7 +89,8 @@ def test_same_bank_same_bytes(bank: Bank, path: Path, tmp_path: Path) -> None:
 
 def test_every_dataset_is_contiguous(path: Path) -> None:
     with h5py.File(path, "r") as file:
-        assert {"clips", "classes", "array.embedding", "array.error", "array.level", "array.logits"} <= set(file) | {"array.level"}
+        arrays = {f"array.{name}" for name in ("embedding", "error", "level", "logits")}
+        assert set(file) == {"clips", "classes", *arrays}
         for data in file.values():
             assert data.chunks is None
             assert data.id.get_offset() is not None
