@@ -99,7 +99,7 @@ def _headline(found: Explanation) -> str:
     return line
 
 
-def _short(name: str, most: int = 44) -> str:
+def _short(name: str, most: int = 36) -> str:
     """Return the last part of a path, its middle left out if it is long."""
     name = Path(name).name
     if len(name) <= most:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +11,15 @@ import pytest
 import soundfile
 
 from asd.params import load_params
+from asd.stages.init import profiles
 
-PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
-PROFILES = sorted(p.stem for p in (PIPELINE / "profiles").glob("*.yaml") if p.stem != "common")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(PIPELINE / "profiles", tmp_path / "pipeline" / "profiles")
+    """An empty folder that DVC knows already, which saves time."""
+    (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -31,7 +31,7 @@ def _recordings(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", profiles())
 def test_every_profile_is_valid_and_commented(profile: str, project: Path, asd: Callable) -> None:
     raw = ["--raw", _recordings(project / "mine")] if profile == "folder" else []
     done = asd("init", profile, *raw)
@@ -46,7 +46,30 @@ def test_every_profile_is_valid_and_commented(profile: str, project: Path, asd: 
 def test_params_in_the_repository_are_the_demos(project: Path, asd: Callable) -> None:
     asd("init", "demo")
     written = (project / "pipeline" / "params.yaml").read_text()
-    assert written == (PIPELINE / "params.yaml").read_text()
+    assert written == (ROOT / "pipeline" / "params.yaml").read_text()
+
+
+def test_stages_in_the_repository_are_those_of_every_workspace(
+    project: Path, asd: Callable
+) -> None:
+    asd("init", "demo")
+    assert (project / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["nowhere", "a repository", "below a repository"])
+def test_a_whole_workspace_in_an_empty_folder(where: str, tmp_path: Path, shell: Callable) -> None:
+    if where != "nowhere":
+        shell(tmp_path, "git", "init", "-q")
+    folder = tmp_path / "below" if where == "below a repository" else tmp_path
+    folder.mkdir(exist_ok=True)
+    told = shell(folder, "asd", "init", "demo")
+    assert "dvc repro" in told
+    assert {"dvc.yaml", ".gitignore", ".dvcignore", ".dvc", "pipeline"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert "synth" in shell(folder, "dvc", "status")
+    assert "analytics = false" in (folder / ".dvc" / "config").read_text()
 
 
 def test_own_recordings_are_found(project: Path, asd: Callable) -> None:
@@ -79,12 +102,23 @@ def test_a_long_recording_is_announced_as_its_windows(project: Path, asd: Callab
     ]
 
 
-def test_the_file_before_is_kept(project: Path, asd: Callable) -> None:
+def test_an_edit_is_never_lost(project: Path, asd: Callable) -> None:
+    """Edit, init another profile, init a third: each file before has a number of its own."""
+    _recordings(project / "mine")
+    path = project / "pipeline" / "params.yaml"
     asd("init", "demo")
-    (project / "pipeline" / "params.yaml").write_text("# mine\n")
-    done = asd("init", "dcase2022")
-    assert "params.yaml.old" in done.out
-    assert (project / "pipeline" / "params.yaml.old").read_text() == "# mine\n"
+    edited = path.read_text().replace("seconds: 4", "seconds: 5")
+    path.write_text(edited)
+    done = asd("init", "ladder")
+    assert "params.yaml.1" in done.out
+    ladder = path.read_text()
+    asd("init", "folder", "--raw", "mine")
+    assert (path.parent / "params.yaml.1").read_text() == edited
+    assert (path.parent / "params.yaml.2").read_text() == ladder
+    folder = path.read_text()
+    asd("init", "folder", "--raw", "mine")  # the same again: nothing to keep
+    assert not (path.parent / "params.yaml.3").exists()
+    assert path.read_text() == folder
 
 
 @pytest.mark.parametrize(
