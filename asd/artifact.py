@@ -276,6 +276,8 @@ def difference(was: Any, now: Any, shown: int = 3) -> str:
 
     Digests are named and not shown. A key that one of them has not counts as null.
     """
+    if was == now:
+        return ""
     before, after = _flat(was), _flat(now)
     changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     said = [

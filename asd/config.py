@@ -6,7 +6,7 @@ here they are plain mappings, checked when the component is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -36,12 +36,16 @@ def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        lines = [f"{where}: {one}" for one in _explain(kind, error)]
+        lines = [f"{where}: {one}" for one in _explain(kind, error, values)]
         raise UsageError("\n".join(dict.fromkeys(lines))) from None
 
 
-def _explain(kind: type[Settings], error: ValidationError) -> Iterator[str]:
-    errors = error.errors()
+def _explain(
+    kind: type[Settings], error: ValidationError, values: Mapping[str, Any]
+) -> Iterator[str]:
+    # A value that may be of several types has an error for each; the first one is told.
+    errors = list({_place(one["loc"], values): one for one in reversed(error.errors())}.values())
+    errors.reverse()
     misspelt = {one["loc"][:-1] for one in errors if one["type"] == "extra_forbidden"}
     for one in errors:
         location = [str(part) for part in one["loc"]]
@@ -54,6 +58,16 @@ def _explain(kind: type[Settings], error: ValidationError) -> Iterator[str]:
         elif one["type"] != "missing" or one["loc"][:-1] not in misspelt:
             given = "" if one["type"] == "missing" else f", not {one.get('input')!r}"
             yield f"{'.'.join(location)}: {one['msg']}{given}"
+
+
+def _place(location: Sequence[int | str], values: Any) -> tuple[int | str, ...]:
+    """Return the part of a location that leads to a value, without the names of types after it."""
+    for depth, part in enumerate(location):
+        inside = isinstance(values, Mapping) or (isinstance(part, int) and isinstance(values, list))
+        if not inside:
+            return tuple(location[:depth])
+        values = values.get(part) if isinstance(values, Mapping) else values[part]
+    return tuple(location)
 
 
 def _model_at(kind: type[Settings], location: list[str]) -> type[Settings] | None:

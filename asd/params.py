@@ -181,32 +181,27 @@ def unresolved(params: Params) -> Iterator[str]:
                 f"fusions.{name}: no members, and the section select has no models and scorers to"
                 " choose them from"
             )
-    known: dict[str, Collection[str]] = {
-        "feature": params.features,
-        "model": params.every_model,
-        "system": params.every_system,
-        "member": params.systems,
-    }
-    for where, kind, name in _references(params):
-        if name not in known[kind]:
-            yield f"{where}: {unknown_name(kind, name, known[kind])}"
+    for where, kind, name, known in _references(params):
+        if name not in known:
+            yield f"{where}: {unknown_name(kind, name, known)}"
 
 
-def _references(params: Params) -> Iterator[tuple[str, str, str]]:
-    """Yield each place that names something of another section: the place, its kind, the name."""
+def _references(params: Params) -> Iterator[tuple[str, str, str, Collection[str]]]:
+    """Yield each place that names something of another section: what, the name, and the known."""
+    features, models = params.features, params.every_model
     for name, model in params.every_model.items():
         section = "joint" if name in params.joint else "models"
         for feature in model.features:
-            yield f"{section}.{name}.features", "feature", feature
+            yield f"{section}.{name}.features", "feature", feature, features
     for name, system in params.systems.items():
-        yield f"systems.{name}.model", "model", system.model
+        yield f"systems.{name}.model", "model", system.model, models
     for name in params.select.models:
-        yield "select.models", "model", name
+        yield "select.models", "model", name, models
     for name, fusion in params.fusions.items():
         for member in fusion.members:
-            yield f"fusions.{name}.members", "member", member
+            yield f"fusions.{name}.members", "system", member, params.systems
         for machine, members in fusion.machines.items():
             for one in members:
-                yield f"fusions.{name}.machines.{machine}", "model", one.model
+                yield f"fusions.{name}.machines.{machine}", "model", one.model, models
     for row in params.ladder:
-        yield "ladder", "system", row.system
+        yield "ladder", "system", row.system, params.every_system

@@ -85,4 +85,4 @@ def test_own_recordings_in_an_empty_folder(
     odd = sorted((raw / "slider" / "test").glob("anomaly_id_00_*"))
     found = json.loads(run(environment, workspace, "asd", "predict", "--json", *odd))
     assert np.mean([one["anomalous"] for one in found]) >= 0.75
-    assert "is up to date" in run(environment, workspace, "dvc", "repro")
+    assert "are up to date" in run(environment, workspace, "dvc", "repro")

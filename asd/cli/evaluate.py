@@ -72,6 +72,8 @@ def command(
         from asd.stages.evaluate import json_text
 
         document = {**figures.document, **_comparison_document(compare, compared)}
+        if workspace:
+            document["default"] = _default(workspace)
         click.echo(json_text(document), nl=False)
     else:
         # Figures that are written nowhere are what the command was called for.
@@ -80,6 +82,14 @@ def command(
             tell(line, as_json)
     if output is not None:
         say(f"wrote {output}/metrics.json, roc and official", as_json)
+
+
+def _default(workspace: Workspace) -> str | None:
+    """Return the system that decides where none is named; None where one has to be named."""
+    try:
+        return workspace.params.default_system()
+    except UsageError:
+        return None
 
 
 def _workspace() -> Workspace:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asd.artifact import Request, is_current, lack, making
+from asd.artifact import Request, is_current, lack, making, prune
 from asd.config import EvaluateConfig
 from asd.errors import JobError, UsageError
 from asd.stages.check import check
@@ -80,7 +81,13 @@ class Judging:
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of systems, and by what they were judged."""
+    """The figures of systems, and by what they were judged.
+
+    Attributes:
+        judging: by what.
+        systems: the systems.
+        assessments: what was found of each.
+    """
 
     judging: Judging
     systems: Sequence[System]
@@ -98,10 +105,16 @@ class Figures:
         }
 
     def texts(self) -> dict[str, str]:
-        """Return the files of figures by name: metrics.json, roc/ and official/."""
+        """Return the files of figures by name: metrics.json, scores.json, roc/ and official/."""
         from asd.metrics.summary import result_csv, roc_csv
 
-        texts = {"metrics.json": json_text(self.document)}
+        scores = {
+            one.name: one.evaluation.score
+            for one in self.assessments
+            if math.isfinite(one.evaluation.score)
+        }
+        # The one small file that DVC shows as metrics: a row a system.
+        texts = {"metrics.json": json_text(self.document), "scores.json": json_text(scores)}
         for system, assessment in zip(self.systems, self.assessments, strict=True):
             texts[f"roc/{system.name}.csv"] = roc_csv(system.sections)
             texts[f"official/{system.name}_result.csv"] = result_csv(assessment)
@@ -136,9 +149,11 @@ def run(
         with making(folder / NAME, asked, "numpy") as made:
             for name, text in figures.texts().items():
                 made.text(name, text)
+    written = figures.texts()
     for kind in ("roc", "official"):
         # DVC wants the outputs of a stage to be there, where nothing is labelled too.
         (folder / kind).mkdir(parents=True, exist_ok=True)
+        prune(folder / kind, lambda path: path.relative_to(folder).as_posix() in written)
     return figures
 
 

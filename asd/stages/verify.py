@@ -37,6 +37,7 @@ _VOUCHED = (
     "scores/*/*.csv",
     "scores/*/*.h5",
     "reports/metrics.json",
+    "reports/scores.json",
     "reports/roc/*.csv",
     "reports/official/*.csv",
     "enrolled/*/*/*.h5",
@@ -305,7 +306,13 @@ def _verb(place: tuple[Any, ...]) -> str:
     if place[0] == "reports" and len(place) > 2 and place[1] == "seeds":
         return "ablate"
     if place[0] == "reports":
-        evaluated = place[1] in ("metrics.json", "evaluate.json", "roc", "official")
+        evaluated = place[1] in (
+            "metrics.json",
+            "scores.json",
+            "evaluate.json",
+            "roc",
+            "official",
+        )
         return "evaluate" if evaluated else "report"
     return verbs.get(place[0], "")
 

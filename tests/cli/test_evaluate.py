@@ -161,7 +161,11 @@ def test_the_same_scores_give_the_same_bytes(project: Path, asd: Callable) -> No
 
 def test_json_is_what_is_written(project: Path, asd: Callable) -> None:
     printed = json.loads(asd("evaluate", "--json").out)
-    assert printed == json.loads((project / "data" / "reports" / "metrics.json").read_text())
+    reports = project / "data" / "reports"
+    assert printed.pop("default") == "1"
+    assert printed == json.loads((reports / "metrics.json").read_text())
+    scores = {name: of_system["score"] for name, of_system in printed["systems"].items()}
+    assert json.loads((reports / "scores.json").read_text()) == scores
 
 
 def test_chosen_systems_are_shown_and_not_written(project: Path, asd: Callable) -> None:

@@ -273,7 +273,7 @@ def test_one_section_is_classified_by_what_labels_say(
 ) -> None:
     states = run(fill({"00": 8}), "mobilenetv2", "states", epochs=1)
     assert (states.task, states.classes) == ("attributes", 2)
-    store = fill({"00": 8}, attributes=("",), root="alike")
+    store = fill({"00": 8}, attributes=("",), root="store of likes")
     alike = run(store, "mobilenetv2", "alike", epochs=1)
     assert (alike.task, alike.classes) == ("transformations", len(TRANSFORMS))
     outputs = embed(store, "fan", load_model(tmp_path / "alike" / RECORD), "train", EMBED)
