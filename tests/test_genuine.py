@@ -102,6 +102,8 @@ def test_slide_rail_without_labels(command: Command, tmp_path: Path) -> None:
     assert table.splitlines()[1].split()[1:4:2] == [f"{scores[odd]:.4f}", "anomalous"]
     command("asd", "explain", *options, recording, "--out", "why.png")
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    assert command("asd", "status").splitlines()[-1] == "next: asd train"
+    command("dvc", "repro")  # takes away what the params no longer name
     assert command("asd", "status").splitlines()[-1] == "nothing to do"
 
 

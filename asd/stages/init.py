@@ -26,7 +26,7 @@ from asd.workspace import PARAMS, find_root
 if TYPE_CHECKING:
     from asd.params import Params
 
-_COMMON, _STAGES = "common", "dvc"
+_COMMON, _STAGES = "common", "stages"
 # What is run is one list: a profile that names its own models or systems means no others.
 _WHOLE = ("models", "systems")
 _RULES_OF = {"dcase2020": "2020", "dcase2021": "2021", "dcase2022": "2022", "folder": "2020"}
@@ -64,7 +64,7 @@ def profiles() -> list[str]:
 
 
 def profile_text(name: str) -> str:
-    """Return a file of the profiles, such as ``"dvc"`` for the stages."""
+    """Return a file of the profiles, such as ``"stages"``, which becomes dvc.yaml."""
     return files("asd").joinpath("profiles", f"{name}.yaml").read_text(encoding="utf-8")
 
 
