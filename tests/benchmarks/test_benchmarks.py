@@ -89,7 +89,7 @@ def test_json_names_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert runner.main(["store", "score", "--json"], find(result())) == 0
     document = json.loads(capsys.readouterr().out)
     assert {"cpu", "cores", "memory_gib", "python", "versions"} <= document["machine"].keys()
-    assert {"asd", "torch", "numpy"} <= document["machine"]["versions"].keys()
+    assert {"machine-asd", "torch", "numpy"} <= document["machine"]["versions"].keys()
     first, second = document["benchmarks"]
     assert first == second
     assert first["ratios"] == {"a peer": 7.0, "memory": 1.0, "wait": 0.5}
