@@ -7,7 +7,7 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -67,6 +67,8 @@ class _Table(Printer):
         self._seen += 1
         self._anomalous += found.anomalous
         nearest = found.nearest or "-"
+        if found.anomalous and found.members:
+            nearest += f"  (most unusual: {next(iter(found.members))})"
         if found.windows > 1:
             nearest += f"  (at {found.start:.0f} s)"
             self._of_several[found.section, found.windows] = found.threshold
@@ -118,7 +120,8 @@ class _Csv(Printer):
     def one(self, found: Prediction) -> None:
         text = io.StringIO()
         row = {**asdict(found), "anomalous": int(found.anomalous)}
-        writer = csv.DictWriter(text, [field.name for field in fields(found)], lineterminator="\n")
+        del row["members"]  # a mapping is no cell
+        writer = csv.DictWriter(text, list(row), lineterminator="\n")
         if not self._begun:
             writer.writeheader()
             self._begun = True

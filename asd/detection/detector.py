@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class Prediction:
         nearest: the name of the nearest training clip; ``""`` where clips are not compared.
         windows: how many clips the recording was cut into.
         start: where the window with the highest score begins, in seconds.
+        members: of a system of several, what each says of that window, the highest first: by its
+            name, deviations from the mean of the training clips.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Prediction:
     nearest: str
     windows: int
     start: float
+    members: dict[str, float] = field(default_factory=dict)
 
 
 class Detector:
@@ -140,6 +143,14 @@ class Detector:
         self.limits = Limits(index.max_seconds, index.max_channels)
         self.pooling: Pooling = pooling or fitted.rule.windows
         self._calibrations = fitted.deciding
+        systems = workspace.params.systems
+        self._member_names = [
+            next(
+                (name for name, known in systems.items() if known == one),
+                f"{one.model}/{one.embedding}/{one.scorer}",
+            )
+            for one in fitted.definition
+        ]
         self.thresholds: dict[str, Threshold] = {
             section: one.threshold() for section, one in self._calibrations.items()
         }
@@ -388,4 +399,14 @@ class Detector:
             nearest=self.bank.clips.name[near[0]] if len(near) else "",
             windows=len(starts),
             start=starts[loudest] / self.signal.sample_rate,
+            members=self._members(rows_of(outputs, np.array([loudest])), section),
         )
+
+    def _members(self, outputs: Outputs, section: str) -> dict[str, float]:
+        """Return what each of several members says of the (one) clip, the highest first."""
+        if len(self.fitted.members) == 1:
+            return {}
+        rows = rows_of(outputs, np.zeros(LEAST_BATCH, int))
+        values = self.fitted.member_scores(rows, [section] * LEAST_BATCH)[:, 0]
+        order = np.argsort(-values, kind="stable")
+        return {self._member_names[place]: float(values[place]) for place in order}

@@ -94,6 +94,9 @@ def _headline(found: Explanation) -> str:
     )
     if one.windows > 1:
         line += f"; the clip from {one.start:.1f} s of {one.windows} clips"
+    if one.members:
+        highest = [f"{name} {value:.1f}" for name, value in one.members.items()][:2]
+        line += f"; highest {', '.join(highest)}"
     if found.passed_over:
         line += f"; {found.passed_over} nearer clips are not stored"
     return line

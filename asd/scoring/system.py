@@ -152,11 +152,28 @@ class FittedSystem:
             UsageError: a section has no training clips, or an array is missing.
             JobError: an array holds a value that is not finite.
         """
-        found = [
+        return self._joined(self._own_scores(outputs, sections), np.array(sections, dtype=str))
+
+    def member_scores(
+        self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
+    ) -> np.ndarray:
+        """Return what each of several members says of test clips, (M, N) float64, as it is joined.
+
+        In deviations from the mean of the member's training scores: 0 is an ordinary normal clip.
+
+        Args:
+            outputs, sections: as of :meth:`score`.
+        """
+        found = self._own_scores(outputs, sections)
+        return self._standardised(found, np.array(sections, dtype=str))
+
+    def _own_scores(
+        self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
+    ) -> list[np.ndarray]:
+        return [
             fitted.score(member.view(outputs[member.model], "outputs"), sections)
             for member, fitted in zip(self.members, self.fitted, strict=True)
         ]
-        return self._joined(found, np.array(sections, dtype=str))
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,) float64 of the bank's clips, in its order."""
@@ -171,13 +188,16 @@ class FittedSystem:
     def _joined(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
         if len(self.members) == 1:
             return scores[0]
+        over = np.mean if self.join == "mean" else np.max
+        return np.asarray(over(self._standardised(scores, sections), axis=0))
+
+    def _standardised(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
         standardised = np.empty((len(scores), len(sections)))
         for place, (values, scales) in enumerate(zip(scores, self.scales, strict=True)):
             for section in np.unique(sections):
                 rows = sections == section
                 standardised[place, rows] = scales[str(section)].standardise(values[rows])
-        over = np.mean if self.join == "mean" else np.max
-        return np.asarray(over(standardised, axis=0))
+        return standardised
 
 
 def build_members(system: str, definitions: Sequence[SystemConfig]) -> tuple[Member, ...]:

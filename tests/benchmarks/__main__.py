@@ -25,7 +25,16 @@ from tests.benchmarks.base import Bound, Result
 # In the order of the work.
 NAMES = ("logmel", "ptm", "store", "memory", "noop", "train", "score", "evaluate", "startup")
 LIBRARIES = (
-    *("machine-asd", "torch", "torchaudio", "transformers", "h5py", "numpy", "scipy", "scikit-learn"),
+    *(
+        "machine-asd",
+        "torch",
+        "torchaudio",
+        "transformers",
+        "h5py",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+    ),
     *("librosa", "faiss-cpu", "onnxruntime", "openvino"),
 )
 COLUMNS = ("benchmark", "work", "ours", "peer", "ratio", "at least", "aim", "reached")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import copy
 import pickle
 from pathlib import Path
@@ -18,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import asd
 from asd import Detector, FeatureStore
+from asd.cli import cli
 from asd.errors import UsageError
 
 NORMAL, ODD = "raw/pump/id_00/train/00_01.wav", "raw/pump/id_00/test/anomaly/00_11.wav"
@@ -80,6 +82,20 @@ def test_twins_score_alike(tiny_template: Path, paths: list[str], twin: Any) -> 
     other = twin(known)
     assert other.get_params() == known.get_params()
     assert other.score(paths).tolist() == known.score(paths).tolist()
+
+
+def test_what_each_member_of_a_fusion_says(tiny: Path, paths: list[str]) -> None:
+    assert Detector(tiny, "pump", "cosine").predictions(paths, "00")[0].members == {}
+    with (tiny / "pipeline" / "params.yaml").open("a") as params:
+        params.write("fusions: {fused: {members: [cosine, posterior, spread]}}\n")
+    with contextlib.chdir(tiny):
+        cli.main(["-q", "score", "--system", "fused"], standalone_mode=False)
+    fused = Detector(tiny, "pump", "fused")
+    for found in fused.predictions(paths, "00"):
+        values = list(found.members.values())
+        assert set(found.members) == {"cosine", "posterior", "spread"}
+        assert values == sorted(values, reverse=True)
+        assert found.score == pytest.approx(np.mean(values), rel=1e-9)
 
 
 def test_parameters(detector: Detector, paths: list[str], tiny_template: Path) -> None:

@@ -209,6 +209,9 @@ def test_six_views_joined(
     expected, left_out = six_views(train, test, kept_as)
     found = fitted.score({"pooled": arrays[1]}, ["00"] * len(test))
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    each = fitted.member_scores({"pooled": arrays[1]}, ["00"] * len(test))
+    assert each.shape == (len(members), len(test))
+    np.testing.assert_array_equal(each.max(axis=0), found)
     own = fitted.training_scores()
     np.testing.assert_allclose(own, left_out, rtol=tolerance, atol=tolerance)
 
