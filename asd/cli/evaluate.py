@@ -13,8 +13,8 @@ from asd.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from asd.metrics.bootstrap import Comparison
+    from asd.metrics.figures import Figures
     from asd.metrics.summary import Assessment
-    from asd.stages.evaluate import Figures
     from asd.workspace import Workspace
 
 SHOWN = 10  # undefined values and unlabelled sections that are shown before the rest is counted
@@ -57,31 +57,38 @@ def command(
       asd evaluate --compare 1 2
       asd evaluate --scores teams --ground-truth evaluator --rules 2022
     """
-    from asd.stages.evaluate import Judging, figures_of, run, write_texts
+    from asd.metrics.figures import RESAMPLES, Judging, figures_of_files, json_text
 
-    workspace = None if scores and ground_truth else _workspace()
-    judging = Judging.of(workspace, rules, bootstrap, seed)
-    if workspace and not (scores or ground_truth or systems or output):
-        figures, output = run(workspace, judging), workspace.reports
+    written: Path | None = None
+    if scores and ground_truth:
+        count = RESAMPLES if bootstrap is None else bootstrap
+        workspace, judging = None, Judging(rules or "2022", count, seed or 0)
+        figures = figures_of_files(judging, scores, ground_truth, systems)
     else:
-        figures = figures_of(workspace, judging, scores, ground_truth, systems)
-        if output is not None:
-            write_texts(output, figures)
+        from asd.stages.evaluate import figures_of, judging_of, run
+
+        workspace = _workspace()
+        judging = judging_of(workspace, rules, bootstrap, seed)
+        if not (scores or ground_truth or systems or output):
+            figures, written = run(workspace, judging), workspace.reports
+        else:
+            figures = figures_of(workspace, judging, scores, ground_truth, systems)
+    if written is None and output is not None:
+        figures.write(output)
+        written = output
     compared = _compared(figures, compare, scores) if compare else None
     if as_json:
-        from asd.stages.evaluate import json_text
-
         document = {**figures.document, **_comparison_document(compare, compared)}
         if workspace:
             document["default"] = _default(workspace)
         click.echo(json_text(document), nl=False)
     else:
         # Figures that are written nowhere are what the command was called for.
-        tell = show if output is None else say
+        tell = show if written is None else say
         for line in _lines(figures.assessments, compare, compared):
             tell(line, as_json)
-    if output is not None:
-        say(f"wrote {output}/metrics.json, roc and official", as_json)
+    if written is not None:
+        say(f"wrote {written}/metrics.json, roc and official", as_json)
 
 
 def _default(workspace: Workspace) -> str | None:
@@ -103,8 +110,8 @@ def _workspace() -> Workspace:
 
 def _compared(figures: Figures, names: tuple[str, str], scores: Path | None) -> Comparison:
     from asd.metrics.bootstrap import compare
+    from asd.metrics.figures import RESAMPLES
     from asd.metrics.rules import RULES
-    from asd.stages.evaluate import RESAMPLES
 
     by_name = {system.name: system for system in figures.systems}
     for name in names:

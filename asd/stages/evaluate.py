@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asd.artifact import Request, is_current, lack, making, prune
-from asd.config import EvaluateConfig
 from asd.errors import JobError, UsageError
+from asd.metrics.figures import Figures, Judging, figures_of_files
+from asd.metrics.truth import read_truth
 from asd.stages.check import check
 from asd.stages.index import clips_of, record_digest
-from asd.version import __version__
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.metrics.rules import System
-    from asd.metrics.summary import Assessment
     from asd.metrics.truth import Key, Truth
 
 NAME = "evaluate.json"
-RESAMPLES = 1000
-"""Of the intervals, outside of any workspace."""
 
 
 class FiguresRequest(Request):
@@ -47,78 +41,23 @@ class FiguresRequest(Request):
     scores: dict[str, dict[str, str]]
 
 
-@dataclass(frozen=True)
-class Judging:
-    """By what is judged: a year's rules, and the resamples of the intervals with their seed."""
+def judging_of(
+    workspace: Workspace,
+    rules: str | None = None,
+    resamples: int | None = None,
+    seed: int | None = None,
+) -> Judging:
+    """Return by what is judged; a workspace gives what is left open.
 
-    rules: str
-    resamples: int
-    seed: int
-
-    @classmethod
-    def of(
-        cls,
-        workspace: Workspace | None,
-        rules: str | None = None,
-        resamples: int | None = None,
-        seed: int | None = None,
-    ) -> Judging:
-        """Return what is asked for; a workspace gives what is left open.
-
-        Raises:
-            UsageError: there are no such rules.
-        """
-        from asd.metrics.rules import RULES
-
-        params = workspace.params if workspace else None
-        config = params.evaluate if params else EvaluateConfig(bootstrap=RESAMPLES)
-        return cls(
-            RULES[rules or (params.dataset.rules if params else "2022")].name,
-            config.bootstrap if resamples is None else resamples,
-            config.seed if seed is None else seed,
-        )
-
-
-@dataclass(frozen=True)
-class Figures:
-    """The figures of systems, and by what they were judged.
-
-    Attributes:
-        judging: by what.
-        systems: the systems.
-        assessments: what was found of each.
+    Raises:
+        UsageError: there are no such rules.
     """
-
-    judging: Judging
-    systems: Sequence[System]
-    assessments: Sequence[Assessment]
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What metrics.json holds: nested mappings of fractions, and what made them."""
-        judging = self.judging
-        return {
-            "rules": judging.rules,
-            "bootstrap": {"resamples": judging.resamples, "seed": judging.seed},
-            "version": __version__,
-            "systems": {one.name: one.to_json() for one in self.assessments},
-        }
-
-    def texts(self) -> dict[str, str]:
-        """Return the files of figures by name: metrics.json, scores.json, roc/ and official/."""
-        from asd.metrics.summary import result_csv, roc_csv
-
-        scores = {
-            one.name: one.evaluation.score
-            for one in self.assessments
-            if math.isfinite(one.evaluation.score)
-        }
-        # The one small file that DVC shows as metrics: a row a system.
-        texts = {"metrics.json": json_text(self.document), "scores.json": json_text(scores)}
-        for system, assessment in zip(self.systems, self.assessments, strict=True):
-            texts[f"roc/{system.name}.csv"] = roc_csv(system.sections)
-            texts[f"official/{system.name}_result.csv"] = result_csv(assessment)
-        return texts
+    config = workspace.params.evaluate
+    return Judging(
+        rules or workspace.params.dataset.rules,
+        config.bootstrap if resamples is None else resamples,
+        config.seed if seed is None else seed,
+    )
 
 
 def run(
@@ -140,7 +79,7 @@ def run(
         JobError: a file is not what was written, or scores are not of the clips of the index.
     """
     check(workspace)
-    judging = judging or Judging.of(workspace)
+    judging = judging or judging_of(workspace)
     folder = folder or workspace.reports
     chosen = scored_systems(workspace, systems)
     asked = request(workspace, chosen, judging)
@@ -158,7 +97,7 @@ def run(
 
 
 def figures_of(
-    workspace: Workspace | None,
+    workspace: Workspace,
     judging: Judging,
     scores: Path | None = None,
     ground_truth: Path | None = None,
@@ -167,7 +106,7 @@ def figures_of(
     """Compute figures without writing them.
 
     Args:
-        workspace: where scores and truth are, as far as they are not given.
+        workspace: where scores or truth are, as far as they are not given.
         judging: by what.
         scores: a folder of official score files, of one system or of one folder a system.
         ground_truth: a folder of ground truth (:func:`asd.metrics.truth.read_truth`).
@@ -176,35 +115,11 @@ def figures_of(
     Raises:
         UsageError, JobError: as of :func:`run`, and of the readers of official files.
     """
-    from asd.metrics.results import read_systems as read_official
-    from asd.metrics.rules import RULES
-    from asd.metrics.summary import assess
-    from asd.metrics.truth import read_truth
-
-    if ground_truth is not None:
-        truth = read_truth(ground_truth)
-    elif workspace is not None:
-        truth = truth_of(workspace)
-    if not truth:
-        return Figures(judging, (), ())
+    truth = truth_of(workspace) if ground_truth is None else read_truth(ground_truth)
     if scores is not None:
-        read = read_official(scores, truth, systems)
-    elif workspace is not None:
-        read = read_systems(workspace, scored_systems(workspace, systems), truth)
-    rules = RULES[judging.rules]
-    found = [assess(system, rules, judging.resamples, judging.seed) for system in read]
-    return Figures(judging, read, found)
-
-
-def write_texts(folder: Path, figures: Figures) -> None:
-    """Write the files of figures into a folder outside of any workspace."""
-    from asd.atomic import replacing
-
-    for name in ("roc", "official"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for name, text in figures.texts().items():
-        with replacing(folder / name) as beside:
-            beside.write_text(text, encoding="utf-8", newline="")
+        return figures_of_files(judging, scores, truth, systems)
+    read = read_systems(workspace, scored_systems(workspace, systems), truth) if truth else ()
+    return Figures.of(read, judging)
 
 
 def request(
@@ -217,7 +132,7 @@ def request(
     """
     from asd.scoring.scored import read_scores_record
 
-    judging = judging or Judging.of(workspace)
+    judging = judging or judging_of(workspace)
     return FiguresRequest(
         rules=judging.rules,
         resamples=judging.resamples,
@@ -317,11 +232,6 @@ def read_systems(
         JobError: a recording has no score, or a score is of no recording of the index.
     """
     return [_system(workspace, name, truth) for name in systems]
-
-
-def json_text(document: Mapping[str, Any]) -> str:
-    """Return a document as metrics.json has it."""
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _scored_machines(workspace: Workspace, system: str) -> tuple[str, ...]:
