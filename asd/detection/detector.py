@@ -103,7 +103,7 @@ class Detector:
     def __init__(
         self,
         folder: str | os.PathLike[str] | Workspace,
-        machine: str,
+        machine: str | None = None,
         system: str | None = None,
         section: str | None = None,
         pooling: Pooling | None = None,
@@ -114,7 +114,7 @@ class Detector:
 
         Args:
             folder: the workspace, in which ``pipeline/params.yaml`` and ``data`` lie.
-            machine: the machine type.
+            machine: the machine type; by default the only one.
             system: a system of the params; by default ``selected`` where there is one, else the
                 last one with the scorer ``cosine``, or else the only one.
             section: the section of all that is scored, where a method is given none.
@@ -132,6 +132,13 @@ class Detector:
             "pooling": pooling,
         }
         workspace = folder if isinstance(folder, Workspace) else Workspace.at(folder)
+        if machine is None:
+            (machine, *others) = workspace.machines()
+            if others:
+                raise UsageError(
+                    f"{workspace.root}: several machines, say which one:"
+                    f" {', '.join(workspace.machines())}"
+                )
         workspace.machines([machine])
         fitted = current_detector(workspace, machine, workspace.params.default_system(system))
         index = workspace.params.index
@@ -160,7 +167,10 @@ class Detector:
 
     @classmethod
     def load(
-        cls, folder: str | os.PathLike[str] | Workspace, machine: str, system: str | None = None
+        cls,
+        folder: str | os.PathLike[str] | Workspace,
+        machine: str | None = None,
+        system: str | None = None,
     ) -> Detector:
         """Load a system of a workspace: ``Detector(folder, machine, system)``, where it is read."""
         return cls(folder, machine, system)
@@ -270,6 +280,8 @@ class Detector:
         """
         from asd.detection.explanation import explain
 
+        if isinstance(wave, np.ndarray) and wave.ndim == 1 and wave.dtype.kind not in "OU":
+            wave = [wave]
         found = recordings_of(wave, self.signal, self.limits)
         if len(found) != 1:
             raise UsageError(f"explain: one recording at a time, not {len(found)}")

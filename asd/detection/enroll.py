@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from asd.artifact import RECORD, Making, Record, Request, difference, read_record, write_record
-from asd.atomic import refusals, sync
+from asd.atomic import locked, refusals, sync
 from asd.clip_table import ClipTable, content_digest, window_name
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import note
@@ -171,6 +171,7 @@ class Enrolment:
         from asd.detection.embedder import load_ensemble
 
         self.workspace, self.machine = workspace, machine
+        self._known = _state(workspace, machine)
         self.detectors = {
             system: current_detector(workspace, machine, system)
             for system in workspace.systems()
@@ -207,6 +208,12 @@ class Enrolment:
         Raises:
             JobError: the enrolment cannot be written; everything is then as it was.
         """
+        with locked(_lock(self.workspace, self.machine)):
+            if _state(self.workspace, self.machine) != self._known:  # another run has enrolled
+                self.__init__(self.workspace, self.machine)  # type: ignore[misc]
+            return self._enroll(recordings, section, domain)
+
+    def _enroll(self, recordings: Sequence[Recording], section: str, domain: str) -> list[Enrolled]:
         clips, waves = self._clips(recordings, section, domain)
         outputs = self._outputs(waves)
         made = {
@@ -218,6 +225,8 @@ class Enrolment:
         if any(_count(detector) > before[system] for system, detector in made.items()):
             number += 1
             self._write(number, made, before, recordings, section, domain)
+            self._known = _state(self.workspace, self.machine)
+            self.detectors = made
         return self._account(number, made, before, section)
 
     def _clips(
@@ -394,6 +403,11 @@ def undo(workspace: Workspace, machine: str) -> dict[str, Version]:
     Raises:
         JobError: it cannot be removed.
     """
+    with locked(_lock(workspace, machine)):
+        return _undo(workspace, machine)
+
+
+def _undo(workspace: Workspace, machine: str) -> dict[str, Version]:
     folders = list(_folders(workspace, machine))
     if not folders:
         _remove_from(workspace, machine, 1)
@@ -415,6 +429,21 @@ def undo(workspace: Workspace, machine: str) -> dict[str, Version]:
         model: Version(len(folders), facts["clips"], tuple(facts["added"]))
         for model, facts in models.items()
     }
+
+
+def _lock(workspace: Workspace, machine: str) -> Path:
+    return workspace.enrolled(machine) / ".lock"
+
+
+def _state(workspace: Workspace, machine: str) -> tuple[str, ...]:
+    """Return the digests of the enrolments of a machine."""
+    found = []
+    for folder in _folders(workspace, machine):
+        try:
+            found.append(read_record(folder / RECORD, EnrolmentRequest).digest)
+        except AsdError:
+            found.append("")  # damaged: loading it says so
+    return tuple(found)
 
 
 def _remove_from(workspace: Workspace, machine: str, number: int) -> None:

@@ -95,6 +95,8 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
         return read_recording(Path(wave), signal, limits)
     if _is_with_rate(wave):
         wave, rate = wave
+        if np.ndim(wave) != 1 or not isinstance(rate, int | float | np.number) or not rate > 0:
+            raise UsageError(f"wave {number}: give (wave, rate), the rate in Hz above 0")
         samples = _samples(wave, number)
         if rate != signal.sample_rate:
             samples = to_int16(resample(samples, int(rate), signal.sample_rate))
@@ -105,8 +107,9 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
 
 def _is_with_rate(wave: Any) -> bool:
     """Return whether this is a pair (wave, rate)."""
-    pair = isinstance(wave, tuple) and len(wave) == 2 and isinstance(wave[1], int | np.integer)
-    return pair and not isinstance(wave[0], str | os.PathLike | Recording) and wave[1] > 0
+    if not (isinstance(wave, tuple) and len(wave) == 2 and np.ndim(wave[1]) == 0):
+        return False
+    return np.ndim(wave[0]) == 1 or np.isscalar(wave[0])
 
 
 def windows(samples: np.ndarray, length: int) -> np.ndarray:

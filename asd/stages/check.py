@@ -159,7 +159,21 @@ def _settings(params: Params) -> Iterator[str]:
             settings(TrainConfig, params.train.model_dump() | model.train, f"{place}.train")
         except AsdError as error:
             yield from str(error).splitlines()
+    yield from _strange_embeddings(params)
     scorers: dict[str, Any] = {f"systems.{name}": one for name, one in params.systems.items()}
     chosen = {f"select.scorers.{name}": one for name, one in params.select.scorers.items()}
     for place, scorer in (scorers | chosen).items():
         yield from wrong(SCORERS, scorer.scorer, scorer.settings, f"{place}.settings")
+
+
+def _strange_embeddings(params: Params) -> Iterator[str]:
+    """Yield embeddings that a system or a selection names, and its pooled model does not give."""
+    named = [(f"systems.{name}", one.model, one.embedding) for name, one in params.systems.items()]
+    for model, embeddings in params.select.models.items():
+        named += [("select.models", model, embedding) for embedding in embeddings]
+    for place, name, embedding in named:
+        if name not in params.every_model:
+            continue  # told already
+        known = params.model(name).settings.get("poolings")
+        if isinstance(known, dict) and embedding not in known:
+            yield f"{place}: {unknown_name(f'embedding of {name}', embedding, known)}"

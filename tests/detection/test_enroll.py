@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
 
 
@@ -401,3 +402,21 @@ def test_refuses_detectors_of_other_params(tiny: Path) -> None:
     path.write_text(path.read_text().replace("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"))
     with pytest.raises(UsageError, match="scored with other settings"):
         enrolment_of(tiny)
+
+
+def test_two_at_once_are_both_enrolled(tiny: Path) -> None:
+    """Each was loaded before the other wrote; the second learns of the first."""
+    workspace = Workspace.at(tiny)
+    first, second = Enrolment(workspace, "pump"), Enrolment(workspace, "pump")
+    files = ("raw/pump/id_00/test/anomaly/00_11.wav", "raw/pump/id_00/test/anomaly/00_12.wav")
+    sounds = read(tiny, *files)
+    with ThreadPoolExecutor(2) as pool:
+        done = [
+            pool.submit(one.enroll, [sound], "00")
+            for one, sound in zip((first, second), sounds, strict=True)
+        ]
+        numbers = {one.result()[0].version for one in done}
+    assert numbers == {1, 2}
+    assert [len(version.added) for version in versions(workspace, "pump")["both"]] == [0, 1, 1]
+    for sound in sounds:
+        assert Detector(tiny, "pump").score([sound], "00") < 1e-6

@@ -59,8 +59,21 @@ def test_paths_arrays_of_paths_and_waves_score_alike(detector: Detector, paths: 
         [(wave, rate) for wave in waves(paths)],
     ):
         assert detector.score(same, "00").tolist() == expected.tolist()
+    assert detector.score([(wave, float(rate)) for wave in waves(paths)], "00").tolist() == (
+        expected.tolist()
+    )
     assert detector.score(paths[1], "00").tolist() == expected[1:].tolist()
     assert detector.score((waves(paths)[1], rate), "00").tolist() == expected[1:].tolist()
+
+
+@pytest.mark.parametrize("pair", [(np.zeros(9), 0), (np.zeros(9), -1.0), (16000, np.zeros(9))])
+def test_what_is_no_wave_with_its_rate(detector: Detector, pair: Any) -> None:
+    with pytest.raises(UsageError, match="wave 0: "):
+        detector.score([pair])
+
+
+def test_the_only_machine_need_not_be_named(tiny_template: Path) -> None:
+    assert Detector(tiny_template).machine == "pump"
 
 
 def test_a_wave_of_another_rate_is_resampled_as_a_file_is(

@@ -39,6 +39,12 @@ def workspace(tmp_path):
     return Workspace.at(tmp_path)
 
 
+def test_an_embedding_that_no_pooling_gives(workspace):
+    fault = [("embedding: gwrp_90", "embedding: gwrp_9", "")]
+    with pytest.raises(UsageError, match=r"embedding of pooled_logmel 'gwrp_9' \(did you mean"):
+        check.run(planted(workspace, fault))
+
+
 def planted(workspace, faults):
     path = workspace.root / PARAMS
     text = path.read_text()
