@@ -93,6 +93,12 @@ class DatasetConfig(Settings):
     raw: str
     machines: tuple[Name, ...]
 
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _year(cls, value: Any) -> Any:
+        """Take a year without quotes too."""
+        return str(value) if isinstance(value, int) else value
+
 
 class SynthConfig(Settings):
     """The demo data; ``machines`` is empty where recordings are given."""

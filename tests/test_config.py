@@ -89,3 +89,10 @@ def test_mistakes_in_joint_models(tmp_path: Path, edit: tuple[str, str], message
 def test_missing_file_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="asd init demo"):
         load_params(tmp_path / "none.yaml")
+
+
+def test_a_year_needs_no_quotes() -> None:
+    from asd.config import DatasetConfig, settings
+
+    values = {"name": "mine", "rules": 2022, "raw": "raw", "machines": ("fan",)}
+    assert settings(DatasetConfig, values, "dataset").rules == "2022"

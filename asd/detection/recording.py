@@ -125,7 +125,10 @@ def expand(recordings: Sequence[Recording], length: int) -> tuple[np.ndarray, np
 
 
 def _samples(wave: Any, number: int) -> np.ndarray:
-    samples = np.asarray(wave)
+    try:
+        samples = np.asarray(wave)
+    except ValueError:
+        raise UsageError(f"wave {number}: no array of samples, and no (wave, rate)") from None
     if samples.ndim != 1 or not len(samples):
         raise UsageError(f"wave {number}: of shape {samples.shape}, not (n,) with n > 0")
     if samples.dtype != np.int16 and samples.dtype.kind != "f":

@@ -97,32 +97,12 @@ def _asked(
 def _train(workspace: Workspace, machine: str, model: str) -> Iterator[Training]:
     from asd.training.loop import train
 
-    _check_clips(workspace, machine)
     planned = plan(workspace, model, machine)
     path = workspace.model_record(model, machine)
     if verbosity() >= VERBOSE:
         why = lack(path, planned.request)
         detail(f"{machine} {model}: {f'trained, as it is: {why}' if why else 'current'}")
     yield train(planned, model, path, workspace.state_path(model, machine))
-
-
-def _check_clips(workspace: Workspace, machine: str) -> None:
-    """Refuse a machine of whose recordings none can be learned from.
-
-    Raises:
-        UsageError: so it is.
-    """
-    from asd.stages.index import clips_of
-
-    for one in workspace.machines() if machine == ALL else (machine,):
-        if workspace.index_path(one).is_file():
-            clips = [clip for clip in clips_of(workspace, one) if clip.split == "train"]
-            if not any(clip.usable for clip in clips):
-                raise UsageError(
-                    f"{one}: no usable training clip ({len(clips)} are listed in"
-                    f" {workspace.index_path(one)}, with the reasons); add recordings to"
-                    f" {workspace.raw / one}, or take it out of dataset.machines"
-                )
 
 
 def _prune(workspace: Workspace) -> None:

@@ -54,6 +54,12 @@ class FeatureStore:
         found = [Shard.open(path) for path in self.paths(machine, feature, split)]
         if not found:
             which = f"{split} shard" if split else "shard"
+            if split and self.paths(machine, feature):
+                raise UsageError(
+                    f"{self.root / machine / feature}: no {which}: no {split} clip of {machine} is"
+                    f" usable (data/index/{machine}.csv says why); add recordings, or take it out"
+                    " of dataset.machines"
+                )
             raise UsageError(
                 f"{self.root / machine / feature}: no {which};"
                 f" run 'asd extract --machine {machine} --feature {feature}' first"
