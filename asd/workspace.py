@@ -170,6 +170,17 @@ class Workspace:
         """Return the chosen machines, or all of the data set if none is chosen."""
         return _choose("machine", chosen, self.params.dataset.machines)
 
+    def machine(self, chosen: str | None = None) -> str:
+        """Return the machine that is meant: the given one, or the only one of the data set.
+
+        Raises:
+            UsageError: an unknown machine, or none is given and there are several.
+        """
+        machines = self.machines((chosen,) if chosen else ())
+        if len(machines) > 1:
+            raise UsageError(f"--machine: say which one; known: {', '.join(machines)}")
+        return machines[0]
+
     def models(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the chosen models, or all, those that are joint over all machines last."""
         return _choose("model", chosen, self.params.every_model)

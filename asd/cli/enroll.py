@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asd.cli.output import counted, emit, json_option, say, show, single
-from asd.cli.sounds import Complaints, find_sounds, one_machine, sounds_argument
+from asd.cli.sounds import Complaints, find_sounds, sounds_argument
 from asd.errors import AsdError, JobError, UsageError
 from asd.workspace import Workspace
 
@@ -55,7 +55,7 @@ def command(
     if undo + as_list + bool(sounds) > 1:
         raise UsageError("--undo, --list and recordings: give one of them")
     workspace = Workspace.find()
-    chosen = one_machine(workspace, machine)
+    chosen = workspace.machine(machine)
     if undo:
         emit(_undo(workspace, chosen, as_json), as_json)
     elif as_list:

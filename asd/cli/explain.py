@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from asd.cli.output import DEFAULT_SYSTEM, emit, json_option, say, show, single
-from asd.cli.sounds import absent, one_machine
+from asd.cli.sounds import absent
 from asd.errors import UsageError
 from asd.workspace import Workspace
 
@@ -44,7 +44,7 @@ def command(
       asd explain --machine pump monday.wav --out monday.png
     """
     workspace = Workspace.find()
-    chosen = one_machine(workspace, machine)
+    chosen = workspace.machine(machine)
     if not recording.exists():
         raise UsageError(absent(recording))
 

@@ -10,7 +10,7 @@ import click
 
 from asd.cli.output import DEFAULT_SYSTEM, single
 from asd.cli.prediction_output import Style, printer
-from asd.cli.sounds import Complaints, find_sounds, one_machine, read_sounds, sounds_argument
+from asd.cli.sounds import Complaints, find_sounds, read_sounds, sounds_argument
 from asd.errors import JobError, UsageError
 from asd.progress import QUIET, verbosity
 from asd.workspace import Workspace
@@ -83,7 +83,7 @@ def command(
     if as_json and as_csv:
         raise UsageError("--json and --csv: give one of them")
     workspace = Workspace.find()
-    chosen = one_machine(workspace, machine)
+    chosen = workspace.machine(machine)
     complaints = Complaints()
     paths = find_sounds(sounds, complaints) if sounds or not watch else []
     if not paths and not watch:  # a slip of the keys should not wait for a model

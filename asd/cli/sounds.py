@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from asd.errors import AsdError, UsageError
-from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.detection.detector import Detector
@@ -51,18 +50,6 @@ class Complaints:
 def absent(path: Path) -> str:
     """Say that nothing is at a path that the user named."""
     return f"{path}: no such file or folder"
-
-
-def one_machine(workspace: Workspace, machine: str | None) -> str:
-    """Return the machine that is meant: the given one, or the only one of the data set.
-
-    Raises:
-        UsageError: an unknown machine, or none is given and there are several.
-    """
-    machines = workspace.machines((machine,) if machine else ())
-    if len(machines) > 1:
-        raise UsageError(f"--machine: say which one; known: {', '.join(machines)}")
-    return machines[0]
 
 
 def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:

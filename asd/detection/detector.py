@@ -132,14 +132,7 @@ class Detector:
             "pooling": pooling,
         }
         workspace = folder if isinstance(folder, Workspace) else Workspace.at(folder)
-        if machine is None:
-            (machine, *others) = workspace.machines()
-            if others:
-                raise UsageError(
-                    f"{workspace.root}: several machines, say which one:"
-                    f" {', '.join(workspace.machines())}"
-                )
-        workspace.machines([machine])
+        machine = workspace.machine(machine)
         fitted = current_detector(workspace, machine, workspace.params.default_system(system))
         index = workspace.params.index
         self.workspace, self.section = workspace, section
@@ -345,10 +338,15 @@ class Detector:
 
     def scores_of(self, outputs: Outputs, section: str) -> np.ndarray:
         """Return the scores (n,) of what the models gave for clips, against one section."""
+        return self._judge(outputs, section)[0]
+
+    def _judge(self, outputs: Outputs, section: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores (n,), and what each of several members says, (M, n) or (0, n)."""
         count = len(next(iter(next(iter(outputs.values())).values())))
         # As for the network: the products of a single row have other last bits.
         rows = np.minimum(np.arange(max(count, LEAST_BATCH)), count - 1)
-        return self.fitted.score(rows_of(outputs, rows), [section] * len(rows))[:count]
+        scores, members = self.fitted.judge(rows_of(outputs, rows), [section] * len(rows))
+        return scores[:count], members[:, :count]
 
     def by_distance(self, outputs: Outputs, section: str) -> np.ndarray:
         """Return the bank's rows of a section by their distance to the (one) clip of ``outputs``.
@@ -392,11 +390,13 @@ class Detector:
         sections: Sequence[str],
         pooling: Pooling,
     ) -> Prediction:
-        of_windows = np.array([self.scores_of(outputs, section) for section in sections])
+        judged = [self._judge(outputs, section) for section in sections]
+        of_windows = np.array([scores for scores, _ in judged])
         pooled = of_windows.max(axis=1) if pooling == "max" else of_windows.mean(axis=1)
         best = int(pooled.argmin())
         section, score = sections[best], float(pooled[best])
         loudest = int(of_windows[best].argmax())
+        members = judged[best][1][:, loudest]
         starts = window_starts(len(recording.samples), self.signal.length)
         near = self.by_distance(rows_of(outputs, np.array([loudest])), section)
         calibration = self._calibrations[section].pooled(pooling)
@@ -411,14 +411,8 @@ class Detector:
             nearest=self.bank.clips.name[near[0]] if len(near) else "",
             windows=len(starts),
             start=starts[loudest] / self.signal.sample_rate,
-            members=self._members(rows_of(outputs, np.array([loudest])), section),
+            members={
+                self._member_names[place]: float(members[place])
+                for place in np.argsort(-members, kind="stable")
+            },
         )
-
-    def _members(self, outputs: Outputs, section: str) -> dict[str, float]:
-        """Return what each of several members says of the (one) clip, the highest first."""
-        if len(self.fitted.members) == 1:
-            return {}
-        rows = rows_of(outputs, np.zeros(LEAST_BATCH, int))
-        values = self.fitted.member_scores(rows, [section] * LEAST_BATCH)[:, 0]
-        order = np.argsort(-values, kind="stable")
-        return {self._member_names[place]: float(values[place]) for place in order}

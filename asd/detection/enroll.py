@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,7 @@ import numpy as np
 from asd.artifact import RECORD, Making, Record, Request, difference, read_record, write_record
 from asd.atomic import locked, refusals, sync
 from asd.clip_table import ClipTable, content_digest, window_name
+from asd.digest import sha256_bytes
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import note
 from asd.scoring.bank import Bank
@@ -214,6 +215,7 @@ class Enrolment:
             return self._enroll(recordings, section, domain)
 
     def _enroll(self, recordings: Sequence[Recording], section: str, domain: str) -> list[Enrolled]:
+        recordings = [_identified(recording) for recording in recordings]
         clips, waves = self._clips(recordings, section, domain)
         outputs = self._outputs(waves)
         made = {
@@ -530,6 +532,13 @@ def _name(recording: Recording, section: str, taken: _Taken) -> str:
         name = f"{file.stem}_{recording.digest[:8]}{file.suffix}"
     taken[name] = (section, recording.digest)
     return name
+
+
+def _identified(recording: Recording) -> Recording:
+    """Return a recording with a digest: that of its samples where it came from no file."""
+    if recording.digest:
+        return recording
+    return replace(recording, digest=sha256_bytes(recording.samples.tobytes()))
 
 
 def _class_of(request: ModelRequest, section: str) -> int:

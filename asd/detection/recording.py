@@ -21,7 +21,6 @@ from asd.clips.audio import (
     to_int16,
 )
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
-from asd.digest import sha256_bytes
 from asd.errors import JobError, UsageError
 
 # What to do about a recording that cannot be used, by how the reason begins.
@@ -39,7 +38,7 @@ class Recording:
     Attributes:
         name: what it is called in results.
         samples: (n,) int16, one channel.
-        digest: SHA-256 of the file's bytes, or of the samples where they came from no file.
+        digest: SHA-256 of the file's bytes; ``""`` for samples that came from no file.
     """
 
     name: str
@@ -102,7 +101,7 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
             samples = to_int16(resample(samples, int(rate), signal.sample_rate))
     else:
         samples = _samples(wave, number)
-    return Recording(str(number), samples, sha256_bytes(samples.tobytes()))
+    return Recording(str(number), samples)
 
 
 def _is_with_rate(wave: Any) -> bool:

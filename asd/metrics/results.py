@@ -111,20 +111,18 @@ def _system(files: SystemFiles, truth: Mapping[Key, Truth], problems: Problems) 
     sections, unlabelled = [], []
     has_decisions = bool(files.sections(DECISIONS))
     for key, true in truth.items():
-        if not true.labels:
-            unlabelled.append(f"{true}: none of its {true.unusable} test clips is usable")
+        if true.lack:
+            unlabelled.append(true.lack)
+        # Scores of clips without labels are checked too, where there are any.
+        if not true.labels or (true.unlabelled and key not in files.sections(SCORES)):
             continue
-        if true.unlabelled:
-            unlabelled.append(f"{true}: {true.unlabelled} of {len(true.labels)} clips unlabelled")
-            if key not in files.sections(SCORES):
-                continue
         scores = _values(files, SCORES, true, parse_score, problems)
         decisions = None
         if has_decisions:
             decisions = _values(files, DECISIONS, true, parse_flag, problems)
         complete = scores is not None and (decisions is not None or not has_decisions)
         if scores is not None and complete and not true.unlabelled:
-            sections.append(_join(true, scores, decisions))
+            sections.append(joined(true, scores, decisions))
     others = sorted(files.sections(SCORES) - truth.keys())
     unlabelled += [f"{machine} section {section}: no ground truth" for machine, section in others]
     unusable = sum(true.unusable for true in truth.values())
@@ -163,9 +161,10 @@ def _values(
     return {name: entry.value for name, entry in entries.items()}
 
 
-def _join(
+def joined(
     true: Truth, scores: Mapping[str, float], decisions: Mapping[str, bool] | None
 ) -> Section:
+    """Return a section's clips with truth, scores and decisions, all given by name."""
     names = sorted(true.labels)
     return Section(
         machine=true.machine,

@@ -52,6 +52,15 @@ class Truth:
         """How many clips have no label."""
         return sum(label is None for label in self.labels.values())
 
+    @property
+    def lack(self) -> str:
+        """Why the section has no figures; ``""`` where it can have."""
+        if not self.labels:
+            return f"{self}: none of its {self.unusable} test clips is usable"
+        if self.unlabelled:
+            return f"{self}: {self.unlabelled} of {len(self.labels)} clips unlabelled"
+        return ""
+
 
 def read_truth(folder: Path) -> dict[Key, Truth]:
     """Read the ground truth of every section in a folder.

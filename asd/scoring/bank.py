@@ -94,9 +94,12 @@ class Bank:
 
     def empty(self) -> Bank:
         """Return a bank of no clips with arrays of the same shapes."""
-        none = np.zeros(0, dtype=int)
-        arrays = {name: values[:0] for name, values in self.arrays.items()}
-        return Bank(self.clips.only(none), self.classes[:0], arrays)
+        return self.only(np.zeros(0, dtype=int))
+
+    def only(self, rows: np.ndarray) -> Bank:
+        """Return a bank of some clips, by their numbers (n,), in that order."""
+        arrays = {name: values[rows] for name, values in self.arrays.items()}
+        return Bank(self.clips.only(rows), self.classes[rows], arrays)
 
     def without_truth(self) -> Bank:
         """Return the bank as a scorer may see test clips: no domain, label, attributes or class."""

@@ -46,7 +46,7 @@ def cross_fitted_scores(system: FittedSystem, banks: Mapping[str, Bank]) -> np.n
         section = system.bank.clips.section
         kept = np.isin(section, [section[row] for row in out])
         kept[out] = False
-        parts = {model: _only(bank, np.flatnonzero(kept)) for model, bank in banks.items()}
+        parts = {model: bank.only(np.flatnonzero(kept)) for model, bank in banks.items()}
         without = fit_system(system.members, parts, system.join)
         outputs = {
             model: {name: values[out] for name, values in bank.arrays.items()}
@@ -110,8 +110,3 @@ def _folds(bank: Bank) -> Iterator[np.ndarray]:
             started += share
     for number in np.unique(fold[fold >= 0]):
         yield np.flatnonzero(fold == number)
-
-
-def _only(bank: Bank, rows: np.ndarray) -> Bank:
-    arrays = {name: values[rows] for name, values in bank.arrays.items()}
-    return Bank(bank.clips.only(rows), bank.classes[rows], arrays)

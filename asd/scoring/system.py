@@ -152,32 +152,37 @@ class FittedSystem:
             UsageError: a section has no training clips, or an array is missing.
             JobError: an array holds a value that is not finite.
         """
-        return self._joined(self._own_scores(outputs, sections), np.array(sections, dtype=str))
+        return self.judge(outputs, sections)[0]
 
-    def member_scores(
+    def judge(
         self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
-    ) -> np.ndarray:
-        """Return what each of several members says of test clips, (M, N) float64, as it is joined.
-
-        In deviations from the mean of the member's training scores: 0 is an ordinary normal clip.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the anomaly scores (N,) of test clips, and what each of several members says.
 
         Args:
             outputs, sections: as of :meth:`score`.
-        """
-        found = self._own_scores(outputs, sections)
-        return self._standardised(found, np.array(sections, dtype=str))
 
-    def _own_scores(
-        self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
-    ) -> list[np.ndarray]:
-        return [
+        Returns:
+            The scores, and (M, N) float64 of each member in deviations from the mean of its
+            training scores, which are joined: 0 is an ordinary normal clip. A single member says
+            nothing but the score, (0, N).
+        """
+        own = [
             fitted.score(member.view(outputs[member.model], "outputs"), sections)
             for member, fitted in zip(self.members, self.fitted, strict=True)
         ]
+        if len(own) == 1:
+            return own[0], np.empty((0, len(sections)))
+        standardised = self._standardised(own, np.array(sections, dtype=str))
+        return self._over(standardised), standardised
 
     def training_scores(self) -> np.ndarray:
         """Return the leave-one-out scores (N,) float64 of the bank's clips, in its order."""
-        return self._joined(self.own, np.array(self.bank.clips.section, dtype=str))
+        if len(self.members) == 1:
+            return self.own[0]
+        return self._over(
+            self._standardised(self.own, np.array(self.bank.clips.section, dtype=str))
+        )
 
     def calibrating_rows(self, section: str) -> np.ndarray:
         """Return the bank's rows (n,) that a section's thresholds are found from."""
@@ -185,11 +190,9 @@ class FittedSystem:
         found: np.ndarray = rows[self.calibrating[rows]]
         return found
 
-    def _joined(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
-        if len(self.members) == 1:
-            return scores[0]
+    def _over(self, standardised: np.ndarray) -> np.ndarray:
         over = np.mean if self.join == "mean" else np.max
-        return np.asarray(over(self._standardised(scores, sections), axis=0))
+        return np.asarray(over(standardised, axis=0))
 
     def _standardised(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
         standardised = np.empty((len(scores), len(sections)))

@@ -63,8 +63,8 @@ def _raise(faults: Iterable[str]) -> None:
 
 def _strange_components(params: Params) -> Iterator[str]:
     for place, registry, name in _components(params):
-        if registry.lack(name):
-            yield f"{place}: {registry.lack(name)}"
+        if lack := registry.lack(name):
+            yield f"{place}: {lack}"
 
 
 def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:

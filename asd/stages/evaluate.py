@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from asd.artifact import Request, is_current, lack, making, prune
 from asd.errors import JobError, UsageError
@@ -84,15 +84,15 @@ def run(
     chosen = scored_systems(workspace, systems)
     asked = request(workspace, chosen, judging)
     figures = figures_of(workspace, judging, systems=chosen)
+    texts = figures.texts()
     if not is_current(folder / NAME, asked):
         with making(folder / NAME, asked, "numpy") as made:
-            for name, text in figures.texts().items():
+            for name, text in texts.items():
                 made.text(name, text)
-    written = figures.texts()
     for kind in ("roc", "official"):
         # DVC wants the outputs of a stage to be there, where nothing is labelled too.
         (folder / kind).mkdir(parents=True, exist_ok=True)
-        prune(folder / kind, lambda path: path.relative_to(folder).as_posix() in written)
+        prune(folder / kind, lambda path: path.relative_to(folder).as_posix() in texts)
     return figures
 
 
@@ -243,6 +243,7 @@ def _scored_machines(workspace: Workspace, system: str) -> tuple[str, ...]:
 
 
 def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:
+    from asd.metrics.results import joined
     from asd.metrics.rules import System
     from asd.scoring.scored import read_scores_record, read_table
 
@@ -253,16 +254,17 @@ def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> Syst
         tables[machine] = (path, read_table(read_scores_record(path)))
     sections, unlabelled = [], []
     for key, true in truth.items():
+        if true.lack:
+            unlabelled.append(true.lack)
         if not true.labels:
-            unlabelled.append(f"{true}: none of its {true.unusable} test clips is usable")
             continue
-        if true.unlabelled:
-            unlabelled.append(f"{true}: {true.unlabelled} of {len(true.labels)} clips unlabelled")
         path, table = tables[key[0]]
         rows = {table.name[row]: row for row in table.rows() if table.section[row] == key[1]}
         _check_same(path, true, rows)
         if not true.unlabelled:
-            sections.append(_section(true, table, rows))
+            scores = {name: table.score[row] for name, row in rows.items()}
+            decisions = {name: table.anomalous[row] for name, row in rows.items()}
+            sections.append(joined(true, scores, decisions))
     unusable = sum(true.unusable for true in truth.values())
     return System(name, tuple(sections), tuple(unlabelled), unusable)
 
@@ -279,21 +281,3 @@ def _check_same(path: Path, true: Truth, rows: Mapping[str, int]) -> None:
         raise JobError(
             f"{path}: clip '{min(foreign)}' of {true} is not in the index; run 'asd score' again"
         )
-
-
-def _section(true: Truth, table: Any, rows: Mapping[str, int]) -> Any:
-    import numpy as np
-
-    from asd.metrics.rules import Section
-
-    names = sorted(true.labels)
-    order = [rows[name] for name in names]
-    return Section(
-        machine=true.machine,
-        section=true.section,
-        names=tuple(names),
-        labels=np.array([bool(true.labels[name]) for name in names]),
-        domains=np.array([true.domains[name] for name in names], dtype=np.str_),
-        scores=table.score[order],
-        decisions=table.anomalous[order],
-    )
