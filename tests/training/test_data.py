@@ -71,8 +71,10 @@ def test_features_must_hold_the_same_clips(fill: Callable, tmp_path: Path) -> No
 
 
 def test_a_missing_split_names_the_way_out(fill: Callable) -> None:
-    with pytest.raises(UsageError, match="no test shard.*asd extract"):
+    with pytest.raises(UsageError, match="no test shard: no test clip of fan is usable.*fan.csv"):
         StoredClips(fill({"00": 5}), "fan", ["logmel"], "test")
+    with pytest.raises(UsageError, match="no test shard.*asd extract"):
+        StoredClips(fill({"00": 5}), "fan", ["spectrum"], "test")
 
 
 def test_statistics_are_those_of_all_clips(fill: Callable) -> None:
