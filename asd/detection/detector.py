@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +14,7 @@ from asd.detection.embedder import LEAST_BATCH, Outputs, load_ensemble, rows_of
 from asd.detection.enroll import Enrolled, Enrolment, choose_section, current_detector
 from asd.detection.recording import Recording, expand, recordings_of, window_starts
 from asd.errors import UsageError, unknown_name
-from asd.scoring.distances import Distance, Space
-from asd.scoring.system import Member, Pooling
+from asd.scoring.system import Pooling
 from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
 
@@ -351,37 +349,9 @@ class Detector:
     def by_distance(self, outputs: Outputs, section: str) -> np.ndarray:
         """Return the bank's rows of a section by their distance to the (one) clip of ``outputs``.
 
-        The distance is that of the first member that compares embeddings: its scorer's own, or the
-        cosine where its scorer compares no clips.
+        See :meth:`asd.scoring.system.FittedSystem.by_distance`.
         """
-        rows = self.fitted.rows[section]
-        if self._comparing is None:
-            return rows[:0]
-        space, training = self._spaces[section]
-        embedding = self._comparing.view(outputs[self._comparing.model], "outputs")["embedding"]
-        apart = space.between(space.map(embedding), training)[0]
-        return rows[np.argsort(apart, kind="stable")]
-
-    @cached_property
-    def _comparing(self) -> Member | None:
-        """The first member whose model gives an embedding."""
-        for member, view in zip(self.fitted.members, self.fitted.views, strict=True):
-            if "embedding" in view and view["embedding"].ndim == 2:
-                return member
-        return None
-
-    @cached_property
-    def _spaces(self) -> dict[str, tuple[Space, np.ndarray]]:
-        """What clips of a section are compared in, with its training clips mapped."""
-        place = self.fitted.members.index(self._comparing)
-        config = getattr(self.fitted.members[place].scorer, "config", None)
-        distance: Distance = getattr(config, "distance", "cosine")
-        found = {}
-        for section, rows in self.fitted.rows.items():
-            embedding = self.fitted.views[place]["embedding"][rows]
-            space = Space.of(distance, embedding)
-            found[section] = (space, space.map(embedding))
-        return found
+        return self.fitted.by_distance(outputs, section)[0]
 
     def _prediction(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
 from asd.scoring.base import FittedScorer, Scorer, SectionModel
+from asd.scoring.distances import Distance, Space
 
 Join = Literal["mean", "max"]
 Pooling = Literal["max", "mean"]
@@ -183,6 +185,43 @@ class FittedSystem:
         return self._over(
             self._standardised(self.own, np.array(self.bank.clips.section, dtype=str))
         )
+
+    def by_distance(
+        self, outputs: Mapping[str, Mapping[str, np.ndarray]], section: str
+    ) -> np.ndarray:
+        """Return the bank's rows of a section by their distance to each of n clips, (n, N).
+
+        The distance is that of the first member that compares embeddings: its scorer's own, or the
+        cosine where its scorer compares no clips. Without such a member N is 0.
+        """
+        rows = self.rows[section]
+        if self._comparing is None:
+            return np.empty((len(next(iter(next(iter(outputs.values())).values()))), 0), rows.dtype)
+        member = self.members[self._comparing]
+        space, training = self._spaces[section]
+        embedding = member.view(outputs[member.model], "outputs")["embedding"]
+        apart = space.between(space.map(embedding), training)
+        found: np.ndarray = rows[np.argsort(apart, axis=1, kind="stable")]
+        return found
+
+    @cached_property
+    def _comparing(self) -> int | None:
+        """The number of the first member whose model gives an embedding."""
+        views = (view.get("embedding") for view in self.views)
+        return next((i for i, one in enumerate(views) if one is not None and one.ndim == 2), None)
+
+    @cached_property
+    def _spaces(self) -> dict[str, tuple[Space, np.ndarray]]:
+        """What clips of a section are compared in, with its training clips mapped."""
+        place = self._comparing or 0
+        config = getattr(self.members[place].scorer, "config", None)
+        distance: Distance = getattr(config, "distance", "cosine")
+        found = {}
+        for section, rows in self.rows.items():
+            embedding = self.views[place]["embedding"][rows]
+            space = Space.of(distance, embedding)
+            found[section] = (space, space.map(embedding))
+        return found
 
     def calibrating_rows(self, section: str) -> np.ndarray:
         """Return the bank's rows (n,) that a section's thresholds are found from."""
