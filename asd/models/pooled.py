@@ -26,8 +26,11 @@ class PooledSettings(Settings):
     Attributes:
         poolings: by the name of the embedding, a pooling with its settings, such as
             ``{pooling: gwrp, decay: 0.9}``, or a list of them, which are joined.
+        bins: the share of each feature's bins that is pooled, the lowest first. The highest are
+            what the filters of the recorder, or of a change of the sample rate, leave of them.
     """
 
+    bins: float = Field(1.0, gt=0, le=1)
     poolings: dict[str, tuple[dict[str, Any], ...]] = Field(
         {"mean": ({"pooling": "mean"},)}, min_length=1
     )
@@ -76,14 +79,14 @@ class Pooled(nn.Module):
                 raise UsageError(
                     f"feature '{name}' has rows of shape {shape}: a pooled model reads (F, T)"
                 )
-        self.features = tuple(shapes)
+        self.bins = {name: max(1, round(settings.bins * of[0])) for name, of in shapes.items()}
         self.poolings = {name: _built(name, one) for name, one in settings.poolings.items()}
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> Any:
         """Return the embeddings (B, sum of F) by name; each input is (B, F, T)."""
         found: dict[str, list[np.ndarray]] = {name: [] for name in self.poolings}
-        for feature in self.features:
-            frames = inputs[feature].detach().cpu().numpy().astype(np.float64)
+        for feature, bins in self.bins.items():
+            frames = inputs[feature].detach().cpu().numpy()[:, :bins].astype(np.float64)
             in_order = None
             for name, poolings in self.poolings.items():
                 for pooling in poolings:

@@ -45,6 +45,15 @@ def test_lists_and_features_are_joined() -> None:
     np.testing.assert_allclose(found.mean[:, 6:], given["ptm"].mean(2), rtol=1e-5)
 
 
+def test_the_highest_bins_are_left_out() -> None:
+    chosen = settings(PooledSettings, {"bins": 0.7, "poolings": POOLED}, "networks.pooled")
+    given = {"logmel": frames(2, 10), "ptm": frames(2, 4)}
+    found = Pooled({"logmel": (10, 21), "ptm": (4, 21)}, 0, 0, chosen)(given)._asdict()
+    kept = {"logmel": given["logmel"][:, :7], "ptm": given["ptm"][:, :3]}
+    expected = network(POOLED, logmel=(7, 21), ptm=(3, 21))(kept)._asdict()
+    assert all(torch.equal(found[name], expected[name]) for name in POOLED)
+
+
 def test_a_clip_does_not_depend_on_its_batch() -> None:
     given, pooled = frames(9), network(POOLED, logmel=(6, 21))
     whole = pooled({"logmel": given})
