@@ -37,7 +37,8 @@ def run(
 
     Raises:
         UsageError: a model or a feature is missing.
-        JobError: a model is damaged, or the store changed since it was trained.
+        JobError: a model or a row of a feature is damaged, or the store changed since the model was
+            trained.
     """
     check(workspace)
     pairs = [
@@ -117,9 +118,12 @@ def _embed(workspace: Workspace, machine: str, model: str) -> Iterator[Embedded]
 def _outputs(workspace: Workspace, machine: str, trained: Trained, split: str) -> Bank:
     from asd.scoring.bank import Bank
     from asd.store import FeatureStore
+    from asd.store.verification import check_rows
     from asd.training.embedding import embed
 
     store = FeatureStore(workspace.features)
+    for feature in trained.request.features:
+        check_rows(_shards(store, machine, feature, split))
     outputs = embed(store, machine, trained, split, workspace.params.embed)
     return Bank(outputs.clips, outputs.classes, dict(outputs.arrays))
 

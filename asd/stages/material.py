@@ -339,8 +339,9 @@ def _row(workspace: Workspace, clip: Clip, extractor: str) -> np.ndarray | None:
         if values.get("extractor") == extractor and path.is_file():
             shard = Shard.open(path)
             names = shard.clips.name
-            if clip.name in names:
-                return np.array(shard.features[names.index(clip.name)])
+            row = names.index(clip.name) if clip.name in names else -1
+            if row >= 0 and shard.intact_rows([(row, shard.table["row"][row])]):
+                return np.array(shard.features[row])
     return None
 
 

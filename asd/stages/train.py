@@ -29,7 +29,7 @@ def run(
     Raises:
         UsageError: a feature is not in the store, or there is nothing to train on; or machines are
             chosen for a joint model.
-        JobError: training diverged, or the store is damaged.
+        JobError: training diverged, or the store is damaged; all rows are read before it begins.
     """
     check(workspace)
     yield from each(list(_asked(workspace, machines, models)), lambda one: _train(workspace, *one))
@@ -95,12 +95,18 @@ def _asked(
 
 
 def _train(workspace: Workspace, machine: str, model: str) -> Iterator[Training]:
+    from asd.store import FeatureStore
+    from asd.store.verification import check_rows
     from asd.training.loop import train
 
     planned = plan(workspace, model, machine)
     path = workspace.model_record(model, machine)
+    why, store = lack(path, planned.request), FeatureStore(workspace.features)
+    if why:
+        for one in workspace.machines() if machine == ALL else (machine,):
+            for feature in workspace.params.every_model[model].features:
+                check_rows(store.shards(one, feature, "train"))
     if verbosity() >= VERBOSE:
-        why = lack(path, planned.request)
         detail(f"{machine} {model}: {f'trained, as it is: {why}' if why else 'current'}")
     yield train(planned, model, path, workspace.state_path(model, machine))
 

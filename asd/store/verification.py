@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from asd.errors import AsdError, UsageError
+from asd.errors import AsdError, JobError, UsageError
 from asd.store.folder import FeatureStore
 from asd.store.shard import Shard
 
@@ -91,6 +91,16 @@ def verify_rows(
         if found is not None:
             damaged.append(found)
     return damaged
+
+
+def check_rows(shards: Sequence[Shard]) -> None:
+    """Read every row of readable shards against its digest, before something is made of them.
+
+    Raises:
+        JobError: a row is not what was written.
+    """
+    for damage in verify_rows(shards):
+        raise JobError(f"{damage.path}: {damage.reason}")
 
 
 def verify_files(

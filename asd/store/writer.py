@@ -1,8 +1,9 @@
 """Writing a shard so that a kill at any moment costs at most the rows in flight.
 
 Rows go into ``.<name>.part`` beside the shard; after each batch the digests of its rows are
-appended to ``.<name>.journal``. The next run opens both, keeps every row whose bytes still have the
-digest that the journal gives, and goes on from there. When all rows are there the part takes the
+appended to ``.<name>.journal``, which names the recipe and tells rows apart by the content of their
+clips, so that it says nothing wrong of another part. The next run opens both, keeps every row whose
+bytes still have the digest that the journal gives, and goes on from there. When all rows are there the part takes the
 place of the shard in one rename. A finished shard is never opened for writing.
 """
 
@@ -32,7 +33,7 @@ from asd.hdf5 import UNREADABLE, HollowFile
 from asd.store.shard import KIND, SCHEMA, Shard, ShardSpec, datasets, identity_of
 
 _COPIED_AT_ONCE = 64
-_RECORD = np.dtype([("row", "<u4"), ("digest", "S64")])
+_RECORD = np.dtype([("content", "S64"), ("digest", "S64")])
 
 
 class ShardWriter:
@@ -86,12 +87,13 @@ class ShardWriter:
                 data = memoryview(np.ascontiguousarray(value)).cast("B")
                 offset = len(self._casing.head) + int(row) * self.spec.row_bytes
                 _write_at(self._handle, data, offset)
-                records[i] = (row, hashlib.sha256(data).hexdigest().encode())
+                digest = hashlib.sha256(data).hexdigest().encode()
+                records[i] = (self.table["content"][row], digest)
             # Nothing waits for the disk here: a row that a power cut takes does not have the
             # digest that the journal tells of, and is computed again.
             with self._journal.open("ab") as journal:
                 journal.write(records.tobytes())
-            self._digests[records["row"]] = records["digest"]
+            self._digests[np.asarray(rows)] = records["digest"]
 
     def finish(self) -> None:
         """Put the shard in its place.
@@ -153,9 +155,11 @@ class ShardWriter:
         """Keep the journalled rows of a part that was made for the same rows."""
         offset = len(self._casing.head)
         kept = Shard(self._part, self.spec, self.spec.digest, "", self.table, offset)
-        digests = dict(_read_journal(self._journal, len(kept)))
+        digests = dict(_read_journal(self._journal, kept))
         for row in kept.intact_rows(digests.items()):
             self._digests[row] = digests[row]
+        if not digests:  # none, or one of another recipe, to which nothing may be added
+            self._journal.write_bytes(_heading(self.spec))
 
     def _begin(self) -> None:
         """Put a fresh part in the place of the old one, with the valid rows of what is there."""
@@ -166,7 +170,7 @@ class ShardWriter:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
             _take_space(self._handle, self._casing.size)
             self._casing.write(self._handle)
-            self._journal.write_bytes(b"")
+            self._journal.write_bytes(_heading(self.spec))
             self._copy(self._finished())
             self._copy(self._stale(journal))
             # Only now: a kill while rows are copied must not lose those that are not yet.
@@ -195,7 +199,7 @@ class ShardWriter:
         if stale is None:
             return None
         # A part that was only to be renamed has no journal any more, but a whole table.
-        digests = [*_read_journal(journal, len(stale)), *enumerate(stale.table["row"])]
+        digests = [*_read_journal(journal, stale), *enumerate(stale.table["row"])]
         return stale, _by_content(stale, digests)
 
     def _copy(self, source: tuple[Shard, dict[bytes, int]] | None) -> None:
@@ -235,15 +239,26 @@ def _by_content(shard: Shard, digests: Iterable[tuple[int, bytes]]) -> dict[byte
     return {shard.table["content"][row]: row for row in shard.intact_rows(digests)}
 
 
-def _read_journal(path: Path, rows: int) -> Iterator[tuple[int, bytes]]:
+def _heading(spec: ShardSpec) -> bytes:
+    """Return what a journal begins with."""
+    return spec.digest.encode()
+
+
+def _read_journal(path: Path, part: Shard) -> Iterator[tuple[int, bytes]]:
+    """Yield the rows of a part that its journal tells of, each with its digest."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return
-    whole = len(data) // _RECORD.itemsize
-    for record in np.frombuffer(data[: whole * _RECORD.itemsize], _RECORD):
-        if record["row"] < rows:
-            yield int(record["row"]), bytes(record["digest"])
+    heading = _heading(part.spec)
+    if not data.startswith(heading):
+        return
+    count = (len(data) - len(heading)) // _RECORD.itemsize
+    records = np.frombuffer(data, _RECORD, count, len(heading))
+    digest_of = {bytes(one["content"]): bytes(one["digest"]) for one in records}
+    for row, content in enumerate(part.table["content"]):
+        if bytes(content) in digest_of:
+            yield row, digest_of[bytes(content)]
 
 
 def _same_file(handle: int, path: Path) -> bool:

@@ -71,6 +71,31 @@ def test_torn_rows_are_computed_again(
         assert writer.pending.tolist() == [2, *range(5, 12)]
 
 
+@pytest.mark.parametrize("other", ["clips", "recipe"])
+def test_the_journal_of_another_part_says_nothing_of_this_one(
+    tmp_path: Path, spec: ShardSpec, table_of: Callable, other: str
+) -> None:
+    """A kill between the renames of part and journal leaves the old journal beside the new part.
+
+    It tells of a silent clip, whose row is all zeros like those that are not computed yet.
+    """
+    path, journal = tmp_path / "s.h5", tmp_path / ".s.h5.journal"
+    silence = np.zeros((1, *spec.row_shape), spec.dtype)
+    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+        writer.write([3], silence)
+    old = journal.read_bytes()
+    names = NAMES if other == "recipe" else [f"other_{name}" for name in NAMES]
+    new = replace(spec, recipe={"hop": 256}) if other == "recipe" else spec
+    with ShardWriter(path, new, table_of(names)):
+        pass
+    journal.write_bytes(old)
+    with ShardWriter(path, new, table_of(names)) as writer:
+        assert len(writer.pending) == 12
+        writer.write([3], silence)
+    with ShardWriter(path, new, table_of(names)) as writer:
+        assert len(writer.pending) == 11
+
+
 def test_half_a_journal_record_is_ignored(
     tmp_path: Path, spec: ShardSpec, table_of: Callable, row: Callable
 ) -> None:
