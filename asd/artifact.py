@@ -26,10 +26,10 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ValidationError
 
-from asd.atomic import remove, replacing
+from asd.atomic import refusals, remove, replacing
 from asd.config import Settings
 from asd.digest import canonical_json, sha256_file, sha256_json
-from asd.errors import AsdError, JobError, UsageError
+from asd.errors import AsdError, JobError, UnreadableError, UsageError
 from asd.progress import note
 from asd.version import __version__
 
@@ -100,7 +100,7 @@ class Record:
         """Return one of the files, after checking that it is what was written.
 
         Raises:
-            JobError: it is missing, cannot be read or is another.
+            JobError: it is missing, is another, or cannot be read (UnreadableError).
         """
         path = self.path.parent / name
         if name not in self.files:
@@ -110,7 +110,7 @@ class Record:
         except FileNotFoundError:
             raise JobError(f"{path}: lost: {self.path.name} names it; run {self._remedy}") from None
         except OSError as error:
-            raise JobError(f"{path}: cannot be read: {error.strerror or error}") from None
+            raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
         if not whole:
             raise JobError(
                 f"{path}: is not what was written: its contents do not have the digest that was"
@@ -176,8 +176,10 @@ class Making:
 def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     """Write an artifact: its files in the block, its record when the block ends well.
 
-    The record of before is removed first, for half-replaced files must not look whole; files that
-    it named and that are not written again are removed last. An artifact that is a folder of its
+    The record of before is removed first, for half-replaced files must not look whole; until the
+    new one is there a hidden file says that the artifact is being made, so that a record that is
+    lost is told from one that is not written yet. Files that were named and are not written again
+    are removed last. An artifact that is a folder of its
     own has nothing else in it then, whoever left it there.
 
     Args:
@@ -188,15 +190,24 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     Raises:
         JobError: the disk is full or the folder cannot be written.
     """
-    before = _files_of(path)
+    before, begun = _files_of(path), begun_path(path)
+    with refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begun.touch()
     remove(path)
     made = Making(path.parent)
     yield made
     write_record(path, request, made.names, made.facts, *libraries)
+    remove(begun)
     for name in before - set(made.names):
         remove(path.parent / name)
     if path.name == RECORD:
         prune(path.parent, lambda file: file.name in (RECORD, *made.names))
+
+
+def begun_path(path: Path) -> Path:
+    """Return the file that is there while the artifact of a record is being made."""
+    return path.with_name(f".{path.name}.part")
 
 
 def write_record(
@@ -261,8 +272,8 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
                 return f"{name} is gone"
             if whole or _is_younger(file, written):
                 record.file(name)
-    except AsdError:
-        return "damaged"
+    except AsdError as error:
+        return "cannot be read" if isinstance(error, UnreadableError) else "damaged"
     return ""
 
 
@@ -363,7 +374,9 @@ def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
     what = kind.kind if kind is not None else "artifact"
     verb = kind.verb if kind is not None else ""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is no mapping")
         rest = {key: value for key, value in content.items() if key != "digest"}
         if kind is not None and (content["kind"], content["schema"]) != (
             kind.kind,
@@ -387,14 +400,11 @@ def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
         way_out = f"; run 'asd {verb}' first" if verb else ""
         raise UsageError(f"{path}: no such {what}{way_out}") from None
     except OSError as error:
-        raise JobError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
     except _DAMAGED as error:
         reason = " ".join(str(error).split())
         way_out = f"; delete it and run 'asd {verb}'" if verb else ""
-        article = "an" if what[0] in "aeiou" else "a"
-        raise JobError(
-            f"{path}: not a readable record of {article} {what} ({reason}){way_out}"
-        ) from None
+        raise JobError(f"{path}: not a readable {what} record ({reason}){way_out}") from None
 
 
 def _parse(path: Path, content: Mapping[str, Any], kind: type[Request] | None) -> Record:

@@ -18,6 +18,10 @@ class JobError(AsdError):
     exit_code = 1
 
 
+class UnreadableError(JobError):
+    """The system does not give a file's bytes now, which says nothing of what is in it."""
+
+
 class UsageError(AsdError):
     """Wrong use: an unknown name, a missing folder, an impossible value (exit code 2)."""
 

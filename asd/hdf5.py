@@ -6,6 +6,7 @@ HDF5 2.0 leaves objects behind that it cannot close, and the process dies of a s
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,10 @@ UNREADABLE = (
     MemoryError,
 )
 """What reading a damaged HDF5 file may raise."""
+REFUSED = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+)
+"""The numbers of the errors by which a system does not give a file that may be whole."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -202,11 +202,11 @@ def test_every_flipped_byte_of_a_record_is_found(path: Path) -> None:
 def test_what_is_no_record(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(
-        JobError, match="not a readable record of a sonnet .*; delete it and run 'asd rhyme'"
+        JobError, match="not a readable sonnet record .*; delete it and run 'asd rhyme'"
     ) as caught:
         read_record(path, Sonnet)
     assert "\n" not in str(caught.value)
-    with pytest.raises(JobError, match="not a readable record of an artifact"):
+    with pytest.raises(JobError, match="not a readable artifact record"):
         read_any(path)
     assert lack(path, REQUEST) == lack(path, None) == "damaged"
     assert not is_current(path, REQUEST)
@@ -217,11 +217,11 @@ def test_what_is_no_record(path: Path, data: bytes) -> None:
 @pytest.mark.parametrize("without", ["kind", "schema", "request", "files", "facts", "versions"])
 def test_a_record_that_lacks_something(path: Path, without: str) -> None:
     rewrite(path, {}, (without,))
-    with pytest.raises(JobError, match="not a readable record of a sonnet"):
+    with pytest.raises(JobError, match="not a readable sonnet record"):
         read_record(path, Sonnet)
     assert lack(path, REQUEST) == "damaged"
     if without != "schema":  # which only a reader of one kind compares with its own
-        with pytest.raises(JobError, match="not a readable record of an artifact"):
+        with pytest.raises(JobError, match="not a readable artifact record"):
             read_any(path)
         assert lack(path, None) == "damaged"
 
@@ -230,7 +230,7 @@ def test_a_record_that_lacks_something(path: Path, without: str) -> None:
 @pytest.mark.parametrize("value", [None, [], 3, "x"])
 def test_a_record_with_parts_of_another_form(path: Path, key: str, value: Any) -> None:
     rewrite(path, {key: value})
-    with pytest.raises(JobError, match=r"not a readable record of a sonnet \(other contents\)"):
+    with pytest.raises(JobError, match=r"not a readable sonnet record \(other contents\)"):
         read_record(path, Sonnet)
     assert lack(path, REQUEST) == "damaged"
 
@@ -303,7 +303,11 @@ def test_an_error_leaves_no_record_and_nothing_half_written(path: Path) -> None:
             beside.write_text("half")
             raise ZeroDivisionError
     assert lack(path, REQUEST) == "missing"
-    assert contents(path.parent) == {"first.txt": b"new\n", "second.txt": b"zw\xc3\xb6lf\r\n"}
+    assert contents(path.parent) == {
+        ".record.json.part": b"",
+        "first.txt": b"new\n",
+        "second.txt": b"zw\xc3\xb6lf\r\n",
+    }
     make(path)
     assert is_current(path, REQUEST)
 

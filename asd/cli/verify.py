@@ -19,7 +19,8 @@ from asd.workspace import Workspace
 def command(machines: tuple[str, ...], deep: bool, repair: bool, as_json: bool) -> None:
     """Check that every artifact is what was written: index, shards, models, banks, scores, reports.
 
-    Damage is listed, one line each, and makes the exit code 1. Without --deep the rows of the
+    Damage is listed, one line each, and makes the exit code 1; so does what cannot be read now,
+    which --repair keeps. Without --deep the rows of the
     feature store are not read, only what says which rows there are.
 
     \b
@@ -41,8 +42,10 @@ def command(machines: tuple[str, ...], deep: bool, repair: bool, as_json: bool) 
         say(f"note: {note.path}: {note.text}", as_json)
     counts = ", ".join(counted(number, noun) for noun, number in found.counts.items())
     how = "every row and recording read" if deep else "--deep reads rows and recordings too"
-    verdict = f"{len(found.damaged):,} damaged" if found.damaged else "all as written"
-    say(f"verified {counts} ({how}) in {seconds:.1f} s: {verdict}", as_json)
+    unread = sum(damage.unreadable for damage in found.damaged)
+    numbers = {"damaged": len(found.damaged) - unread, "cannot be read": unread}
+    verdict = ", ".join(f"{number:,} {what}" for what, number in numbers.items() if number)
+    say(f"verified {counts} ({how}) in {seconds:.1f} s: {verdict or 'all as written'}", as_json)
     left, repairs = len(found.damaged), []
     if repair and found.damaged:
         left = 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asd.artifact import VERBS, Record, read_any, read_record
+from asd.artifact import RECORD, VERBS, Record, begun_path, read_any, read_record
 from asd.atomic import remove
 from asd.config import ALL
 from asd.errors import AsdError
@@ -65,7 +66,7 @@ class Verified:
 
     Attributes:
         counts: how many there are of each kind of file.
-        damaged: what is not what was written.
+        damaged: what is not what was written, and what cannot be read.
         notes: what killed runs left, and files that no record vouches for.
     """
 
@@ -94,6 +95,7 @@ def run(workspace: Workspace, machines: Collection[str] = (), deep: bool = False
 
     found = Verified()
     found.add(_store(workspace, machines, deep, found.counts))
+    found.add(_closed(workspace))
     found.add(_lost(workspace, machines))
     for folder in (workspace.data, *sorted((workspace.data / "reports" / "seeds").glob("*"))):
         found.add(_artifacts(workspace, folder, machines, found.counts))
@@ -110,15 +112,18 @@ def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
     shards: dict[tuple[str, str], list[Path]] = {}
     for damage in damaged:
         place = _place(workspace, damage.path)
-        if place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
+        if damage.unreadable:
+            yield Done(f"{damage.path}: kept, as it cannot be read; see its disk and rights", False)
+        elif place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
             shards.setdefault((place[1], place[2]), []).append(damage.path)
         elif place[0] == "enrolled":
             yield Done(
                 f"{damage.path}: cannot be repaired; 'asd enroll --undo' takes it back", False
             )
         elif verb := _verb(place):
+            removed = "removed; " if damage.path.exists() else ""
             remove(damage.path)
-            yield Done(f"{damage.path}: removed; run 'asd {verb}'", False)
+            yield Done(f"{damage.path}: {removed}run 'asd {verb}'", False)
         else:
             yield Done(f"{damage.path}: cannot be repaired", False)
     for (machine, feature), paths in shards.items():
@@ -129,32 +134,65 @@ def _artifacts(
     workspace: Workspace, folder: Path, machines: Collection[str], counts: dict[str, int]
 ) -> Iterator[Damage | Note]:
     """Yield what is wrong with the artifacts below a folder, and what no record names."""
-    named: set[Path] = set()
+    named, unread = set[Path](), set[Path]()
     for pattern, noun in _RECORDS.items():
-        for path in sorted(folder.glob(pattern)):
+        for path in _found(folder, pattern):
             if not _is_of(workspace, path, machines):
                 continue
             counts[noun] = counts.get(noun, 0) + 1
             try:
                 record = read_any(path)
             except AsdError as error:
-                named |= set(path.parent.iterdir())  # listed themselves they would only confuse
+                unread.add(path)
                 yield _unread(workspace, path, error)
                 continue
             named |= {path.parent / name for name in record.files}
             yield from _files(record)
             yield from _misplaced(record)
     for pattern in _VOUCHED:
-        for path in sorted(folder.glob(pattern)):
-            if path not in named and _is_of(workspace, path, machines):
-                verb = _verb(_place(workspace, path))
+        for path in _found(folder, pattern):
+            owner = _record_of(folder, path)
+            # Listed beside a record that says nothing any more, files would only confuse.
+            if path in named or owner in unread or not _is_of(workspace, path, machines):
+                continue
+            verb = _verb(_place(workspace, path))
+            if owner.exists() or begun_path(owner).exists():
                 yield Note(path, f"no record names it, so it is not read; run 'asd {verb}'")
+            else:
+                yield Damage(owner, f"lost: it vouched for what lies there; run 'asd {verb}'")
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches a pattern below a folder and is not hidden, sorted."""
+    paths = folder.glob(pattern)
+    return sorted(one for one in paths if "/." not in f"/{one.relative_to(folder).as_posix()}")
+
+
+def _record_of(folder: Path, path: Path) -> Path:
+    """Return the record that should name a file below the data of a workspace or seed."""
+    if path.relative_to(folder).parts[0] in ("index", "scores"):
+        return path.with_suffix(".json")
+    if path.is_relative_to(folder / "reports"):
+        return folder / "reports" / "evaluate.json"
+    return path.with_name(RECORD)
 
 
 def _unread(workspace: Workspace, path: Path, error: AsdError) -> Damage:
     """Return the damage of a record, whose place alone says what makes it again."""
     damage, verb = Damage.of(path, error), _verb(_place(workspace, path))
-    return Damage(path, f"{damage.reason}; delete it and run 'asd {verb}'")
+    if damage.unreadable:
+        return damage
+    return replace(damage, reason=f"{damage.reason}; delete it and run 'asd {verb}'")
+
+
+def _closed(workspace: Workspace) -> Iterator[Damage]:
+    """Yield the folders of artifacts that the system does not let one look into."""
+    refused: list[OSError] = []
+    for _, folders, _ in os.walk(workspace.data, onerror=refused.append):
+        if "raw" in folders:
+            folders.remove("raw")
+    for error in refused:
+        yield Damage(Path(error.filename), f"cannot be read: {error.strerror}", unreadable=True)
 
 
 def _files(record: Record) -> Iterator[Damage]:

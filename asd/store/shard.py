@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
@@ -32,8 +33,8 @@ import numpy as np
 from asd.clip_table import COLUMNS as CLIP_COLUMNS
 from asd.clip_table import ClipTable
 from asd.digest import canonical_json, sha256_json
-from asd.errors import JobError, UsageError
-from asd.hdf5 import UNREADABLE, checked_dataset
+from asd.errors import JobError, UnreadableError, UsageError
+from asd.hdf5 import REFUSED, UNREADABLE, checked_dataset
 
 KIND, SCHEMA = "shard", 2
 DTYPES = ("int16", "float16", "float32")
@@ -108,7 +109,8 @@ class Shard:
 
         Raises:
             UsageError: there is no such file.
-            JobError: the file is no shard of this schema, is unfinished or is damaged.
+            JobError: the file is no shard of this schema, is unfinished or is damaged; or it cannot
+                be read (UnreadableError).
         """
         try:
             with h5py.File(path, "r", locking=False) as file:
@@ -116,6 +118,9 @@ class Shard:
         except FileNotFoundError:
             raise UsageError(f"{path}: no such shard; run 'asd extract' first") from None
         except UNREADABLE as error:
+            if isinstance(error, OSError) and error.errno in REFUSED:
+                reason = os.strerror(error.errno)
+                raise UnreadableError(f"{path}: cannot be read: {reason}") from None
             raise damaged(path, str(error)) from None
 
     def __len__(self) -> int:
@@ -173,21 +178,28 @@ class Shard:
         The file is read, not mapped: a mapped row that a failing disk does not give back ends the
         process, whereas here it is not intact.
         """
-        size, found = self.spec.row_bytes, []
+        found = []
         with self.path.open("rb", buffering=0) as file:
             for row, digest in digests:
-                try:
-                    data = os.pread(file.fileno(), size, self.offset + row * size)
-                except OSError:
-                    continue
-                if hashlib.sha256(data).hexdigest().encode() == digest:
-                    found.append(row)
+                with suppress(OSError):
+                    if self._row_digest(file.fileno(), row) == digest:
+                        found.append(row)
         return found
 
     def damaged_rows(self) -> list[int]:
-        """Read every row and return those whose bytes are not the ones that were written."""
-        intact = set(self.intact_rows(enumerate(self.table["row"])))
-        return [row for row in range(len(self)) if row not in intact]
+        """Read every row and return those whose bytes are not the ones that were written.
+
+        Raises:
+            OSError: the system does not give a row.
+        """
+        with self.path.open("rb", buffering=0) as file:
+            rows = enumerate(self.table["row"])
+            return [row for row, digest in rows if self._row_digest(file.fileno(), row) != digest]
+
+    def _row_digest(self, handle: int, row: int) -> bytes:
+        size = self.spec.row_bytes
+        data = os.pread(handle, size, self.offset + row * size)
+        return hashlib.sha256(data).hexdigest().encode()
 
     def __getstate__(self) -> dict[str, Any]:
         # A memmap would be pickled as a copy of all rows.

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from asd.errors import AsdError, JobError, UsageError
+from asd.errors import AsdError, JobError, UnreadableError, UsageError
 from asd.store.folder import FeatureStore
 from asd.store.shard import Shard
 
@@ -30,16 +30,19 @@ class Damage:
         path: the file.
         reason: what is wrong with it, on one line.
         rows: the damaged rows of a shard, if that is all that is damaged.
+        unreadable: whether the system does not give the file, so that nobody knows what is in it.
     """
 
     path: Path
     reason: str
     rows: tuple[int, ...] = ()
+    unreadable: bool = False
 
     @classmethod
     def of(cls, path: Path, error: AsdError) -> Damage:
         """Return the damage that a reader of ``path`` complained of."""
-        return cls(path, str(error).removeprefix(f"{path}: "))
+        reason = str(error).removeprefix(f"{path}: ")
+        return cls(path, reason, unreadable=isinstance(error, UnreadableError))
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,11 @@ def _rows(shard: Shard) -> Damage | None:
         rows = shard.damaged_rows()
     except (FileNotFoundError, UsageError):
         return None  # a run has removed it meanwhile
-    except (OSError, AsdError) as error:
-        return Damage(shard.path, " ".join(str(error).split()))
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        return Damage(shard.path, f"cannot be read: {reason}", unreadable=True)
+    except AsdError as error:
+        return Damage.of(shard.path, error)
     if not rows:
         return None
     names = [name.decode() for name in shard.table["name"][rows[:3]]]

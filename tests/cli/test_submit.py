@@ -355,7 +355,7 @@ def test_a_record_of_another_kind_is_a_failed_job(project: Path, asd: Callable) 
     (project / "models" / "ltp" / "fan" / "record.json").write_text("[]")
     done = asd(*SUBMIT)
     assert (done.code, done.err.count("\n")) == (1, 1)
-    assert "record.json: not a readable record of a model" in done.err
+    assert "record.json: not a readable model record" in done.err
 
 
 def test_a_package_is_checked_outside_of_any_project(

@@ -9,6 +9,9 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import chdir, suppress
 from pathlib import Path
@@ -19,7 +22,7 @@ import pytest
 import soundfile
 from torch import nn
 
-from asd.artifact import RECORD, Record, read_record, write_record
+from asd.artifact import RECORD, Record, begun_path, read_record, write_record
 from asd.cli import cli
 from asd.config import EmbedConfig
 from asd.detection.enroll import EnrolmentRequest
@@ -322,16 +325,62 @@ def test_files_in_other_places_are_damage(project: Path, asd: Callable) -> None:
 
 def test_what_stopped_runs_left_is_no_damage(project: Path, asd: Callable) -> None:
     SHARD.with_name(f".{SHARD.name}.part").write_bytes(b"half")
-    MODEL.unlink()
-    SCORED.unlink()
+    for record in (MODEL, SCORED):
+        begun_path(record).touch()
+        record.unlink()
     done = asd("verify")
     assert done.code == 0
     notes = [line for line in done.out.splitlines() if line.startswith("note: ")]
-    assert len(notes) == 5  # weights and history, scores and detector, the part
+    # Weights and history, scores and detector; the part, and both that say what was begun.
+    assert len(notes) == 7
     assert notes[0] == (
         "note: data/models/small/fan/weights.safetensors: no record names it, so it is not read;"
         " run 'asd train'"
     )
+
+
+@pytest.mark.parametrize("record", [MODEL, SCORED, INDEXED, BANKS])
+def test_a_lost_record_is_damage(project: Path, asd: Callable, record: Path) -> None:
+    """No killed run leaves nothing but the files that it vouched for."""
+    record.unlink()
+    done = asd("verify", "--repair")
+    assert done.code == 1
+    first, _, last = done.out.splitlines()
+    assert first.startswith(f"{record}: lost: it vouched for what lies there; run 'asd ")
+    assert last.startswith(f"{record}: run 'asd ")
+
+
+_AS_NOBODY = """
+import contextlib, io, os, sys
+from asd.cli import cli, main
+with contextlib.redirect_stdout(io.StringIO()):  # imports what another user may have no right to
+    cli.main(["verify", "--deep"], standalone_mode=False)
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.argv = ["asd", "verify", "--deep", "--repair"]
+main()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize("closed", [BANK, SCORED, SHARD, MODEL, INDEXED, BANKS.parent])
+def test_what_another_user_may_not_read_is_kept(whole: Path, closed: Path) -> None:
+    # Another user does not come below a test's own folder.
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "project"
+        shutil.copytree(whole, root)
+        for path in [root, *root.rglob("*")]:
+            path.chmod(0o777 if path.is_dir() else 0o666)
+        Path(folder).chmod(0o755)
+        (root / closed).chmod(0)
+        before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        done = subprocess.run(
+            [sys.executable, "-c", _AS_NOBODY], cwd=root, capture_output=True, text=True
+        )
+        assert done.returncode == 1, done.stderr
+        assert f"{closed}: cannot be read: Permission denied" in done.stdout
+        assert f"{closed}: kept, as it cannot be read" in done.stdout
+        assert "1 cannot be read" in done.stdout
+        assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
 
 
 def test_recordings_are_read_by_deep_alone(project: Path, asd: Callable) -> None:

@@ -319,7 +319,7 @@ def test_a_damaged_enrolment_is_said_and_can_be_taken_back(tiny: Path) -> None:
     with pytest.raises(JobError, match=r"cosine\.h5: lost.*asd enroll"):
         Detector.load(tiny, "pump")
     (folder / "record.json").write_text("{}")
-    with pytest.raises(JobError, match="not a readable record of an enrolment.*asd enroll"):
+    with pytest.raises(JobError, match="not a readable enrolment record.*asd enroll"):
         Detector.load(tiny, "pump")
     with contextlib.chdir(tiny):
         cli.main(["-q", "enroll", "--undo"], standalone_mode=False)

@@ -107,7 +107,7 @@ def test_other_versions_are_said_and_refuse_nothing(
     ("name", "message"),
     [
         (WEIGHTS, r"weights\.safetensors: is not what was written"),
-        (RECORD, "not a readable record of a model .*; delete it and run 'asd train'"),
+        (RECORD, "not a readable model record .*; delete it and run 'asd train'"),
     ],
 )
 def test_half_a_model_is_refused(path: Path, name: str, message: str) -> None:
