@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from asd.artifact import surplus
+from asd.artifact import RECORD, read_any, surplus
 from asd.config import ALL
 from asd.errors import AsdError
 from asd.stages import embed, evaluate, extract, finetune, index, score, train
@@ -65,6 +65,8 @@ def states(workspace: Workspace, machines: Sequence[str], chosen: bool = False) 
         lacks = {name: score.lacks(workspace, name, machine) for name in workspace.systems()}
         yield _judged("score", machine, lacks, "system")
     yield from unnamed.get("score", ())
+    for machine in machines:
+        yield from _enrolled(workspace, machine)
     if not chosen:
         yield _evaluate(workspace)
         yield _report(workspace)
@@ -82,7 +84,9 @@ def next_verb(workspace: Workspace, machines: Sequence[str], found: Sequence[Sta
     # Elsewhere the recordings come from somebody's own copy, which a download would not fill.
     if silent and name in RECORDS and workspace.raw == workspace.data / "raw" / name:
         return f"download {name}"
-    return next((one.stage for one in found if one.state in ("stale", "missing")), "")
+    late = (one.stage for one in found if one.state in ("stale", "missing"))
+    # What was enrolled is no stage: it is for its owner to say whether it still counts.
+    return next((stage for stage in late if stage != "enroll"), "")
 
 
 def _index(workspace: Workspace, machine: str) -> State:
@@ -118,6 +122,32 @@ def _extract(workspace: Workspace, machine: str) -> State:
         there = any((folder / name).is_dir() for name in workspace.feature_names())
         reasons = ("no index to compare it with",) if there else ()
         return State("extract", machine, "stale" if there else "missing", "", reasons)
+
+
+def _enrolled(workspace: Workspace, machine: str) -> Iterator[State]:
+    """Yield whether what was enrolled, if anything, is of the scores that there are now."""
+    folders = sorted(path for path in workspace.enrolled(machine).glob("[0-9]*") if path.is_dir())
+    if not folders:
+        return
+    there = f"{len(folders):,} enrolment{'' if len(folders) == 1 else 's'}"
+    try:
+        scores = read_any(folders[-1] / RECORD).request["scores"]
+        void = [
+            name for name, digest in scores.items() if digest != _digest(workspace, name, machine)
+        ]
+    except AsdError as error:
+        yield State("enroll", machine, "stale", there, (str(error),))
+        return
+    why = (
+        f"{', '.join(void)}: scored anew since, so that it does not count; enroll again, or"
+        " 'asd enroll --undo' forgets it"
+    )
+    yield State("enroll", machine, "stale" if void else "current", there, (why,) if void else ())
+
+
+def _digest(workspace: Workspace, system: str, machine: str) -> str:
+    path = workspace.score_record(system, machine)
+    return read_any(path).digest if path.exists() else ""
 
 
 def _evaluate(workspace: Workspace) -> State:

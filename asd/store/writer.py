@@ -3,8 +3,8 @@
 Rows go into ``.<name>.part`` beside the shard; after each batch the digests of its rows are
 appended to ``.<name>.journal``, which names the recipe and tells rows apart by the content of their
 clips, so that it says nothing wrong of another part. The next run opens both, keeps every row whose
-bytes still have the digest that the journal gives, and goes on from there. When all rows are there the part takes the
-place of the shard in one rename. A finished shard is never opened for writing.
+bytes still have the digest that the journal gives, and goes on from there. When all rows are there
+the part takes the place of the shard in one rename. A finished shard is never opened for writing.
 """
 
 from __future__ import annotations
