@@ -48,7 +48,7 @@ def _explain(
     errors.reverse()
     misspelt = {one["loc"][:-1] for one in errors if one["type"] == "extra_forbidden"}
     for one in errors:
-        location = [str(part) for part in one["loc"]]
+        location = [str(part) for part in _place(one["loc"], values)]
         if one["type"] == "extra_forbidden":
             owner = _model_at(kind, location[:-1])
             found = unknown_name("key", location[-1], owner.model_fields if owner else ())
@@ -100,6 +100,11 @@ class DatasetConfig(Settings):
         return str(value) if isinstance(value, int) else value
 
 
+RESIDUAL: Literal["residual"] = "residual"
+Channel = Annotated[int, Field(ge=0)] | Literal["residual"]
+_MICROPHONES = {"near": 0, "far": 1}
+
+
 class SynthConfig(Settings):
     """The demo data; ``machines`` is empty where recordings are given."""
 
@@ -123,7 +128,9 @@ class IndexConfig(Settings):
             clips, and 10 s in a plain folder where that is 30 s or more.
         windows: ``"auto"`` cuts recordings of plain folders that are at least twice as long as a
             clip into consecutive clips; ``"off"`` takes their beginning.
-        channel: of recordings with several, the one that is used.
+        channel: of recordings with several, the one that is used: a number, ``"near"`` (0),
+            ``"far"`` (1), or ``"residual"``, what of the near one the far one does not explain
+            (:func:`asd.clips.channels.residual`).
         train_share: share of the normal recordings that is for training, where no folder says it.
         max_seconds: longest recording.
         max_channels: most channels of a recording.
@@ -133,10 +140,19 @@ class IndexConfig(Settings):
     sample_rate: Positive = 16000
     seconds: float | Literal["auto"] = "auto"
     windows: Literal["auto", "off"] = "auto"
-    channel: Annotated[int, Field(ge=0)] = 0
+    channel: Channel = 0
     train_share: float = Field(0.8, gt=0, lt=1)
     max_seconds: float = Field(1800.0, gt=0)
     max_channels: Positive = 32
+
+    @field_validator("channel", mode="before")
+    @classmethod
+    def _numbered(cls, value: Any) -> Any:
+        """Take the microphones' names: what is asked for is the same."""
+        number = _MICROPHONES.get(value, value) if isinstance(value, str) else value
+        if isinstance(number, str) and number != RESIDUAL:
+            raise ValueError("give a number from 0, near, far or residual")
+        return number
 
 
 Objective = Literal["contrastive", "classify"]

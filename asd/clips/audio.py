@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from asd.clips.channels import residual
 from asd.clips.decoding import (
     UNKNOWN_LENGTH,
     UnusableError,
@@ -29,10 +30,13 @@ from asd.clips.decoding import (
     read_file,
 )
 from asd.clips.decoding import Limits as Limits
+from asd.config import RESIDUAL, Channel
 from asd.errors import JobError
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg"})
 _FULL_SCALE = 32768.0
+# Share of the power of a channel that is not in the other one, below which the two are one.
+_ONE_MICROPHONE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ class Signal:
     Attributes:
         sample_rate: rate in Hz.
         length: samples of a clip; longer recordings are cut, shorter ones looped.
-        channel: which channel of a recording is used, from 0.
+        channel: which channel of a recording is used, from 0, or that the residual of two is.
     """
 
     sample_rate: int
     length: int
-    channel: int
+    channel: Channel
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Probe:
     problem: str = ""
 
 
-def probe(path: Path, channel: int, limits: Limits) -> Probe:
+def probe(path: Path, channel: Channel, limits: Limits) -> Probe:
     """Read a file whole and say what it holds, and what is wrong with it if anything is.
 
     The header is judged against ``limits`` before anything is decoded, and decoding goes block by
@@ -79,7 +83,7 @@ def probe(path: Path, channel: int, limits: Limits) -> Probe:
 
     Args:
         path: the file.
-        channel: the channel that will be used, from 0; its samples are checked.
+        channel: the channel that will be used; its samples are checked.
         limits: what is too long, and too many channels.
 
     Returns:
@@ -101,7 +105,7 @@ def probe(path: Path, channel: int, limits: Limits) -> Probe:
         return replace(found, problem=str(reason))
 
 
-def probe_header(path: Path, channel: int, limits: Limits) -> Probe:
+def probe_header(path: Path, channel: Channel, limits: Limits) -> Probe:
     """Say what a file's header promises, as :func:`probe` does, without reading its samples.
 
     A file with a good header may still hold nothing usable. The digest is that of the path.
@@ -168,6 +172,24 @@ def read_windows(
     Raises:
         JobError: the file cannot be used, is not the one that was indexed, or has no such window.
     """
+    samples, begin = _samples(path, signal, starts, digest)
+    return np.stack([clip_at(samples, start - begin, signal.length) for start in starts])
+
+
+def read_samples(path: Path, signal: Signal) -> np.ndarray:
+    """Read a recording whole, whatever the length of ``signal``; errors as of :func:`read_clip`.
+
+    Returns:
+        int16 array of shape (n,), or (n, 2) where the residual of two channels is wanted, which is
+        that of each clip by itself (:func:`clip_at`).
+    """
+    return _samples(path, signal, (0,), None)[0]
+
+
+def _samples(
+    path: Path, signal: Signal, starts: Sequence[int], digest: str | None
+) -> tuple[np.ndarray, int]:
+    """Return the samples that windows need, at the wanted rate, and where they begin."""
     try:
         data = read_file(path)
         if digest is not None and _digest(data) != digest:
@@ -178,8 +200,7 @@ def read_windows(
     samples = found.samples
     if found.sample_rate != signal.sample_rate:
         samples = resample(samples, found.sample_rate, signal.sample_rate)
-    samples = to_int16(samples)
-    return np.stack([fit(samples[start - found.begin :], signal.length) for start in starts])
+    return to_int16(samples), found.begin
 
 
 def announce(path: Path) -> None:
@@ -214,12 +235,26 @@ def resampled_length(samples: int, rate: int, wanted: int) -> int:
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Clip samples (L,) in float to full scale, 1, and round to int16; int16 passes through."""
+    """Clip samples in float to full scale, 1, and round to int16; int16 passes through."""
     if samples.dtype == np.int16:
         return samples
     # Clipped first: the largest floats would overflow when scaled.
     scaled = np.rint(np.clip(samples, -1, 1) * _FULL_SCALE)
     return np.minimum(scaled, 32767).astype(np.int16)
+
+
+def clip_at(samples: np.ndarray, start: int, length: int) -> np.ndarray:
+    """Return the clip (length,) int16 that begins at a sample of a recording.
+
+    Args:
+        samples: (n,) int16; or (n, 2), of whose stretch the residual is taken.
+        start: where the clip begins.
+        length: samples of the clip; a shorter rest is repeated.
+    """
+    stretch = samples[start : start + length]
+    if samples.ndim == 2:
+        stretch = to_int16(residual(*stretch.T))
+    return fit(stretch, length)
 
 
 def fit(samples: np.ndarray, length: int) -> np.ndarray:
@@ -233,21 +268,29 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _check_samples(file: Any, channel: int) -> float:
-    """Decode one channel; return the peak of float samples, 0 for integer ones."""
+def _check_samples(file: Any, channel: Channel) -> float:
+    """Decode what is used; return the peak of float samples, 0 for integer ones."""
     peak, lowest, highest = 0.0, 32767, -32768
+    products = np.zeros((2, 2))
     for block in blocks(file, channel):
         if block.dtype != np.int16:
             peak = max(peak, float(np.abs(block).max()))
         heard = to_int16(block)
+        if channel == RESIDUAL:
+            pair = heard.astype(np.float64)
+            products += pair.T @ pair
+            heard = heard[:, 0]
         lowest, highest = min(lowest, int(heard.min())), max(highest, int(heard.max()))
     if lowest == highest:
         raise UnusableError("silent: all samples are equal")
+    near, far = products.diagonal()
+    if near * far and 1 - products[0, 1] ** 2 / (near * far) < _ONE_MICROPHONE:
+        raise UnusableError("one microphone twice: both channels are alike, and nothing is left")
     return peak
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Return samples (L,) int16 or float, of full scale 1, at another rate, as float.
+    """Return samples (L,) or (L, 2), int16 or float of full scale 1, at another rate, as float.
 
     The result is of :func:`resampled_length`.
     """
@@ -259,5 +302,6 @@ def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     resampled: np.ndarray = soxr.resample(samples, rate, wanted, quality="HQ")
     length = resampled_length(len(samples), rate, wanted)
     if len(resampled) < length:  # soxr rounds to none what is shorter than half a sample
-        resampled = np.pad(resampled, (0, length - len(resampled)))
+        missing = [(0, length - len(resampled)), *[(0, 0)] * (samples.ndim - 1)]
+        resampled = np.pad(resampled, missing)
     return resampled[:length]

@@ -18,6 +18,9 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 
+from asd.clips.channels import columns, needed
+from asd.config import RESIDUAL, Channel
+
 FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG"})
 RATES = range(100, 1_000_001)  # Hz; outside it, resampling may take minutes for a damaged header
 _BLOCK_VALUES = 1 << 21  # values decoded at a time, over all channels
@@ -80,7 +83,7 @@ def open_sound(source: io.BytesIO | Path) -> Any:
     return file
 
 
-def check_header(file: Any, channel: int, limits: Limits | None) -> None:
+def check_header(file: Any, channel: Channel, limits: Limits | None) -> None:
     """Judge what the header says; without limits, only what reading cannot do without."""
     rate, channels, samples = file.samplerate, file.channels, file.frames
     if samples == 0:
@@ -91,7 +94,9 @@ def check_header(file: Any, channel: int, limits: Limits | None) -> None:
         raise UnusableError(f"impossible sample rate: {rate} Hz")
     if limits is not None and channels > limits.channels:
         raise UnusableError(f"too many channels: {channels}, more than {limits.channels}")
-    if channel >= channels:
+    if channel == RESIDUAL and channels < 2:
+        raise UnusableError("channel out of range: a residual needs two, and there is one")
+    if needed(channel) > channels:
         raise UnusableError(f"channel out of range: {channel}, the channels are 0-{channels - 1}")
     if limits is not None and samples > limits.seconds * rate:
         seconds = f"{samples / rate:.2f} s, more than {limits.seconds:g} s"
@@ -109,8 +114,13 @@ def check_whole(data: bytes) -> None:
         raise UnusableError(f"cut short: {missing}")
 
 
-def blocks(file: Any, channel: int, begin: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
-    """Yield one channel's samples (n,), int16 or float32 in turn, and demand all of them."""
+def blocks(
+    file: Any, channel: Channel, begin: int = 0, end: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield one channel's samples (n,), int16 or float32 in turn, and demand all of them.
+
+    Of a residual they are those of both channels, (n, 2).
+    """
     kind = "int16" if file.subtype == "PCM_16" else "float32"
     size = max(1, _BLOCK_VALUES // file.channels)
     done, end = begin, file.frames if end is None else end
@@ -119,7 +129,7 @@ def blocks(file: Any, channel: int, begin: int = 0, end: int | None = None) -> I
             file.seek(begin)
         while done < end:
             values = file.read(min(size, end - done), dtype=kind, always_2d=True)
-            block = np.ascontiguousarray(values[:, channel])
+            block = np.ascontiguousarray(values[:, columns(channel)])
             if len(block) == 0:
                 break
             if kind == "float32" and not np.isfinite(block).all():
@@ -139,13 +149,13 @@ def blocks(file: Any, channel: int, begin: int = 0, end: int | None = None) -> I
 
 @dataclass(frozen=True)
 class Decoded:
-    """One channel of a recording, or a stretch of it.
+    """One channel of a recording (of a residual both that it is made of), or a stretch of it.
 
     Attributes:
         sample_rate: rate in Hz.
         frames: samples that the whole recording has.
         begin: where the stretch begins.
-        samples: (n,) int16 or float32.
+        samples: (n,) or (n, 2), int16 or float32.
     """
 
     sample_rate: int
@@ -154,12 +164,14 @@ class Decoded:
     samples: np.ndarray
 
 
-def decode(data: bytes, channel: int, stretch: Callable[[int, int], tuple[int, int]]) -> Decoded:
+def decode(
+    data: bytes, channel: Channel, stretch: Callable[[int, int], tuple[int, int]]
+) -> Decoded:
     """Decode one channel of a file's bytes, or only what is needed of it.
 
     Args:
         data: the file.
-        channel: the channel, from 0.
+        channel: the channel.
         stretch: from the rate and the samples of the recording, which of them are needed (begin and
             end). Encodings in which a sample cannot be found by itself are decoded whole.
 
@@ -167,11 +179,11 @@ def decode(data: bytes, channel: int, stretch: Callable[[int, int], tuple[int, i
         UnusableError: the file cannot be used.
     """
     plain = plain_samples(data)
-    if plain is not None and plain[0] in RATES and channel < plain[1].shape[1]:
+    if plain is not None and plain[0] in RATES and needed(channel) <= plain[1].shape[1]:
         # Going through the decoder takes longer than a log-mel does.
         rate, values = plain
         begin, end = stretch(rate, len(values))
-        samples = values[begin:end, channel].astype(np.int16, copy=False)
+        samples = values[begin:end, columns(channel)].astype(np.int16, copy=False)
         return Decoded(rate, len(values), begin, samples)
     with open_sound(io.BytesIO(data)) as file:
         check_whole(data)

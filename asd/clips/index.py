@@ -16,6 +16,7 @@ from pathlib import Path
 
 from asd.clips import names
 from asd.clips.audio import Limits, Probe, probe, probe_header
+from asd.clips.channels import described
 from asd.clips.names import Facts, read_attributes
 from asd.clips.record import OK, Clip
 from asd.clips.scan import Found, find_machines, find_recordings, machine_folder
@@ -27,7 +28,7 @@ from asd.clips.settling import (
     reject_doubles,
     split_pools,
 )
-from asd.config import IndexConfig
+from asd.config import Channel, IndexConfig
 from asd.errors import UsageError
 from asd.progress import progress
 
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 PLAIN = "folder"
-Look = Callable[[Path, int, Limits], Probe]
+Look = Callable[[Path, Channel, Limits], Probe]
 # Threads hide the latency of storage; the decoder calls back into Python, so that more than a few
 # only wait for the interpreter (one thread reads 2,300 clips of 10 s a second, four 1,850).
 _THREADS = 2
@@ -223,7 +224,7 @@ def _treatment(probed: Probe, config: IndexConfig) -> str:
     if probed.sample_rate != config.sample_rate:
         steps.append(f"resampled from {probed.sample_rate} Hz")
     if probed.channels > 1:
-        steps.append(f"channel {config.channel} of {probed.channels}")
+        steps.append(described(config.channel, probed.channels))
     if probed.peak >= 1.005:  # a peak that two decimals show
         steps.append(f"clipped from peak {probed.peak:.2f}")
     return "; ".join(steps)

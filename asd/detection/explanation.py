@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asd.clips.audio import fit, read_windows
+from asd.clips.audio import clip_at, read_windows
 from asd.clips.record import read_index
 from asd.detection.detector import Detector, Prediction
 from asd.detection.occlusion import Grid, is_replaced, occluded
@@ -79,7 +79,7 @@ def explain(
     view = _view(detector)
     prediction = detector.predictions([recording], section)[0]
     start = round(prediction.start * detector.signal.sample_rate)
-    wave = fit(recording.samples[start:], detector.signal.length)[None]
+    wave = clip_at(recording.samples, start, detector.signal.length)[None]
     features = embedder.features(wave)
     order = detector.by_distance(embedder.outputs(features), prediction.section)
     if not len(order):

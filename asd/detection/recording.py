@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ import numpy as np
 from asd.clips.audio import (
     Limits,
     Signal,
-    fit,
+    clip_at,
     probe,
-    read_clip,
+    read_samples,
     resample,
-    resampled_length,
     to_int16,
 )
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
+from asd.config import RESIDUAL
 from asd.errors import JobError, UsageError
 
 # What to do about a recording that cannot be used, by how the reason begins.
@@ -37,7 +37,7 @@ class Recording:
 
     Attributes:
         name: what it is called in results.
-        samples: (n,) int16, one channel.
+        samples: (n,) int16, one channel; or (n, 2), both that the model hears the residual of.
         digest: SHA-256 of the file's bytes; ``""`` for samples that came from no file.
     """
 
@@ -56,8 +56,7 @@ def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
     if found.problem:
         way_out = _WAYS_OUT.get(found.problem.partition(":")[0], "")
         raise JobError(f"{path}: {found.problem}" + (f"; {way_out}" if way_out else ""))
-    length = resampled_length(found.samples, found.sample_rate, signal.sample_rate)
-    return Recording(str(path), read_clip(path, replace(signal, length=length)), found.digest)
+    return Recording(str(path), read_samples(path, signal), found.digest)
 
 
 def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]:
@@ -65,7 +64,8 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
 
     Args:
         waves: a path; or a sequence, or an array, of paths, of waves (n,), int16 or float with full
-            scale 1, at the rate of ``signal``, and of pairs (wave, rate in Hz).
+            scale 1, at the rate of ``signal``, and of pairs (wave, rate in Hz). Where the model
+            hears the residual of two channels, a wave is (n, 2).
         signal: the form of the model's clips.
         limits: what is too long, and too many channels.
 
@@ -77,12 +77,13 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
         waves = [waves]
     if isinstance(waves, np.ndarray) and waves.dtype.kind in "OU" and waves.ndim == 1:
         waves = waves.tolist()
-    if isinstance(waves, np.ndarray) and waves.ndim != 2:
+    axes = 2 if signal.channel == RESIDUAL else 1
+    if isinstance(waves, np.ndarray) and waves.ndim != axes + 1:
         raise UsageError(
-            f"waves of shape {waves.shape}: give (n, L), or a list of waves or paths;"
-            " a single wave as [wave]"
+            f"waves of shape {waves.shape}: give {'(n, L)' if axes == 1 else '(n, L, 2)'}, or a"
+            " list of waves or paths; a single wave as [wave]"
         )
-    if _is_with_rate(waves):
+    if _is_with_rate(waves, axes):
         waves = [waves]
     return [_recording(wave, number, signal, limits) for number, wave in enumerate(waves)]
 
@@ -92,28 +93,30 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
         return wave
     if isinstance(wave, str | os.PathLike):
         return read_recording(Path(wave), signal, limits)
-    if _is_with_rate(wave):
+    axes = 2 if signal.channel == RESIDUAL else 1
+    if _is_with_rate(wave, axes):
         wave, rate = wave
-        if np.ndim(wave) != 1 or not isinstance(rate, int | float | np.number) or not rate > 0:
+        if np.ndim(wave) != axes or not isinstance(rate, int | float | np.number) or not rate > 0:
             raise UsageError(f"wave {number}: give (wave, rate), the rate in Hz above 0")
-        samples = _samples(wave, number)
+        samples = _samples(wave, number, axes)
         if rate != signal.sample_rate:
             samples = to_int16(resample(samples, int(rate), signal.sample_rate))
     else:
-        samples = _samples(wave, number)
+        samples = _samples(wave, number, axes)
     return Recording(str(number), samples)
 
 
-def _is_with_rate(wave: Any) -> bool:
-    """Return whether this is a pair (wave, rate)."""
+def _is_with_rate(wave: Any, axes: int) -> bool:
+    """Return whether this is a pair (wave, rate), a wave having so many ``axes``."""
     if not (isinstance(wave, tuple) and len(wave) == 2 and np.ndim(wave[1]) == 0):
         return False
-    return np.ndim(wave[0]) == 1 or np.isscalar(wave[0])
+    return np.ndim(wave[0]) == axes or np.isscalar(wave[0])
 
 
 def windows(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut samples (n,) into canonical clips (W, length) int16, as the index cuts recordings."""
-    return np.stack([fit(samples[start:], length) for start in window_starts(len(samples), length)])
+    """Cut samples (n,) or (n, 2) into clips (W, length) int16, as the index cuts recordings."""
+    starts = window_starts(len(samples), length)
+    return np.stack([clip_at(samples, start, length) for start in starts])
 
 
 def expand(recordings: Sequence[Recording], length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,13 +126,14 @@ def expand(recordings: Sequence[Recording], length: int) -> tuple[np.ndarray, np
     return np.concatenate(cut), owner
 
 
-def _samples(wave: Any, number: int) -> np.ndarray:
+def _samples(wave: Any, number: int, axes: int) -> np.ndarray:
     try:
         samples = np.asarray(wave)
     except ValueError:
         raise UsageError(f"wave {number}: no array of samples, and no (wave, rate)") from None
-    if samples.ndim != 1 or not len(samples):
-        raise UsageError(f"wave {number}: of shape {samples.shape}, not (n,) with n > 0")
+    if samples.ndim != axes or not len(samples) or samples.shape[1:] != (2,) * (axes - 1):
+        form = "(n,)" if axes == 1 else "(n, 2)"
+        raise UsageError(f"wave {number}: of shape {samples.shape}, not {form} with n > 0")
     if samples.dtype != np.int16 and samples.dtype.kind != "f":
         raise UsageError(f"wave {number}: of type {samples.dtype}; give int16, or float up to 1")
     if not np.isfinite(samples).all():

@@ -14,6 +14,7 @@ from asd.artifact import difference
 from asd.clip_table import ClipTable
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
+from asd.config import Channel
 from asd.errors import JobError
 from asd.features import Extractor
 from asd.progress import VERBOSE, Advance, detail, progress, verbosity
@@ -47,7 +48,7 @@ class Account:
     seconds: float
 
 
-def machine_signal(clips: Sequence[Clip], sample_rate: int, channel: int) -> Signal:
+def machine_signal(clips: Sequence[Clip], sample_rate: int, channel: Channel) -> Signal:
     """Return the form of a machine's clips: they all have the length that the index gives.
 
     Raises:

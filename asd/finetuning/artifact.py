@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from asd.artifact import RECORD, Record, Request, read_record, write_record
 from asd.atomic import refusals, replace_folder, restore, sync
+from asd.config import Channel
 from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS
 from asd.features.projection import HEAD, Head
 from asd.features.wav2vec2 import Checkpoint
@@ -41,7 +42,7 @@ class CheckpointRequest(Request):
     params: dict[str, Any]
     inputs: str
     sample_rate: int
-    channel: int
+    channel: Channel
 
 
 def read_checkpoint_record(folder: Path) -> Record:

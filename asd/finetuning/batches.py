@@ -14,6 +14,7 @@ import numpy as np
 
 from asd.clips.audio import Signal, read_windows
 from asd.clips.record import Clip
+from asd.config import Channel
 
 _READERS = 4
 UNKNOWN = -100  # the target that torch's cross entropy leaves out
@@ -40,7 +41,7 @@ class Recordings:
     raw: Path
     clips: Sequence[Clip]
     sample_rate: int
-    channel: int
+    channel: Channel
 
     def read(self, number: int) -> np.ndarray:
         """Return clip ``number`` as int16 (L,), L being its machine's length."""

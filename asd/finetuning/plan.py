@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asd.clips.record import Clip
-from asd.config import FinetuneConfig
+from asd.config import Channel, FinetuneConfig
 from asd.digest import sha256_json
 from asd.errors import JobError, UsageError
 from asd.features.wav2vec2 import Checkpoint
@@ -44,7 +44,7 @@ class Plan:
 
 
 def make_plan(
-    raw: Path, clips: Sequence[Clip], sample_rate: int, channel: int, config: FinetuneConfig
+    raw: Path, clips: Sequence[Clip], sample_rate: int, channel: Channel, config: FinetuneConfig
 ) -> Plan:
     """Check that the parameters, the clips and the base go together.
 
@@ -74,7 +74,11 @@ def make_plan(
 
 
 def request_of(
-    training: Sequence[Clip], sample_rate: int, channel: int, config: FinetuneConfig, digest: str
+    training: Sequence[Clip],
+    sample_rate: int,
+    channel: Channel,
+    config: FinetuneConfig,
+    digest: str,
 ) -> CheckpointRequest:
     """Return the request of a fine-tuning, the digest of its base being known.
 

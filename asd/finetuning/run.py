@@ -14,7 +14,7 @@ import torch
 from asd.artifact import RECORD, is_current
 from asd.atomic import restore
 from asd.clips.record import Clip
-from asd.config import FinetuneConfig
+from asd.config import Channel, FinetuneConfig
 from asd.device import choose_compute
 from asd.features.projection import Head, Projection
 from asd.features.transformer import LayerFrames
@@ -71,7 +71,7 @@ def finetune(
     raw: Path,
     clips: Sequence[Clip],
     sample_rate: int,
-    channel: int,
+    channel: Channel,
     config: FinetuneConfig,
     folder: Path,
     work: Path,
