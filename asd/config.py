@@ -126,8 +126,8 @@ class IndexConfig(Settings):
         sample_rate: rate of the clips in Hz.
         seconds: length of a clip; ``"auto"`` takes the most common one of a machine's training
             clips, and 10 s in a plain folder where that is 30 s or more.
-        windows: ``"auto"`` cuts recordings of plain folders that are at least twice as long as a
-            clip into consecutive clips; ``"off"`` takes their beginning.
+        windows: ``"auto"`` cuts recordings of plain folders that are longer than a clip into
+            consecutive clips, the last of which ends at the end; ``"off"`` takes their beginning.
         channel: of recordings with several, the one that is used: a number, ``"near"`` (0),
             ``"far"`` (1), or ``"residual"``, what of the near one the far one does not explain
             (:func:`asd.clips.channels.residual`).

@@ -63,9 +63,9 @@ def command(
 ) -> int:
     """Score recordings: a higher score means a more anomalous sound.
 
-    Needs the model and the bank, not the data that they were made from. A recording of two clips'
-    length or more is cut into clips and gets the score of the most anomalous one (--pooling mean:
-    the mean). p is the share of normal recordings of as many clips that score as high, and the
+    Needs the model and the bank, not the data that they were made from. A recording that is longer
+    than a clip is cut into clips and gets the score of the most anomalous one (--pooling mean: the
+    mean). p is the share of normal recordings of as many clips that score as high, and the
     threshold is for as many: score.false_alarm_rate is that of recordings, whatever their length.
     Without --section a recording is compared with each section and gets the lowest score.
 

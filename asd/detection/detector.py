@@ -64,9 +64,9 @@ class Detector:
 
     Waves are int16, or float with full scale 1, at the model's rate (``detector.signal``): an array
     (n, L), or a list of waves of any lengths, of pairs (wave, rate), or of paths of recordings,
-    which are brought to that rate. What is two clips long or longer is cut into consecutive clips
-    and gets the highest score of them, or their mean (``pooling``; by default what
-    ``score.windows`` of the params says); what is shorter is cut or looped, as in the index. The
+    which are brought to that rate. What is longer than a clip is cut into consecutive clips, to its
+    end, and gets the highest score of them, or their mean (``pooling``; by default what
+    ``score.windows`` of the params says); what is shorter is looped, as in the index. The
     false-alarm rate of the params is that of a recording, whatever its length: the highest of many
     scores has a higher threshold than one (see
     :meth:`asd.scoring.calibration.Calibration.threshold`); :attr:`thresholds` has those of one.

@@ -36,8 +36,9 @@ def index(raw: Path, **values: object) -> list[Clip]:
 
 @given(st.integers(1, 300), st.integers(1, 40))
 def test_windows_cover_a_long_recording(samples: int, length: int) -> None:
+    """Also its tail: a fault after the first clip is found in 7.9 s as it is in 8.0 s of 4 s clips."""
     starts = window_starts(samples, length)
-    if samples < 2 * length:
+    if samples <= 1.01 * length:
         assert starts == [0]
         return
     heard = np.zeros(samples, int)
@@ -88,6 +89,7 @@ def test_among_clips_a_long_recording_follows_their_length(tmp_path: Path) -> No
     for seed in range(3):
         write(tmp_path / f"fan/train/{seed}.wav", 2.0, seed=seed)
     write(tmp_path / "fan/train/short.wav", 1.0, seed=3)
+    write(tmp_path / "fan/train/about.wav", 2.02, seed=6)
     write(tmp_path / "fan/train/more.wav", 3.9, seed=4)
     write(tmp_path / "fan/train/twice.wav", 4.0, rate=4000, seed=5)
     found = {clip.name: clip.treatment for clip in index(tmp_path)}
@@ -96,7 +98,9 @@ def test_among_clips_a_long_recording_follows_their_length(tmp_path: Path) -> No
         "1.wav": "",
         "2.wav": "",
         "short.wav": "looped from 1.00 s",
-        "more.wav": "cut from 3.90 s",
+        "about.wav": "cut from 2.02 s",
+        "more.wav#t=0": "window at 0.00 s of 3.90 s",
+        "more.wav#t=1.9": "window at 1.90 s of 3.90 s",
         "twice.wav#t=0": "resampled from 4000 Hz; window at 0.00 s of 4.00 s",
         "twice.wav#t=2": "resampled from 4000 Hz; window at 2.00 s of 4.00 s",
     }

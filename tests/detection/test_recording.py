@@ -10,7 +10,7 @@ from asd.detection.recording import Recording, expand, windows
 def test_short_ones_are_looped_and_long_ones_cut() -> None:
     wave = np.arange(1, 8, dtype=np.int16)
     assert windows(wave[:3], 5).tolist() == [[1, 2, 3, 1, 2]]
-    assert windows(wave, 5).tolist() == [[1, 2, 3, 4, 5]]
+    assert windows(wave, 5).tolist() == [[1, 2, 3, 4, 5], [3, 4, 5, 6, 7]]
     assert windows(wave, 3).tolist() == [[1, 2, 3], [4, 5, 6], [5, 6, 7]]
 
 
