@@ -1,7 +1,7 @@
 """Windows: the consecutive clips that a long recording is cut into, in the index and by detectors.
 
-A whole number of clips is cut without overlap; the last window overlaps the one before otherwise.
-Only recordings of plain folders are cut: in the challenge a recording is a clip, whatever its length.
+A whole number of clips is cut without overlap; else the last window overlaps the one before. Only
+recordings of plain folders are cut: in the challenge a recording is a clip, whatever its length.
 """
 
 from __future__ import annotations
