@@ -7,6 +7,10 @@ here they are plain mappings, checked when the component is built.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -33,11 +37,40 @@ def settings(kind: type[Settings], values: Mapping[str, Any], where: str) -> Any
     Raises:
         UsageError: an unknown key or an impossible value, a line for each.
     """
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        lines = [f"{where}: {one}" for one in _explain(kind, error, values)]
-        raise UsageError("\n".join(dict.fromkeys(lines))) from None
+    found, lines, _ = partly(kind, values, where)
+    if lines:
+        raise UsageError("\n".join(lines))
+    return found
+
+
+def partly(
+    kind: type[Settings], values: Mapping[str, Any], where: str
+) -> tuple[Any, list[str], set[str]]:
+    """Return ``kind(**values)`` without what is wrong in the values; the rest can be judged then.
+
+    Returns:
+        The settings, None where too much is wrong; the faults, a line each, naming ``where``; and
+        the names of what was left out whole.
+    """
+    left, lines, gone = deepcopy(dict(values)), list[str](), set[str]()
+    while True:
+        try:
+            return kind.model_validate(left), lines, gone
+        except ValidationError as error:
+            if not lines:
+                told = (f"{where}: {one}" for one in _explain(kind, error, values))
+                lines = list(dict.fromkeys(told))
+            # What lacks a value goes whole; the last of a list goes first, as the others move up.
+            places = {
+                _place(one["loc"], left)[: -1 if one["type"] == "missing" else None]
+                for one in error.errors()
+            }
+            if () in places:
+                return None, lines, gone
+            for *above, last in sorted(places, key=lambda place: [*map(str, place)], reverse=True):
+                gone |= {str(last)} if len(above) == 1 else set()
+                with suppress(LookupError, TypeError):  # what it was in is gone already
+                    del reduce(getitem, above, left)[last]  # type: ignore[arg-type]
 
 
 def _explain(

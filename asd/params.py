@@ -127,8 +127,8 @@ class Params(Settings):
         )
 
 
-def load_params(path: Path, resolve: bool = True) -> Params:
-    """Read and check a params file; ``resolve`` also what names of its sections refer to.
+def load_params(path: Path) -> Params:
+    """Read and check a params file, and what names of its sections refer to.
 
     Raises:
         UsageError: the file is missing, is no YAML, has unknown keys or impossible values, or names
@@ -139,18 +139,39 @@ def load_params(path: Path, resolve: bool = True) -> Params:
         >>> params.dataset.machines, params.model("both").features
         (('pump',), ('logmel', 'wave'))
     """
+    return parse_params(read_params_file(path), str(path))
+
+
+def read_params_file(path: Path) -> bytes:
+    """Return what stands in a params file.
+
+    Raises:
+        UsageError: there is none.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd init demo' to write one") from None
-    return parse_params(content, str(path), resolve)
 
 
-def parse_params(content: bytes, where: str, resolve: bool = True) -> Params:
+def parse_params(content: bytes, where: str) -> Params:
     """Check the text of a params file; ``where`` it is from is named in errors.
 
     Raises:
         UsageError: as of :func:`load_params`.
+    """
+    params: Params = settings(Params, values_of(content, where), where)
+    faults = [f"{where}: {one}" for one in unresolved(params)]
+    if faults:
+        raise UsageError("\n".join(faults))
+    return params
+
+
+def values_of(content: bytes, where: str) -> dict[str, Any]:
+    """Return the plain values of the text of a params file.
+
+    Raises:
+        UsageError: it is no YAML, or no mapping.
     """
     try:
         values = read_yaml(content)
@@ -158,11 +179,7 @@ def parse_params(content: bytes, where: str, resolve: bool = True) -> Params:
         raise UsageError(f"{where}: {error}") from None
     if not isinstance(values, dict):
         raise UsageError(f"{where}: no parameters in it; run 'asd init demo' to write them")
-    params: Params = settings(Params, values, where)
-    faults = [f"{where}: {one}" for one in unresolved(params)] if resolve else []
-    if faults:
-        raise UsageError("\n".join(faults))
-    return params
+    return values
 
 
 def unresolved(params: Params) -> Iterator[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asd.config import partly
 from asd.errors import AsdError, UsageError, unknown_name
-from asd.params import Params, load_params, unresolved
+from asd.params import Params, read_params_file, unresolved, values_of
 from asd.registry import Registry
+from asd.stages import STAGES
 from asd.workspace import PARAMS, Workspace
+from asd.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,13 @@ def check(workspace: Workspace) -> None:
     """Look up the names of components; nothing heavy is imported for it.
 
     Raises:
-        UsageError: names that are of nothing, a line for each with the nearest one that is.
+        UsageError: names that are of nothing, a line for each with the nearest one that is; or
+            DVC runs the stage, and would fail at its end for want of a section.
     """
     _raise(_strange_components(workspace.params))
+    if stage := os.environ.get("DVC_STAGE"):
+        values = values_of(read_params_file(workspace.root / PARAMS), str(PARAMS))
+        _raise(_unwritten(workspace.root, values, [stage]))
 
 
 def run(workspace: Workspace) -> Checked:
@@ -38,15 +46,20 @@ def run(workspace: Workspace) -> Checked:
     Raises:
         UsageError: names that are of nothing, or impossible settings; a line for each.
     """
-    params = load_params(workspace.root / PARAMS, resolve=False)
-    _raise(
-        [
+    path = workspace.root / PARAMS
+    values = values_of(read_params_file(path), str(path))
+    params, faults, gone = partly(Params, values, str(PARAMS))
+    faults = [fault.removeprefix(f"{PARAMS}: ") for fault in faults]
+    if params is not None:
+        others = [
             *unresolved(params),
             *_strange_components(params),
             *_strange_machines(params, workspace.root / params.dataset.raw),
             *_settings(params),
         ]
-    )
+        # What refers to something that is wrong itself is not wrong.
+        faults += [one for one in others if not any(f" '{name}'" in one for name in gone)]
+    _raise([*faults, *_unwritten(workspace.root, values, STAGES)])
     return Checked(
         len(params.dataset.machines),
         len(params.features),
@@ -103,6 +116,25 @@ def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
     yield "score.threshold", THRESHOLDS, params.score.threshold
 
 
+def _unwritten(root: Path, values: Mapping[str, Any], stages: Iterable[str]) -> Iterator[str]:
+    """Yield the keys that stages of dvc.yaml depend on and that are not written: DVC wants all."""
+    path = root / "dvc.yaml"
+    try:
+        defined = read_yaml(path.read_bytes())["stages"] if path.is_file() else {}
+    except (ValueError, LookupError, TypeError):
+        return  # DVC says more of it
+    for stage in stages:
+        for depended in defined.get(stage, {}).get("params", ()):
+            for key in depended.get(PARAMS.as_posix(), ()) or ():
+                section, _, below = key.partition(".")
+                if section not in values:
+                    yield f"{section}: not written, and DVC wants it: add '{section}: {{}}'"
+                elif below and below not in (values[section] or {}):
+                    kind: Any = Params.model_fields[section].annotation
+                    default = kind.model_fields[below].default
+                    yield f"{key}: not written, and DVC wants it: add '{below}: {default}'"
+
+
 def _strange_machines(params: Params, raw: Path) -> Iterator[str]:
     """Yield machines that are named and neither synthesised nor a folder of recordings."""
     for name, fusion in params.fusions.items():
@@ -110,6 +142,8 @@ def _strange_machines(params: Params, raw: Path) -> Iterator[str]:
             if machine not in params.dataset.machines:
                 error = unknown_name("machine", machine, params.dataset.machines)
                 yield f"fusions.{name}.machines: {error}"
+    from asd.clips.scan import machine_folder
+
     folders = {one.name for one in raw.iterdir() if one.is_dir()} if raw.is_dir() else set()
     known = folders | set(params.synth.machines)
     if not known:
@@ -117,6 +151,11 @@ def _strange_machines(params: Params, raw: Path) -> Iterator[str]:
     for machine in params.dataset.machines:
         if known and machine not in known:
             yield f"dataset.machines: {unknown_name('machine', machine, known)}"
+        elif machine in folders and machine not in params.synth.machines:
+            try:
+                machine_folder(raw, machine)
+            except UsageError as error:
+                yield f"dataset.machines: {error}"
 
 
 def _settings(params: Params) -> Iterator[str]:

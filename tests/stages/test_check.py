@@ -69,6 +69,46 @@ def test_ten_faults_are_told_at_once(workspace):
     assert len(lines) == len(set(lines)) <= len(FAULTS) + 1  # a machine is named twice
 
 
+def test_faults_of_types_hide_none_of_names(workspace):
+    types = [
+        ("  epochs: 10 ", "  epochs: many ", "train.epochs: Input should be"),
+        ("{model: logmel_tgram, sc", "{sc", "systems.2.model: Field req"),
+        ("seconds: auto ", "secs: auto ", "index: unknown key 'secs' (did you mean 'seconds'?)"),
+    ]
+    with pytest.raises(UsageError) as told:
+        check.run(planted(workspace, [*types, *FAULTS]))
+    lines = str(told.value).splitlines()
+    for _, _, words in (*types, *FAULTS):
+        assert any(words in line for line in lines), words
+    assert not any("'2'" in line for line in lines)  # the ladder names it, which is right
+    assert all(line.startswith(f"{PARAMS}: ") for line in lines)
+
+
+def test_folders_without_recordings_are_seen(workspace):
+    for machine in ("fan", "pump"):
+        (workspace.root / "data/raw/demo" / machine).mkdir(parents=True)
+    machines = [("machines: [fan, valve]\n\n", "machines: [fan, valve, pump]\n\n", "")]
+    with pytest.raises(UsageError) as told:
+        check.run(planted(workspace, machines))
+    (line,) = str(told.value).splitlines()
+    assert "pump: no WAV, FLAC or OGG recordings in it" in line
+
+
+def test_what_dvc_wants_written_is_said_before_it_runs(workspace, monkeypatch):
+    text = [("joint: {} ", "# joint: {} ", ""), ("  channel: 0 ", "  # channel: 0 ", "")]
+    wrong = planted(workspace, text)
+    with pytest.raises(UsageError) as told:
+        check.run(wrong)
+    assert str(told.value).splitlines() == [
+        f"{PARAMS}: index.channel: not written, and DVC wants it: add 'channel: 0'",
+        f"{PARAMS}: joint: not written, and DVC wants it: add 'joint: {{}}'",
+    ]
+    check.check(wrong)  # without DVC it has a default
+    monkeypatch.setenv("DVC_STAGE", "train")
+    with pytest.raises(UsageError, match="joint: not written, and DVC wants it"):
+        check.check(wrong)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_begins_with_a_name_of_nothing(workspace, stage):
     from importlib import import_module
