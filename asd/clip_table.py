@@ -59,9 +59,9 @@ class ClipTable:
         recording: (N,) the name of the recording that each is of; its own name where it is whole.
         start: (N,) int32, the sample at the used rate at which it begins in its recording.
         section: (N,) such as ``"00"``.
-        split: (N,) ``"train"`` or ``"test"``.
+        split: (N,) ``"train"``, ``"test"`` or ``"supplemental"``.
         domain: (N,) ``"source"``, ``"target"`` or ``""``.
-        label: (N,) ``"normal"``, ``"anomaly"`` or ``""``.
+        label: (N,) ``"normal"``, ``"anomaly"``, ``"noise"`` or ``""``.
         attributes: (N,) operating attributes as ``key=value`` joined by ``;``.
         content: (N,) what identifies the samples (:func:`content_digest`), hexadecimal.
     """

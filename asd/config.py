@@ -115,7 +115,7 @@ def _model_at(kind: type[Settings], location: list[str]) -> type[Settings] | Non
     return current if hasattr(current, "model_fields") else None
 
 
-Rules = Literal["2020", "2021", "2022", "2023", "2024", "2025"]
+Rules = Literal["2020", "2021", "2022", "2023", "2024", "2025", "2026"]
 
 
 class DatasetConfig(Settings):

@@ -25,7 +25,7 @@ _folder = click.Path(path_type=Path)
 @click.command()
 @click.option("--scores", type=_folder, help="Folder of score files.")
 @click.option("--ground-truth", type=_folder, help="Folder of the ground truth.")
-@click.option("--rules", metavar="YEAR", help="Challenge year, 2020 to 2025 (outside: 2022).")
+@click.option("--rules", metavar="YEAR", help="Challenge year, 2020 to 2026 (outside: 2022).")
 @system_option
 @click.option("--compare", nargs=2, metavar="A B", help="Difference of two systems, paired.")
 @click.option("--bootstrap", type=click.IntRange(0), help="Resamples of the intervals; 0: none.")

@@ -36,8 +36,9 @@ def _line(one: Indexed) -> str:
     origin = f" of {counted(one.recordings, 'recording')}" if one.recordings < one.clips else ""
     line = (
         f"{one.machine}: {counted(one.clips, 'clip')}{origin} in"
-        f" {counted(len(one.sections), 'section')} ({one.train} train, {one.test} test)"
+        f" {counted(len(one.sections), 'section')} ({one.train} train, {one.test} test"
     )
+    line += f", {one.supplemental} supplemental)" if one.supplemental else ")"
     if one.treated:
         line += f", {one.treated} treated (see the index)"
     if one.rejected:

@@ -26,7 +26,7 @@ def command(profile: str, raw: Path | None, as_json: bool) -> None:
     params.yaml.1, .2 and so on.
 
     \b
-    Profiles: demo, ladder, dcase2020 to dcase2025, folder (your own recordings).
+    Profiles: demo, ladder, dcase2020 to dcase2026, folder (your own recordings).
     Examples:
       asd init demo
       asd init folder --raw recordings

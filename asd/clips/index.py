@@ -183,8 +183,8 @@ def _describer(layout: str, folder: Path) -> Callable[[Found], Facts | str]:
         if facts is None:
             return names.why_not(layout, recording.folders[0], recording.name)
         if facts.attributes is None:  # only where the name has none: it may also hide them
-            key = (recording.folders[0], recording.name)
-            return replace(facts, attributes=tables.get(key, ""))
+            spelt = names.attributes_in(tables, recording.folders[0], recording.name)
+            return replace(facts, attributes=spelt)
         return facts
 
     return describe

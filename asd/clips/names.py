@@ -1,4 +1,4 @@
-"""What a clip's name and place say of it: every challenge year 2020-2025, and plain folders.
+"""What a clip's name and place say of it: every challenge year 2020-2026, and plain folders.
 
 The grammars of the challenge are exact: a name is read as a whole or not at all. Names of files, by
 year (folder: name):
@@ -8,8 +8,11 @@ year (folder: name):
 - 2021: ``train: section_00_source_train_normal_0000_<attributes>.wav``, ``source_test:
   section_00_source_test_anomaly_0000_<attributes>.wav``, ``target_test: ...``, and without a
   label ``source_test: section_03_source_test_0000.wav`` or ``section_03_0000.wav``.
-- 2022-2025: as 2021, with one folder ``test`` in which names without a label
-  (``section_03_0000.wav``) tell no domain either.
+- 2022-2026: as 2021, with one folder ``test`` in which names without a label
+  (``section_03_0000.wav``) tell no domain either. In 2025 also ``supplemental``, with clean machine
+  clips (``section_00_source_supplemental_machine_0000.wav``, ``section_00_machine_0001_.wav``) or
+  the noise of the hall alone (``section_00_noise_supplemental_normal_0000.wav``), labelled
+  ``noise``.
 
 In a plain folder, the place alone says what a recording is. Below a machine's folder, any file
 name, at any depth:
@@ -27,11 +30,14 @@ import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from asd.errors import UsageError
+from asd.progress import note
 
-HIDDEN = "noAttribute"
+HIDDEN = frozenset({"noAttribute", "noAttributes"})
+SUPPLEMENTAL = "supplemental"
+NOISE = "noise"
+"""The label of what is no machine: the noise of the hall alone, among supplemental clips."""
 _ABNORMAL = frozenset({"abnormal", "anomaly", "anomalous"})
 _PLACES = "train, test, normal or abnormal"
 
@@ -55,6 +61,10 @@ _SUFFIX = r"(?i:\.(?:wav|flac|ogg))"
 _SECTION = r"section_(?P<section>[0-9]{2})"
 _TAIL = r"(?:_(?P<tail>[^_;=/\s]+(?:_[^_;=/\s]+)*))?"
 _BARE = rf"{_SECTION}_[0-9]{{4}}"
+_SUPPLEMENT = (
+    rf"{_SECTION}_(?P<kinds>(?:(?:source|target|supplemental|normal|machine|noise)_)+)[0-9]{{4}}"
+    rf"(?:_|{_TAIL})"
+)
 _TRAIN = rf"{_SECTION}_(?P<domain>source|target)_train_(?P<label>normal)_[0-9]{{4}}{_TAIL}"
 
 
@@ -68,7 +78,11 @@ def _unlabelled_test(domain: str) -> str:
 
 
 _FORMS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "dcase2022": {"train": (_TRAIN,), "test": (_test("source|target"), _BARE)},
+    "dcase2022": {
+        "train": (_TRAIN,),
+        "test": (_test("source|target"), _BARE),
+        SUPPLEMENTAL: (_SUPPLEMENT,),
+    },
     "dcase2021": {
         "train": (_TRAIN,),
         "source_test": (_test("source"), _unlabelled_test("source"), _BARE),
@@ -88,7 +102,7 @@ _GRAMMARS = {
 }
 
 LAYOUTS: tuple[str, ...] = tuple(_GRAMMARS)
-"""Challenge layouts by name; ``dcase2022`` is that of 2022-2025."""
+"""Challenge layouts by name; ``dcase2022`` is that of 2022-2026."""
 
 
 def parse(layout: str, folder: str, name: str) -> Facts | None:
@@ -113,12 +127,15 @@ def parse(layout: str, folder: str, name: str) -> Facts | None:
         if match:
             parts = match.groupdict()
             tail = parts.get("tail")
+            kinds = (parts.get("kinds") or "").split("_")
+            told = (kind for kind in kinds if kind in ("source", "target"))
             named_by_folder = folder.rpartition("_")[0]  # source_test, target_test
+            label = "" if folder != SUPPLEMENTAL else NOISE if NOISE in kinds else "normal"
             return Facts(
                 section=parts["section"],
-                domain=parts.get("domain") or named_by_folder,
-                split="train" if folder == "train" else "test",
-                label=parts.get("label") or "",
+                domain=parts.get("domain") or next(told, named_by_folder),
+                split=folder if folder in ("train", SUPPLEMENTAL) else "test",
+                label=parts.get("label") or label,
                 attributes=None if tail is None else attributes_of(tail),
             )
     return None
@@ -147,7 +164,7 @@ def attributes_of(tail: str) -> str:
         >>> attributes_of("strength_1_ambient")
         'condition=strength_1_ambient'
     """
-    if tail == HIDDEN:
+    if tail in HIDDEN:
         return ""
     tokens = tail.split("_")
     keys, values = tokens[::2], tokens[1::2]
@@ -211,52 +228,53 @@ def read_attributes(folder: Path) -> dict[tuple[str, str], str]:
     """Read the attribute tables of one machine.
 
     A table's columns are ``file_name,d1p,d1v[,d2p,d2v...]``, the name of each attribute before its
-    value, and a file's name is ``<machine>/<split folder>/<base name>``.
+    value; a machine that hides its attributes has the first one alone. A file's name is
+    ``<machine>/<split folder>/<base name>``, or the base name without its suffix. What cannot be
+    read of a table is told on standard error and passed over: recordings can do without.
 
     Args:
         folder: the machine's folder.
 
     Returns:
-        (split folder, base name) -> ``key=value`` joined by ``;``; clips without attributes, or
-        with hidden ones, have ``""``.
-
-    Raises:
-        UsageError: a table that is not one of these.
+        (split folder, or ``""`` where the table has none, and base name without suffix) ->
+        ``key=value`` joined by ``;``; clips without attributes, or with hidden ones, have ``""``.
     """
     attributes: dict[tuple[str, str], str] = {}
     for path in sorted(folder.glob("attributes_[0-9][0-9].csv")):
         for line, row in enumerate(_rows(path), start=2):
-            if not any(cell.strip() for cell in row):
+            place = PurePosixPath(row[0].strip() if row else "")
+            if not place.name:
                 continue
-            place = row[0].strip().split("/")
-            if len(place) < 2:
-                raise UsageError(
-                    f"{path}, line {line}: '{row[0]}' is not <machine>/<split>/<file>; "
-                    "correct the line or remove the table"
-                )
-            attributes[place[-2], place[-1]] = _pairs(path, line, row[1:])
+            cells = [cell.strip() for cell in row[1:]]
+            if strange := [cell for cell in cells if any(mark in cell for mark in ";=\n\r")]:
+                note(f"{path}, line {line}: left out, as {strange[0]!r} holds one of ; or =")
+                continue
+            stem = re.sub(_SUFFIX + "$", "", place.name)  # values may hold points
+            attributes[place.parent.name, stem] = _pairs(cells)
     return attributes
 
 
+def attributes_in(tables: Mapping[tuple[str, str], str], folder: str, name: str) -> str:
+    """Return what the tables of :func:`read_attributes` say of a file, ``""`` for nothing."""
+    stem = re.sub(_SUFFIX + "$", "", name)
+    return tables.get((folder, stem)) or tables.get(("", stem), "")
+
+
 def _rows(path: Path) -> list[list[str]]:
-    """Return the rows below the heading."""
+    """Return the rows below the heading; none, and a note, where it is no table of attributes."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as CSV ({error}); remove it or mend it") from None
-    if not rows or not rows[0] or rows[0][0].strip() != "file_name":
-        raise UsageError(
-            f"{path}: its first column is not 'file_name'; remove the table or mend it"
-        )
+        note(f"{path}: left out, as it cannot be read as CSV ({error})")
+        return []
+    if not rows or not rows[0] or rows[0][0].strip() not in ("file_name", "filename"):
+        note(f"{path}: left out, as its first column is not 'file_name'")
+        return []
     return rows[1:]
 
 
-def _pairs(path: Path, line: int, cells: list[str]) -> str:
+def _pairs(cells: Sequence[str]) -> str:
     """Join the cells d1p, d1v, d2p, d2v... of one clip; a pair without a name or value is none."""
-    cells = [cell.strip() for cell in cells]
-    for cell in cells:
-        if any(mark in cell for mark in ";=\n\r"):
-            raise UsageError(f"{path}, line {line}: attribute {cell!r} may not hold ';' or '='")
     pairs = zip(cells[::2], cells[1::2], strict=False)  # an odd last cell has no value
-    return ";".join(f"{key}={value}" for key, value in pairs if key and value and key != HIDDEN)
+    return ";".join(f"{key}={value}" for key, value in pairs if key and value and key not in HIDDEN)

@@ -30,8 +30,10 @@ class Clip:
         section: section of the challenge, two digits as in file names (``"00"``); of a rejected
             recording of unknown place ``""``, as its split and label.
         domain: ``"source"``, ``"target"``, or ``""`` where unknown.
-        split: ``"train"`` or ``"test"``.
-        label: ``"normal"``, ``"anomaly"``, or ``""`` where unknown.
+        split: ``"train"``, ``"test"``, or ``"supplemental"`` (clean machine clips or noise alone,
+            which are in no bank).
+        label: ``"normal"``, ``"anomaly"``, ``"noise"`` (of a supplemental clip without the
+            machine), or ``""`` where unknown.
         attributes: operating attributes as ``key=value`` joined by ``;``, in the order of the
             name; ``""`` where there are none or they are hidden.
         sample_rate: rate of the recording in Hz; 0 where it cannot be read.

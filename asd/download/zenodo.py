@@ -21,6 +21,7 @@ RECORDS: Mapping[str, Mapping[str, int]] = {
     "dcase2023": {"dev": 7882613, "additional": 7830345, "eval": 7860847},
     "dcase2024": {"dev": 10902294, "additional": 11259435, "eval": 11363076},
     "dcase2025": {"dev": 15097779, "additional": 15392814, "eval": 15519362},
+    "dcase2026": {"dev": 19336329, "additional": 20151556, "eval": 20437238},
 }
 """Data set -> part -> record: development data, additional training data, evaluation data."""
 

@@ -159,8 +159,9 @@ DCASE2022 = _each_domain("2022")
 DCASE2023 = _each_domain("2023")
 DCASE2024 = _each_domain("2024")
 DCASE2025 = _each_domain("2025")
+DCASE2026 = _each_domain("2026")
 
 RULES: Registry[Rules] = Registry(
     "rules",
-    {str(year): f"asd.metrics.rules:DCASE{year}" for year in range(2020, 2026)},
+    {str(year): f"asd.metrics.rules:DCASE{year}" for year in range(2020, 2027)},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asd.errors import UsageError
@@ -21,6 +21,7 @@ from asd.metrics.rules import DOMAINS
 
 LIST_2020 = "eval_data_list.csv"
 INDEX_COLUMNS = ("name", "machine", "section", "domain", "split", "label", "status")
+_WHOLE_NAME = re.compile(r"section_[0-9]{2}_(source|target)_test_(normal|anomaly)_[0-9]{4}")
 LABELS = {"normal": False, "anomaly": True, "": None}
 
 Key = tuple[str, str]
@@ -69,6 +70,8 @@ def read_truth(folder: Path) -> dict[Key, Truth]:
 
     - ``ground_truth_data/`` and ``ground_truth_domain/``, as published with the official
       evaluators of 2021 on (or it is ``ground_truth_data`` itself);
+    - ``ground_truth_attributes/`` as published from 2023 on, whose rows tell each test clip's whole
+      name; the domains are taken from there too, where there is no ``ground_truth_domain``;
     - ``eval_data_list.csv``, as published for 2020;
     - the index of a project: CSV files with the columns name, machine, section, domain, split,
       label and status, of which the usable test clips count. The windows of a recording are one
@@ -85,8 +88,13 @@ def read_truth(folder: Path) -> dict[Key, Truth]:
         raise UsageError(f"{folder}: no such folder; give the folder of the ground truth")
     problems = Problems()
     data = folder / "ground_truth_data"
+    named = _from_whole_names(folder / "ground_truth_attributes", problems)
     if data.is_dir():
         truths = _from_evaluator(data, folder / "ground_truth_domain", problems)
+        if not (folder / "ground_truth_domain").is_dir():
+            truths = {key: _with_domains(one, named.get(key)) for key, one in truths.items()}
+    elif named:
+        truths = named
     elif any(folder.glob("ground_truth_*.csv")):
         truths = _from_evaluator(folder, folder.parent / "ground_truth_domain", problems)
     elif (folder / LIST_2020).is_file():
@@ -119,6 +127,34 @@ def _from_evaluator(data: Path, domain: Path, problems: Problems) -> dict[Key, T
         known = {name: entry.value for name, entry in of_section.items()}
         truths[key] = Truth(*key, known, {name: domains.get(name, "") for name in known})
     return truths
+
+
+def _from_whole_names(folder: Path, problems: Problems) -> dict[Key, Truth]:
+    """Read rows ``section_00_0000.wav,section_00_target_test_anomaly_0012_car_C1`` of sections."""
+    truths = {}
+    for path in sorted(folder.glob("ground_truth_*.csv")):
+        name = FileName.parse(path.name)
+        if name is None or name.kind != "ground_truth":
+            continue
+        labels: dict[str, bool | None] = {}
+        domains: dict[str, str] = {}
+        for row in read_rows(path, problems):
+            whole = _WHOLE_NAME.match(row.value[-1])
+            if len(row.value) != 2 or whole is None:
+                problems.add(
+                    f"{row}: not <clip>,section_NN_<domain>_test_<label>_NNNN_<attributes>"
+                )
+                continue
+            labels[row.value[0]], domains[row.value[0]] = LABELS[whole[2]], whole[1]
+        truths[name.machine, name.section] = Truth(name.machine, name.section, labels, domains)
+    return truths
+
+
+def _with_domains(truth: Truth, named: Truth | None) -> Truth:
+    """Return a section's truth with the domains that the whole names tell, where it has none."""
+    found = named.domains if named else {}
+    known = {name: domain or found.get(name, "") for name, domain in truth.domains.items()}
+    return replace(truth, domains=known)
 
 
 def _flags(

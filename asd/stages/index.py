@@ -37,7 +37,7 @@ class Indexed:
     Attributes:
         machine: the machine type.
         clips, recordings: usable clips, and the recordings that they are of.
-        train, test: usable clips by split.
+        train, test, supplemental: usable clips by split.
         sections: those of usable clips.
         treated: usable clips that something was done to.
         rejected: recordings that are not used, by reason.
@@ -48,6 +48,7 @@ class Indexed:
     recordings: int
     train: int
     test: int
+    supplemental: int
     sections: tuple[str, ...]
     treated: int
     rejected: Mapping[str, int]
@@ -86,12 +87,14 @@ def summary(machine: str, clips: Sequence[Clip]) -> Indexed:
     from asd.clips.index import summarize
 
     usable = [clip for clip in clips if clip.usable]
+    splits = Counter(clip.split for clip in usable)
     return Indexed(
         machine,
         len(usable),
         len({clip.path for clip in usable}),
-        sum(clip.split == "train" for clip in usable),
-        sum(clip.split == "test" for clip in usable),
+        splits["train"],
+        splits["test"],
+        splits["supplemental"],
         tuple(sorted({clip.section for clip in usable})),
         sum(clip.treatment != "" for clip in usable),
         dict(summarize(clips).rejected),

@@ -76,7 +76,7 @@ class FeatureStore:
         Args:
             machine: the machine type.
             feature: the feature's name.
-            split: ``"train"`` or ``"test"``; None for both.
+            split: ``"train"``, ``"test"`` or ``"supplemental"``; None for all.
             rows: at most how many rows a chunk has.
 
         Raises:

@@ -109,7 +109,7 @@ def test_names_that_do_not_fit_a_challenge_tree_are_listed(tmp_path: Path, recor
     record("train/section_00_source_train_normal_0000_m_A.wav")
     record("train/section_00_source_test_normal_0001_m_A.wav")
     record("train/fan 3.wav")
-    record("supplemental/section_00_0000.wav")
+    record("extra/section_00_0000.wav")
     record("train/old/section_00_source_train_normal_0003.wav")
     record("section_00_source_train_normal_0004.wav")
     clips = index(tmp_path)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from asd.clips.names import (
     LAYOUTS,
     Facts,
+    attributes_in,
     attributes_of,
     choose_split,
     parse,
@@ -19,7 +20,6 @@ from asd.clips.names import (
     read_attributes,
     why_not,
 )
-from asd.errors import UsageError
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/real"
 
@@ -93,6 +93,42 @@ GENUINE = [
         Facts("00", "source", "train", "normal", ""),
     ),
     ("dcase2022", "test", "section_03_0000.wav", Facts("03", "", "test", "")),
+    (
+        "dcase2022",
+        "train",
+        "section_00_target_train_normal_0000_noAttributes.wav",
+        Facts("00", "target", "train", "normal", ""),
+    ),
+    (
+        "dcase2022",
+        "supplemental",
+        "section_00_machine_0001_.wav",
+        Facts("00", "", "supplemental", "normal"),
+    ),
+    (
+        "dcase2022",
+        "supplemental",
+        "section_00_noise_0001_.wav",
+        Facts("00", "", "supplemental", "noise"),
+    ),
+    (
+        "dcase2022",
+        "supplemental",
+        "section_00_noise_supplemental_normal_0000.wav",
+        Facts("00", "", "supplemental", "noise"),
+    ),
+    (
+        "dcase2022",
+        "supplemental",
+        "section_00_source_supplemental_machine_0000.wav",
+        Facts("00", "source", "supplemental", "normal"),
+    ),
+    (
+        "dcase2022",
+        "supplemental",
+        "section_00_source_supplemental_normal_0099_vel_21_loc_A.wav",
+        Facts("00", "source", "supplemental", "normal", "vel=21;loc=A"),
+    ),
 ]
 
 
@@ -107,6 +143,7 @@ def test_genuine_names(layout: str, folder: str, name: str, facts: Facts) -> Non
         ("vel_620_ac_0.08", "vel=620;ac=0.08"),
         ("n_B", "n=B"),
         ("noAttribute", ""),
+        ("noAttributes", ""),
         ("strength_1_ambient", "condition=strength_1_ambient"),
         ("1_ambient", "condition=1_ambient"),
         ("vel_6_2_A", "condition=vel_6_2_A"),
@@ -224,9 +261,21 @@ def test_names_that_are_no_training_clip(layout: str, name: str) -> None:
         ),
         (
             "dcase2022",
+            "supplement",
+            "section_00_0000.wav",
+            "folder unknown to dcase2022: 'supplement', not train or test or supplemental",
+        ),
+        (
+            "dcase2022",
             "supplemental",
             "section_00_0000.wav",
-            "folder unknown to dcase2022: 'supplemental', not train or test",
+            "name and folder disagree: a name of test in supplemental",
+        ),
+        (
+            "dcase2022",
+            "supplemental",
+            "section_00_wind_0000.wav",
+            "name fits no grammar: dcase2022 has none like it in supplemental",
         ),
         (
             "dcase2022",
@@ -330,12 +379,28 @@ def test_tables_of_all_sections_are_joined(tmp_path: Path) -> None:
         b"file_name,d1p,d1v\nfan/train/b.wav,noAttribute,\nfan/train/c.wav\n"
     )
     (tmp_path / "attributes.csv").write_text("not one of them")
-    assert read_attributes(tmp_path) == {
-        ("train", "a.wav"): "m-n=W;f=2",
-        ("test", "a.wav"): "m-n=X",
-        ("train", "b.wav"): "",
-        ("train", "c.wav"): "",
+    tables = read_attributes(tmp_path)
+    assert tables == {
+        ("train", "a"): "m-n=W;f=2",
+        ("test", "a"): "m-n=X",
+        ("train", "b"): "",
+        ("train", "c"): "",
     }
+    assert attributes_in(tables, "train", "a.flac") == "m-n=W;f=2"
+    assert attributes_in(tables, "supplemental", "a.wav") == ""
+
+
+def test_a_table_of_bare_stems_and_one_of_hidden_attributes(tmp_path: Path) -> None:
+    (tmp_path / "attributes_00.csv").write_bytes(
+        b"filename,d1p,d1v\nsection_00_source_train_normal_0000_vel_0.08,vel,0.08\n"
+    )
+    (tmp_path / "attributes_01.csv").write_bytes(
+        b"file_name\nfan/train/section_01_source_train_normal_0000_noAttributes.wav\n"
+    )
+    tables = read_attributes(tmp_path)
+    name = "section_00_source_train_normal_0000_vel_0.08.wav"
+    assert attributes_in(tables, "train", name) == "vel=0.08"
+    assert tables["train", "section_01_source_train_normal_0000_noAttributes"] == ""
 
 
 def test_no_table_is_no_error(tmp_path: Path) -> None:
@@ -345,14 +410,17 @@ def test_no_table_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "first column is not 'file_name'"),
-        (b"name,d1p,d1v\n", "first column is not 'file_name'"),
-        (b"file_name,d1p,d1v\na.wav,m,W\n", "line 2: 'a.wav' is not <machine>/<split>/<file>"),
-        (b"file_name,d1p,d1v\nfan/train/a.wav,m,W=1\n", "line 2: attribute 'W=1'"),
-        (b"file_name\xff", "cannot be read as CSV"),
+        (b"", "left out, as its first column is not 'file_name'"),
+        (b"name,d1p,d1v\n", "left out, as its first column is not 'file_name'"),
+        (b"file_name,d1p,d1v\nfan/train/a.wav,m,W=1\n", "line 2: left out, as 'W=1' holds"),
+        (b"file_name\xff", "left out, as it cannot be read as CSV"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_what_is_no_table_is_told_and_stops_nothing(
+    tmp_path: Path, content: bytes, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "attributes_00.csv").write_bytes(content)
-    with pytest.raises(UsageError, match=f"attributes_00.csv.*{complaint}"):
-        read_attributes(tmp_path)
+    assert read_attributes(tmp_path) == {}
+    told = capsys.readouterr().err
+    assert "attributes_00.csv" in told
+    assert complaint in told

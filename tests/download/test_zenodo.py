@@ -19,9 +19,9 @@ def answer(*keys: str, **changed: object) -> bytes:
 
 
 def test_table_is_whole_and_no_record_comes_twice() -> None:
-    assert list(RECORDS) == [f"dcase{year}" for year in range(2020, 2026)]
+    assert list(RECORDS) == [f"dcase{year}" for year in range(2020, 2027)]
     assert all(tuple(parts) == PARTS for parts in RECORDS.values())
-    assert len({record for parts in RECORDS.values() for record in parts.values()}) == 18
+    assert len({record for parts in RECORDS.values() for record in parts.values()}) == 21
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ def test_table_is_whole_and_no_record_comes_twice() -> None:
         ("eval_data_pump_test.zip", "pump"),
         ("dev_ToyTrain.zip", "ToyTrain"),  # 2022 on
         ("eval_data_3DPrinter_train_r2.zip", "3DPrinter"),  # 2024
+        ("dev_ToyCar_r2.zip", "ToyCar"),  # 2026
+        ("eval_data_BlowerDustCollector_test.zip", "BlowerDustCollector"),
     ],
 )
 def test_machine_of_each_year_s_archives(name: str, machine: str) -> None:

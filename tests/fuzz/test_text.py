@@ -170,7 +170,7 @@ def test_damaged_text_is_refused_on_one_line(tmp_path: Path, name: str) -> None:
     path.write_bytes(whole)
     read(path)
     attempt()
-    assert refusals
+    assert refusals or name == "attributes"  # which clips can do without
     if name == "params":  # a line for each fault, and each names the file
         refusals = [line for one in refusals for line in one.split("\n")]
         assert not [line for line in refusals if not line.startswith(str(path))]
@@ -178,7 +178,18 @@ def test_damaged_text_is_refused_on_one_line(tmp_path: Path, name: str) -> None:
 
 
 _PIECES = [
-    *("section_", "00", "id_", "_source", "_target", "_train", "_test", "_normal", "_anomaly"),
+    *(
+        "section_",
+        "00",
+        "id_",
+        "_source",
+        "_target",
+        "_train",
+        "_test",
+        "_normal",
+        "_anomaly",
+        "_noise",
+    ),
     *("_0000", "00000000", "_vel_1", "_noAttribute", ".wav", ".FLAC", "_", " ", "\n", "é", "١"),
 ]
 names = st.lists(st.sampled_from(_PIECES) | st.text(max_size=3), max_size=9).map("".join)
@@ -189,15 +200,17 @@ def _is_possible(facts: Facts) -> bool:
     return (
         re.fullmatch("[0-9]{2}", facts.section) is not None
         and facts.domain in ("", "source", "target")
-        and facts.split in ("", "train", "test")
-        and facts.label in ("", "normal", "anomaly")
+        and facts.split in ("", "train", "test", "supplemental")
+        and facts.label in ("", "normal", "anomaly", "noise")
         and all(pair.count("=") == 1 for pair in pairs)
         and "\n" not in repr(facts.attributes)
     )
 
 
 @fuzzed
-@given(st.sampled_from(["train", "test", "source_test", "target_test", "other"]), names)
+@given(
+    st.sampled_from(["train", "test", "source_test", "target_test", "supplemental", "other"]), names
+)
 def test_any_name_is_read_whole_or_not_at_all(folder: str, name: str) -> None:
     for layout in LAYOUTS:
         facts = parse(layout, folder, name)

@@ -194,3 +194,40 @@ def test_no_ground_truth(tmp_path: Path) -> None:
         read_truth(tmp_path / "absent")
     with pytest.raises(UsageError, match="no ground truth in it"):
         read_truth(tmp_path)
+
+
+def _whole_names(folder: Path, text: str) -> Path:
+    path = folder / "ground_truth_attributes" / "ground_truth_ToyCar_section_00_test.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+WHOLE_NAMES = (
+    "section_00_0000.wav,section_00_target_test_anomaly_0012_car_C1_speed_6\n"
+    "section_00_0001.wav,section_00_source_test_normal_0003_noAttributes\n"
+)
+
+
+def test_whole_names_as_published_from_2023_on_tell_labels_and_domains(tmp_path: Path) -> None:
+    _whole_names(tmp_path, WHOLE_NAMES)
+    first, second = "section_00_0000.wav", "section_00_0001.wav"
+    expected = Truth(
+        "ToyCar", "00", {first: True, second: False}, {first: "target", second: "source"}
+    )
+    assert read_truth(tmp_path) == {("ToyCar", "00"): expected}
+    # Beside the labels they tell what ground_truth_domain would.
+    data = tmp_path / "ground_truth_data"
+    data.mkdir()
+    (data / "ground_truth_ToyCar_section_00_test.csv").write_text(f"{first},1\n{second},0\n")
+    assert read_truth(tmp_path) == {("ToyCar", "00"): expected}
+    domain = tmp_path / "ground_truth_domain"
+    domain.mkdir()
+    (domain / "ground_truth_ToyCar_section_00_test.csv").write_text(f"{first},0\n{second},0\n")
+    assert set(read_truth(tmp_path)["ToyCar", "00"].domains.values()) == {"source"}
+
+
+def test_a_row_that_is_no_whole_name_is_told(tmp_path: Path) -> None:
+    path = _whole_names(tmp_path, WHOLE_NAMES + "section_00_0002.wav,1\n")
+    with pytest.raises(JobError, match=f"{path}, line 3: not <clip>,section_NN"):
+        read_truth(tmp_path)
