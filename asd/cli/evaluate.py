@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asd.cli.output import counted, json_option, say, show, system_option
-from asd.errors import UsageError, unknown_name
+from asd.cli.output import counted, json_option, machine_option, say, show, system_option
+from asd.errors import JobError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from asd.metrics.bootstrap import Comparison
@@ -26,6 +26,7 @@ _folder = click.Path(path_type=Path)
 @click.option("--scores", type=_folder, help="Folder of score files.")
 @click.option("--ground-truth", type=_folder, help="Folder of the ground truth.")
 @click.option("--rules", metavar="YEAR", help="Challenge year, 2020 to 2026 (outside: 2022).")
+@machine_option
 @system_option
 @click.option("--compare", nargs=2, metavar="A B", help="Difference of two systems, paired.")
 @click.option("--bootstrap", type=click.IntRange(0), help="Resamples of the intervals; 0: none.")
@@ -36,6 +37,7 @@ def command(
     scores: Path | None,
     ground_truth: Path | None,
     rules: str | None,
+    machines: tuple[str, ...],
     systems: tuple[str, ...],
     compare: tuple[str, str] | None,
     bootstrap: int | None,
@@ -45,8 +47,9 @@ def command(
 ) -> None:
     """Compute the official score of every system, with 95 % bootstrap intervals.
 
-    In a project: of data/scores against data/index, into data/reports. With --system, --scores or
-    --ground-truth the figures are shown and not written, unless --output says where.
+    In a project: of data/scores against data/index, into data/reports. With --machine, --system,
+    --scores or --ground-truth the figures are shown and not written, unless --output says where.
+    A machine that has no index or no scores is told at the end, with exit code 1.
 
     With both --scores and --ground-truth no project is needed. The scores are one system's files,
     or one folder a system. The ground truth is ground_truth_data and ground_truth_domain of an
@@ -60,19 +63,26 @@ def command(
     from asd.metrics.figures import RESAMPLES, Judging, figures_of_files, json_text
 
     written: Path | None = None
+    lacking: tuple[str, ...] = ()
     if scores and ground_truth:
+        if machines:
+            raise UsageError(
+                "--machine: it is of a project; give --scores and --ground-truth of it"
+            )
         count = RESAMPLES if bootstrap is None else bootstrap
         workspace, judging = None, Judging(rules or "2022", count, seed or 0)
         figures = figures_of_files(judging, scores, ground_truth, systems)
     else:
-        from asd.stages.evaluate import figures_of, judging_of, run
+        from asd.stages.evaluate import extent, figures_of, judging_of, run
 
         workspace = _workspace()
         judging = judging_of(workspace, rules, bootstrap, seed)
-        if not (scores or ground_truth or systems or output):
+        if not (scores or ground_truth or machines or systems or output):
             figures, written = run(workspace, judging), workspace.reports
         else:
-            figures = figures_of(workspace, judging, scores, ground_truth, systems)
+            figures = figures_of(workspace, judging, scores, ground_truth, systems, machines)
+        if scores is None:
+            lacking = extent(workspace, systems, machines).lacking
     if written is None and output is not None:
         figures.write(output)
         written = output
@@ -89,6 +99,8 @@ def command(
             tell(line, as_json)
     if written is not None:
         say(f"wrote {written}/metrics.json, roc and official", as_json)
+    if lacking:
+        raise JobError("\n".join(lacking))
 
 
 def _default(workspace: Workspace) -> str | None:

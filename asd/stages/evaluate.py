@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from asd.artifact import Request, is_current, lack, making, prune
+from asd.artifact import Record, Request, is_current, lack, making, prune
 from asd.errors import JobError, UsageError
 from asd.metrics.figures import Figures, Judging, figures_of_files
 from asd.metrics.truth import read_truth
@@ -60,19 +61,38 @@ def judging_of(
     )
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What can be evaluated.
+
+    Attributes:
+        machines: those that have an index and scores; of the rest nothing is known.
+        systems: those that have scores of all of these machines.
+        lacking: what else was asked for, and why it is left out, a line each.
+    """
+
+    machines: tuple[str, ...]
+    systems: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
 def run(
     workspace: Workspace,
     judging: Judging | None = None,
     systems: Sequence[str] = (),
     folder: Path | None = None,
+    machines: Sequence[str] = (),
 ) -> Figures:
     """Compute the official score of every system that is scored, with 95 % bootstrap intervals.
+
+    What cannot be evaluated (:func:`extent`) does not keep the rest from it.
 
     Args:
         workspace: the workspace, or one of its seeds.
         judging: by what; by default what the params say.
         systems: the systems; none for all of the params that have scores.
         folder: where the figures go; by default ``data/reports``.
+        machines: the machines; none for all that are scored.
 
     Raises:
         UsageError: there is no index, or there are no scores.
@@ -81,9 +101,9 @@ def run(
     check(workspace)
     judging = judging or judging_of(workspace)
     folder = folder or workspace.reports
-    chosen = scored_systems(workspace, systems)
-    asked = request(workspace, chosen, judging)
-    figures = figures_of(workspace, judging, systems=chosen)
+    there = extent(workspace, systems, machines)
+    asked = request(workspace, there, judging)
+    figures = figures_of(workspace, judging, systems=systems, machines=machines)
     texts = figures.texts()
     if not is_current(folder / NAME, asked):
         with making(folder / NAME, asked, "numpy") as made:
@@ -102,6 +122,7 @@ def figures_of(
     scores: Path | None = None,
     ground_truth: Path | None = None,
     systems: Sequence[str] = (),
+    machines: Sequence[str] = (),
 ) -> Figures:
     """Compute figures without writing them.
 
@@ -110,26 +131,21 @@ def figures_of(
         judging: by what.
         scores: a folder of official score files, of one system or of one folder a system.
         ground_truth: a folder of ground truth (:func:`asd.metrics.truth.read_truth`).
-        systems: the systems; none for all that are there.
+        systems, machines: which; none for all that are there.
 
     Raises:
         UsageError, JobError: as of :func:`run`, and of the readers of official files.
     """
-    truth = truth_of(workspace) if ground_truth is None else read_truth(ground_truth)
-    if scores is not None:
-        return figures_of_files(judging, scores, truth, systems)
-    read = read_systems(workspace, scored_systems(workspace, systems), truth) if truth else ()
-    return Figures.of(read, judging)
+    there = extent(workspace, systems, machines) if scores is None else None
+    chosen = there.machines if there is not None else workspace.machines(machines)
+    truth = truth_of(workspace, chosen) if ground_truth is None else read_truth(ground_truth)
+    if there is None:
+        return figures_of_files(judging, scores, truth, systems)  # type: ignore[arg-type]
+    return Figures.of(read_systems(workspace, there.systems, truth) if truth else (), judging)
 
 
-def request(
-    workspace: Workspace, systems: Sequence[str], judging: Judging | None = None
-) -> FiguresRequest:
-    """Return what the figures of systems would be made of now.
-
-    Raises:
-        UsageError: an index is missing, or a system has no scores.
-    """
+def request(workspace: Workspace, there: Extent, judging: Judging | None = None) -> FiguresRequest:
+    """Return what the figures of what can be evaluated would be made of now."""
     from asd.scoring.scored import read_scores_record
 
     judging = judging or judging_of(workspace)
@@ -137,15 +153,20 @@ def request(
         rules=judging.rules,
         resamples=judging.resamples,
         seed=judging.seed,
-        index={machine: record_digest(workspace, machine) for machine in workspace.machines()},
+        index={machine: record_digest(workspace, machine) for machine in there.machines},
         scores={
             system: {
                 machine: read_scores_record(workspace.score_record(system, machine)).digest
-                for machine in _scored_machines(workspace, system)
+                for machine in there.machines
             }
-            for system in systems
+            for system in there.systems
         },
     )
+
+
+def evaluated(workspace: Workspace, figures: Record) -> tuple[str, ...]:
+    """Return the machines of the params that figures are of."""
+    return tuple(one for one in workspace.machines() if one in figures.request["index"])
 
 
 def lacks(workspace: Workspace) -> dict[str, str]:
@@ -158,34 +179,64 @@ def lacks(workspace: Workspace) -> dict[str, str]:
     systems = workspace.systems()
     if not path.exists():
         return dict.fromkeys(systems, "missing")
-    known = scored_systems(workspace, ())
-    why = lack(path, request(workspace, known))
+    there = extent(workspace)
+    why = lack(path, request(workspace, there))
+    more = "; ".join(there.lacking)
     return {
-        system: why if system in known else "not evaluated: no scores yet" for system in systems
+        system: (why or more) if system in there.systems else "not evaluated: no scores yet"
+        for system in systems
     }
 
 
-def scored_systems(workspace: Workspace, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the chosen systems, or all of the params that have scores.
+def extent(
+    workspace: Workspace, systems: Sequence[str] = (), machines: Sequence[str] = ()
+) -> Extent:
+    """Return what can be evaluated of systems and machines (default: all of both).
+
+    A system without any scores is passed over where none is chosen.
 
     Raises:
-        UsageError: none has, or a chosen one has none.
+        UsageError: nothing can be, or a chosen system has no scores.
     """
-    known = workspace.systems(chosen)
-    scored = tuple(name for name in known if any(_scored_machines(workspace, name)))
-    missing = [name for name in known if name not in scored]
-    if missing and (chosen or not scored):
+    asked, known = workspace.machines(machines), workspace.systems(systems)
+    indexed = [machine for machine in asked if workspace.index_path(machine).is_file()]
+    scored = {
+        name: {one for one in indexed if workspace.score_record(name, one).is_file()}
+        for name in known
+    }
+    there = tuple(machine for machine in indexed if any(machine in of for of in scored.values()))
+    if not indexed:
+        record_digest(workspace, asked[0])  # which says that there is none
+    missing = [name for name, of_name in scored.items() if not of_name]
+    if missing and (systems or not there):
         folder = workspace.score_record(missing[0], "").parent
         hint = workspace.made_earlier or "run 'asd score' first"
         raise UsageError(f"{folder}: no scores yet; {hint}")
-    return scored
+    lacking = [
+        f"{machine}: not evaluated, as it has no {what}; run 'asd {verb} --machine {machine}'"
+        for machine in asked
+        if machine not in there
+        for what, verb in [("scores", "score") if machine in indexed else ("index", "index")]
+    ]
+    whole = []
+    for name, of_name in scored.items():
+        if lost := [machine for machine in there if machine not in of_name]:
+            remedy = f"run 'asd score --system {name}'"
+            if of_name:
+                lacking.append(f"{name}: not evaluated, as {lost[0]} has no scores of it; {remedy}")
+        else:
+            whole.append(name)
+    return Extent(there, tuple(whole), tuple(lacking))
 
 
-def truth_of(workspace: Workspace, trained_only: bool = True) -> dict[Key, Truth]:
+def truth_of(
+    workspace: Workspace, machines: Sequence[str] = (), trained_only: bool = True
+) -> dict[Key, Truth]:
     """Return the ground truth of the sections that can be scored: those with training clips.
 
     Args:
         workspace: the workspace.
+        machines: of which (default: all).
         trained_only: else that of all sections.
 
     Raises:
@@ -194,7 +245,8 @@ def truth_of(workspace: Workspace, trained_only: bool = True) -> dict[Key, Truth
     """
     from asd.metrics.truth import LABELS, Truth
 
-    every = [clip for machine in workspace.machines() for clip in clips_of(workspace, machine)]
+    chosen = workspace.machines(machines)
+    every = [clip for machine in chosen for clip in clips_of(workspace, machine)]
     trained = {(c.machine, c.section) for c in every if c.usable and c.split == "train"}
     known: dict[Key, dict[str, tuple[bool | None, str]]] = {}
     unusable: dict[Key, int] = {}
@@ -232,14 +284,6 @@ def read_systems(
         JobError: a recording has no score, or a score is of no recording of the index.
     """
     return [_system(workspace, name, truth) for name in systems]
-
-
-def _scored_machines(workspace: Workspace, system: str) -> tuple[str, ...]:
-    return tuple(
-        machine
-        for machine in workspace.machines()
-        if workspace.score_record(system, machine).is_file()
-    )
 
 
 def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:

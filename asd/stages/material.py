@@ -38,7 +38,7 @@ from asd.report.scores import ScoredSection, Scores, read_curves, scored_section
 from asd.report.tables import flattened
 from asd.scoring.bank import Bank, read_bank
 from asd.scoring.scored import read_scores_record, read_table, read_thresholds
-from asd.stages.evaluate import NAME, FiguresRequest
+from asd.stages.evaluate import NAME, FiguresRequest, evaluated
 from asd.stages.index import clips_of, rejected_by_reason
 from asd.store import FeatureStore, Shard
 from asd.training.artifact import HISTORY, ModelRequest
@@ -73,9 +73,10 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
         if not name.startswith("official/"):  # which are of no use here
             figures.file(name)
     results = read_results([workspace.reports / "metrics.json", *others])
-    clips = {machine: clips_of(workspace, machine) for machine in workspace.machines()}
+    of_figures = evaluated(workspace, figures)
+    clips = {machine: clips_of(workspace, machine) for machine in of_figures}
     tested = _tested(clips)
-    scores = _scores(workspace, results.systems, tested) if tested else {}
+    scores = _scores(workspace, results.systems, of_figures, tested) if tested else {}
     if tested and not any(scores.values()):
         raise UsageError(f"{workspace.work / 'scores'}: no scores yet; run 'asd score' first")
     systems = {name: _facts(params, name) for name in params.every_system if name in scores}
@@ -92,7 +93,7 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
         maps=_maps(workspace, machines, models, clips),
         clips=_shown_clips(workspace, choices, tested, shown),
         clips_of=shown,
-        store=_store(workspace, workspace.machines()),
+        store=_store(workspace, of_figures),
         counts=_counts(results, scores, clips),
         provenance=_provenance(workspace, results, clips, records),
         records={
@@ -110,14 +111,16 @@ def _facts(params: Params, name: str) -> SystemFacts:
     return SystemFacts(" + ".join(models), tuple(dict.fromkeys(features)), scorer)
 
 
-def _scores(workspace: Workspace, systems: Iterable[str], tested: Recordings) -> Scores:
+def _scores(
+    workspace: Workspace, systems: Iterable[str], machines: Sequence[str], tested: Recordings
+) -> Scores:
     """Read the scores of systems that are still in the params, with the truth of the index."""
     facts: dict[tuple[str, str], dict[str, Clip]] = {}
     for (machine, section, recording), windows in tested.items():
         facts.setdefault((machine, section), {})[recording] = windows[0]
     found: dict[str, dict[tuple[str, str], ScoredSection]] = {}
     for system in systems:
-        for machine in workspace.machines() if system in workspace.systems() else ():
+        for machine in machines if system in workspace.systems() else ():
             path = workspace.score_record(system, machine)
             if path.exists():
                 record = read_scores_record(path)

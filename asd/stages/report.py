@@ -13,6 +13,8 @@ from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
 from asd.stages import index
 from asd.stages.check import check
+from asd.stages.evaluate import NAME as FIGURES
+from asd.stages.evaluate import FiguresRequest, evaluated
 from asd.stages.index import record_digest
 from asd.workspace import Workspace
 
@@ -104,15 +106,15 @@ def request(workspace: Workspace, others: Sequence[Path] = ()) -> ReportRequest:
     Raises:
         UsageError: there are no figures, or no index.
     """
-    from asd.stages.evaluate import NAME as FIGURES
-    from asd.stages.evaluate import FiguresRequest
     from asd.store import FeatureStore
     from asd.store.shard import Shard
 
     params = workspace.params
     store = FeatureStore(workspace.features)
     shards: dict[str, str] = {}
-    for machine in workspace.machines():
+    figures = read_record(workspace.reports / FIGURES, FiguresRequest)
+    machines = evaluated(workspace, figures)
+    for machine in machines:
         for path in sorted((store.root / machine).rglob("section_*.h5")):
             try:
                 shards[path.relative_to(store.root).as_posix()] = Shard.open(path).identity
@@ -123,10 +125,10 @@ def request(workspace: Workspace, others: Sequence[Path] = ()) -> ReportRequest:
             raise UsageError(f"{path}: no such file; give metrics.json of another seed")
     return ReportRequest(
         params=sha256_json(params.model_dump(mode="json")),
-        figures=read_record(workspace.reports / FIGURES, FiguresRequest).digest,
+        figures=figures.digest,
         others=tuple(sha256_file(path) for path in others),
-        index={machine: record_digest(workspace, machine) for machine in workspace.machines()},
-        records=sha256_json(_digests(workspace)),
+        index={machine: record_digest(workspace, machine) for machine in machines},
+        records=sha256_json(_digests(workspace, machines)),
         store=sha256_json(shards),
     )
 
@@ -140,9 +142,10 @@ def lacks(workspace: Workspace) -> str:
     path = workspace.reports / NAME
     if not path.exists():
         return "missing"
-    if any(index.lacks(workspace, machine) for machine in workspace.machines()):
-        return "other recordings, or other settings of the index"
     try:
+        record = read_record(workspace.reports / FIGURES, FiguresRequest)
+        if any(index.lacks(workspace, machine) for machine in evaluated(workspace, record)):
+            return "other recordings, or other settings of the index"
         others = tuple(read_any(path).request["others"])
         asked = request(workspace).model_copy(update={"others": others})
         return lack(path, asked)
@@ -150,10 +153,10 @@ def lacks(workspace: Workspace) -> str:
         return str(error).splitlines()[0]
 
 
-def _digests(workspace: Workspace) -> dict[str, str]:
+def _digests(workspace: Workspace, machines: Sequence[str]) -> dict[str, str]:
     """Return the digests of all records that a report shows something of."""
     found = {}
-    for machine in workspace.machines():
+    for machine in machines:
         paths = [
             *(workspace.model_record(model, machine) for model in workspace.models()),
             *(workspace.bank_record(model, machine) for model in workspace.models()),

@@ -76,7 +76,7 @@ def over_seeds(
         list(score.run(seeded, machines, systems))
         # The seed of the params has a folder of its own too: data/reports is of all systems.
         folder = workspace.data / "reports" / "seeds" / str(seed) / "reports"
-        evaluate.run(seeded, systems=systems, folder=folder)
+        evaluate.run(seeded, systems=systems, folder=folder, machines=machines)
         metrics.append(folder / "metrics.json")
     return trained, metrics
 
@@ -93,7 +93,7 @@ def climb(workspace: Workspace, seeds: int, machines: Sequence[str]) -> Iterator
 
     params = workspace.params
     rules = RULES[params.dataset.rules]
-    truth = {key: one for key, one in evaluate.truth_of(workspace).items() if key[0] in machines}
+    truth = evaluate.truth_of(workspace, machines)
     first = params.train.seed
     runs = {
         row.system: [

@@ -164,9 +164,9 @@ def _figures(workspace: Workspace, system: str) -> tuple[Figures, str]:
     path = workspace.reports / "metrics.json"
     if not path.is_file():
         return {}, f"{path}: no such file, so no results are given; run 'asd evaluate'"
-    systems = evaluate.scored_systems(workspace, ())
-    asked = evaluate.request(workspace, systems)
-    if system not in systems or not is_current(workspace.reports / evaluate.NAME, asked):
+    there = evaluate.extent(workspace)
+    asked = evaluate.request(workspace, there)
+    if system not in there.systems or not is_current(workspace.reports / evaluate.NAME, asked):
         return {}, f"{path}: not of these scores, so no results are given; run 'asd evaluate'"
     return development_results(read_results([path]), system), ""
 
