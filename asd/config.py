@@ -409,15 +409,12 @@ class ScoreConfig(Settings):
     """How scores become decisions; see :mod:`asd.scoring.calibration`.
 
     ``false_alarm_rate`` is that of normal recordings, whatever their length. ``windows`` is how the
-    clips that a long recording is cut into make one score. ``calibration`` is how training clips
-    are made like clips to come: each left out of the whole system with its fold
-    (:mod:`asd.scoring.cross_fitting`), or of what it is compared with alone. ``domains`` is whether
-    the source and the target domain count alike in it, however rare the target is in training.
+    clips that a long recording is cut into make one score. ``domains`` is whether the source and
+    the target domain count alike in thresholds, however rare the target is in training.
     """
 
     threshold: Name = "gamma"
     false_alarm_rate: float = Field(0.1, gt=0, lt=1)
-    calibration: Literal["folds", "left_out"] = "folds"
     domains: Domains = "alike"
     windows: Literal["max", "mean"] = "max"
 

@@ -24,10 +24,10 @@ SCORERS: Registry[type[Scorer]] = Registry(
     "scorer",
     {
         "bands": "asd.scoring.bands:Bands",
-        "cosine": "asd.scoring.cosine:Cosine",
+        "cosine": "asd.scoring.neighbours:Cosine",
         "error": "asd.scoring.error:Error",
-        "gmm": "asd.scoring.gmm:Gmm",
-        "mahalanobis": "asd.scoring.mahalanobis:Mahalanobis",
+        "gmm": "asd.scoring.gaussian:Gmm",
+        "mahalanobis": "asd.scoring.gaussian:Mahalanobis",
         "neighbours": "asd.scoring.neighbours:Neighbours",
         "posterior": "asd.scoring.posterior:Posterior",
         "varmin": "asd.scoring.varmin:VarMin",

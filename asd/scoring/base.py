@@ -9,12 +9,14 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from asd.clip_table import ClipTable
 from asd.config import Settings
 from asd.errors import JobError, UsageError
 from asd.scoring.bank import Bank
 from asd.scoring.repeatable import one_thread
 
-_FOLDS = 20  # of recordings left out together: a fit for each
+FOLDS = 10
+"""How many parts of a section are left out in turn: a fit for each."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,6 @@ class SectionModel(Protocol):
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the anomaly scores (n,) float64 of test clips, given their outputs (n, ...)."""
 
-    def training_scores(self) -> np.ndarray:
-        """Return the leave-one-out scores (N,) float64 of the section's training clips."""
-
 
 class Scorer(ABC):
     """A way to score, not yet fitted.
@@ -55,14 +54,14 @@ class Scorer(ABC):
     Attributes:
         Config: the type of its settings.
         needs: the arrays that it reads from a bank and from the outputs of test clips, with the
-            ranks that each may have.
+            ranks that each may have; of the class, or of a scorer whose settings decide.
         compares: whether a score depends on which clips are in the bank.
         Fitted: the type of a fitted section, a frozen dataclass (see :mod:`asd.scoring.state`),
             which a detector keeps; None where it is to be fitted anew whenever one is loaded.
     """
 
     Config: ClassVar[type[Settings]]
-    needs: ClassVar[Mapping[str, tuple[int, ...]]]
+    needs: Mapping[str, tuple[int, ...]]
     compares: ClassVar[bool] = True
     Fitted: ClassVar[type[Any] | None] = None
 
@@ -110,7 +109,7 @@ class Scorer(ABC):
                 for section, one in training.items()
             }
         shapes = {name: values.shape[1:] for name, values in arrays.items()}
-        return FittedScorer(self, models, rows, shapes, training, bank.clips.recording)
+        return FittedScorer(self, models, rows, shapes, training, bank.clips)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class FittedScorer:
         rows: the bank's rows of each section.
         shapes: the shape of one row of each array that the scorer reads.
         training: the training clips of each section.
-        recordings: (N,) the recording that each of the bank's clips is of.
+        clips: the bank's clips.
     """
 
     scorer: Scorer
@@ -131,7 +130,7 @@ class FittedScorer:
     rows: Mapping[str, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
     training: Mapping[str, Training]
-    recordings: Sequence[str]
+    clips: ClipTable
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -176,39 +175,56 @@ class FittedScorer:
                 scores[index] = self.models[section].score(rows)
         return scores
 
-    def training_scores(self) -> np.ndarray:
-        """Return the leave-one-out scores (N,) float64 of the bank's clips, in the bank's order.
+    def training_scores(self, folds: np.ndarray | None = None) -> np.ndarray:
+        """Return the scores (N,) float64 of the bank's clips as if they were clips to come.
 
-        Each clip is scored as if it had not been in the bank. What a scorer keeps fixed while a
-        clip is left out is said in its description. The only clip of a section has nothing to be
-        compared with; it gets its score against itself.
+        Each is scored by the scorer fitted without its fold: without the clip, and without those
+        that are of its recording or were made before and after it. A tenth of the clips fewer to
+        compare with gives somewhat higher scores. What is fitted to no clips keeps its scores, and
+        the only clip of a section, which has nothing to be compared with, gets that against itself.
 
-        A window is scored as if no window of its recording had been in the bank: those of a
-        recording to come are not there either, and windows of one recording are alike. (Windows
-        left out one by one gave 3 to 8 times the false alarms asked for.) Recordings are left out
-        one by one, or a twentieth of them at once; a single one has its windows left out.
+        Args:
+            folds: (N,) those of :func:`folds_of`, if they are known.
         """
-        scores = np.empty(sum(len(index) for index in self.rows.values()))
+        folds = folds_of(self.clips) if folds is None else folds
+        scores = np.empty(len(folds))
         with one_thread():
             for section, index in self.rows.items():
-                training = self.training[section]
-                found = self.models[section].training_scores()
-                for out in self._folds(section):
-                    model = self.scorer.fit_section(training.only(~out))
-                    found[out] = model.score(training.only(out).arrays)
-                scores[index] = found
+                training, of_section = self.training[section], folds[index]
+                for fold in np.unique(of_section) if self.scorer.compares else (-1,):
+                    out = of_section == fold if self.scorer.compares else np.s_[:]
+                    model = self.models[section]
+                    if fold >= 0:
+                        model = self.scorer.fit_section(training.only(~out))
+                    scores[index[out]] = model.score(training.only(out).arrays)
         return scores
 
-    def _folds(self, section: str) -> Iterator[np.ndarray]:
-        """Yield masks (n,) of a section's windows that are left out together, by recordings."""
-        recordings = np.array([self.recordings[row] for row in self.rows[section]])
-        whose, windows = np.unique(recordings, return_counts=True)
-        several = whose[windows > 1]
-        if not self.scorer.compares or len(whose) < 2:
-            return
-        for fold in np.array_split(several, min(_FOLDS, len(several)) or 1):
-            if len(fold):
-                yield np.isin(recordings, fold)
+
+def folds_of(clips: ClipTable) -> np.ndarray:
+    """Return the fold (N,) that each clip is left out with: a tenth of its section and domain.
+
+    Clips of a fold follow each other in the bank: recordings made one after the other are alike,
+    and those to come will be of another day. Windows of a recording are left out together; those of
+    a single recording one after the other. The only clip of a section has the fold -1.
+    """
+    domains, recordings = _numbered(clips.domain)[1], _numbered(clips.recording)[1]
+    folds = np.full(len(clips), -1)
+    for _, rows in _by_section(clips.section):
+        if len(rows) < 2:
+            continue
+        several = len(np.unique(recordings[rows])) > 1
+        whose = recordings if several else np.arange(len(clips))
+        started = 0
+        for domain in np.unique(domains[rows]):
+            own = rows[domains[rows] == domain]
+            _, first, number = np.unique(whose[own], return_index=True, return_inverse=True)
+            # By the order in which recordings begin in the bank.
+            place = np.argsort(np.argsort(first))[number]
+            # Rare domains go on where the one before ended, lest one fold have a clip of each.
+            share = min(FOLDS, len(first))
+            folds[own] = (place * share // len(first) + started) % FOLDS
+            started += share
+    return folds
 
 
 def _by_section(sections: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,9 @@ Distance = Literal["cosine", "euclidean", "standardised"]
 # distance of exactly zero does not depend on how a matrix product was cut into blocks.
 SAME = 1e-12
 BLOCK = 2**21
+# Of the search for the nearest in single precision:
+_FEW = 8  # candidates a row, beyond which single precision does not tell enough of them apart
+_LEAST = 1e-30  # of a squared length that single precision holds with all its digits
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,6 @@ class Space:
         products += total
         return np.sqrt(settled(products, total), out=products)
 
-    def paired(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Return the distances (n,) of mapped rows (n, D) to points (n, D), one to one."""
-        if self.distance == "cosine":
-            return settled(1.0 - np.einsum("nd,nd->n", rows, points), 1.0)
-        apart: np.ndarray = np.linalg.norm(rows - points, axis=1)
-        return apart
-
 
 def blocks(count: int, width: int) -> Iterator[slice]:
     """Yield slices over ``count`` rows such that a block of rows of ``width`` stays small."""
@@ -113,6 +109,58 @@ def settled(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
     if same.any():
         values[same] = 0.0
     return values
+
+
+def largest_cosines(
+    rows: np.ndarray, single: np.ndarray, points: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return the largest cosine (n,) float64 of each row to any of the points.
+
+    Products in single precision leave the few points that can be the nearest, by the bound of what
+    rounding may add up to; their products alone are computed in double, one pair after the other.
+    So the values do not depend on how a library cuts a matrix product up, nor on what else is
+    asked for with a row.
+
+    Args:
+        rows: (n, D) float64 of length 1, or 0.
+        single: (M, D) float32, M > 0: the points, no longer than 1.
+        points: gives the points at some places (k,) as (k, D) float64.
+    """
+    row, point = _candidates(rows.astype(np.float32), single)
+    if len(row) > _FEW * len(rows):
+        row, point = _candidates(rows, points(np.arange(len(single))))
+    products = np.empty(len(row))
+    for pairs in blocks(len(row), rows.shape[1]):
+        products[pairs] = np.einsum("nd,nd->n", rows[row[pairs]], points(point[pairs]))
+    first = np.searchsorted(row, np.arange(len(rows)))
+    return np.maximum.reduceat(products, first)
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray | None:
+    """Return rows (M, D) float32 at length 1 in single precision, None where it does not hold them.
+
+    Lengths are off by D / 2 roundings at most.
+    """
+    squares = np.einsum("nd,nd->n", rows, rows)
+    if not (squares.min() > _LEAST and squares.max() < 1 / _LEAST):
+        return None
+    unit: np.ndarray = rows / np.sqrt(squares)[:, None]
+    return unit
+
+
+def _candidates(rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs (row, point), by row, that may be the largest product of their row.
+
+    A sum of D products of two rows of length 1 is off by at most D roundings, whatever its order
+    (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and lengths by half as
+    many; a few more cover those of the rows themselves. Two products compared may each be off.
+    """
+    products = rows @ points.T
+    slack = (1.5 * rows.shape[1] + 8) * np.finfo(products.dtype).eps  # two roundings each
+    least = products.max(axis=1) - slack
+    # Of an array of two dimensions nonzero takes as long as the product did.
+    row, point = np.divmod(np.flatnonzero(products >= least[:, None]), len(points))
+    return row, point
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -24,26 +23,21 @@ class Error(Scorer):
     """
 
     Config = ErrorSettings
-    needs: ClassVar[Mapping[str, tuple[int, ...]]] = {"error": (1,)}
+    needs: Mapping[str, tuple[int, ...]] = {"error": (1,)}
     compares = False
 
     def __init__(self, config: Settings) -> None:
         self.config = config
 
     def fit_section(self, training: Training) -> SectionModel:
-        """Keep the errors of the section's training clips."""
-        return Errors(training.arrays["error"])
+        """There is nothing to fit."""
+        return Errors()
 
 
 @dataclass(frozen=True)
 class Errors:
-    training: np.ndarray
-
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         return outputs["error"].astype(np.float64)
-
-    def training_scores(self) -> np.ndarray:
-        return self.training.astype(np.float64)
 
 
 Error.Fitted = Errors

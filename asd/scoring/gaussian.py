@@ -1,15 +1,19 @@
-"""Gaussians over embeddings, and their densities with one training clip left out."""
+"""Gaussians over a section's training clips: the Mahalanobis distance, and a mixture."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, cast
 
 import numpy as np
+from pydantic import Field
 
-from asd.scoring.references import Rows
-
-# A rank-one change of a covariance that leaves less than this is rounding.
-_LEAST = 1e-15
+from asd.config import Settings
+from asd.scoring.base import Scorer, SectionModel, Training
+from asd.scoring.distances import SAME, Space
+from asd.scoring.references import ReferenceSettings, reference_rows
+from asd.scoring.repeatable import repeatable
 
 
 @dataclass(frozen=True)
@@ -17,98 +21,151 @@ class Gaussian:
     """A Gaussian N(m, a S + b I), S being the covariance of weighted rows.
 
     Attributes:
-        rows: the rows (M, D) that it was fitted to, and the training clips they are made of.
-        weights: (M,) how much of each row belongs to this Gaussian, 0 to 1.
         mean: (D,) m.
         axes: (D, D) the eigenvectors of S, in columns.
-        spectrum: (D,) the eigenvalues of S.
-        scale: a.
-        ridge: b, above 0.
+        variances: (D,) those of the Gaussian along the axes, above 0.
     """
 
-    rows: Rows
-    weights: np.ndarray
     mean: np.ndarray
     axes: np.ndarray
-    spectrum: np.ndarray
-    scale: float
-    ridge: float
+    variances: np.ndarray
 
     @classmethod
-    def fit(cls, rows: Rows, weights: np.ndarray, scale: float, ridge: float) -> Gaussian:
-        """Fit to rows (M, D) with weights (M,) of which one at least is above 0."""
-        mean, covariance = _moments(rows.values, weights)
-        spectrum, axes = np.linalg.eigh(covariance)
-        return cls(rows, weights, mean, axes, np.maximum(spectrum, 0.0), scale, ridge)
-
-    def measure(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the squared Mahalanobis distances (n,) and the log-determinants (n,).
+    def fit(cls, rows: np.ndarray, weights: np.ndarray, scale: float, ridge: float) -> Gaussian:
+        """Fit to rows (M, D) with weights (M,) of which one at least is above 0.
 
         Args:
-            clips: (n, D) embeddings.
+            scale: a.
+            ridge: b, above 0.
         """
-        variances = self.scale * self.spectrum + self.ridge
-        squared = ((clips - self.mean) @ self.axes) ** 2 @ (1.0 / variances)
-        return squared, np.full(len(clips), np.log(variances).sum())
+        share = weights / weights.sum()
+        mean = share @ rows
+        centred = (rows - mean) * np.sqrt(share)[:, None]
+        spectrum, axes = np.linalg.eigh(centred.T @ centred)
+        return cls(mean, axes, scale * np.maximum(spectrum, 0.0) + ridge)
 
-    def measure_without(
-        self, clips: np.ndarray, index: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what :meth:`measure` does, each training clip being left out of the fit.
+    def squared(self, clips: np.ndarray) -> np.ndarray:
+        """Return the squared Mahalanobis distances (n,) of clips (n, D)."""
+        squared: np.ndarray = ((clips - self.mean) @ self.axes) ** 2 @ (1.0 / self.variances)
+        return squared
 
-        The weights of the other rows, ``scale`` and ``ridge`` stay as they are. Where nothing of
-        the Gaussian is left, the distance is infinite.
-
-        Args:
-            clips: (n, D) embeddings of training clips.
-            index: (n,) which training clips they are.
-        """
-        squared, logdet = self.measure(clips)
-        made = self.rows.of(index)
-        count = made.sum(axis=1)
-        single = np.flatnonzero(count == 1)
-        if len(single):
-            gone = self.weights[made[single].argmax(axis=1)]
-            squared[single], logdet[single] = self._downdated(clips[single], gone)
-        for one in np.flatnonzero(count > 1):
-            squared[one], logdet[one] = self._refitted(clips[one], made[one])
-        return squared, logdet
-
-    def _downdated(self, clips: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Leave each clip (n, D) of weight ``gone`` (n,) out: a rank-one change of S.
-
-        With N the sum of weights, r the clip's own, N' = N - r and e = x - m, the rest has the
-        covariance (N / N') S - (r N / N'^2) e e^T, and x lies (N / N') e from its mean.
-        """
-        total = self.weights.sum()
-        rest = total - gone
-        left = rest > _LEAST * total
-        rest = np.where(left, rest, 1.0)
-        grown = total / rest
-        variances = self.scale * grown[:, None] * self.spectrum + self.ridge
-        projected = ((clips - self.mean) @ self.axes) ** 2 / variances
-        change = self.scale * gone * total / rest**2
-        kept = np.maximum(1.0 - change * projected.sum(axis=1), _LEAST)
-        squared = grown**2 * projected.sum(axis=1) / kept
-        logdet = np.log(variances).sum(axis=1) + np.log(kept)
-        return np.where(left, squared, np.inf), logdet
-
-    def _refitted(self, clip: np.ndarray, gone: np.ndarray) -> tuple[float, float]:
-        """Leave several rows out, those that are made of the clip (D,)."""
-        weights = np.where(gone, 0.0, self.weights)
-        if weights.sum() <= _LEAST * self.weights.sum():
-            return np.inf, 0.0
-        mean, covariance = _moments(self.rows.values, weights)
-        covariance *= self.scale
-        covariance[np.diag_indices_from(covariance)] += self.ridge
-        apart = clip - mean
-        squared = apart @ np.linalg.solve(covariance, apart)
-        return float(squared), float(np.linalg.slogdet(covariance)[1])
+    def surprise(self, clips: np.ndarray) -> np.ndarray:
+        """Return - log N (n,) of clips (n, D)."""
+        logdet = np.log(self.variances).sum()
+        return 0.5 * (self.squared(clips) + logdet + clips.shape[1] * np.log(2.0 * np.pi))
 
 
-def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (D,) and the covariance (D, D) of weighted rows (M, D)."""
-    share = weights / weights.sum()
-    mean = share @ rows
-    centred = (rows - mean) * np.sqrt(share)[:, None]
-    return mean, centred.T @ centred
+class Mahalanobis(Scorer):
+    """Score by the Mahalanobis distance to the mean of the section's training clips.
+
+    The covariance is (1 - a) S + a t I, t being the mean variance and a the share of Ledoit and
+    Wolf (2004). With two reference sets each has its own mean and covariance, and the smaller
+    distance counts.
+    """
+
+    Config = ReferenceSettings
+    needs: Mapping[str, tuple[int, ...]] = {"embedding": (2,)}
+
+    def __init__(self, config: Settings) -> None:
+        self.config = cast(ReferenceSettings, config)
+
+    def fit_section(self, training: Training) -> SectionModel:
+        """Fit one Gaussian to each reference set of the section."""
+        return Ellipsoids(tuple(_shrunk(rows) for rows in _sets(training, self.config)))
+
+
+@dataclass(frozen=True)
+class Ellipsoids:
+    gaussians: tuple[Gaussian, ...]
+
+    def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        clips = outputs["embedding"].astype(np.float64)
+        return np.sqrt(np.minimum.reduce([one.squared(clips) for one in self.gaussians]))
+
+
+class GmmSettings(ReferenceSettings):
+    """How the mixture is fitted.
+
+    Attributes:
+        components: Gaussians with full covariances in each reference set.
+        ridge: what is added to every variance.
+    """
+
+    components: Annotated[int, Field(ge=1, le=16)] = 1
+    ridge: float = Field(1e-6, gt=0)
+
+
+class Gmm(Scorer):
+    """Score - max_k log N(x; mean k, covariance k).
+
+    With two reference sets each has its own mixture, and the smaller score counts.
+    """
+
+    Config = GmmSettings
+    needs: Mapping[str, tuple[int, ...]] = {"embedding": (2,)}
+
+    def __init__(self, config: Settings) -> None:
+        self.config = cast(GmmSettings, config)
+
+    def fit_section(self, training: Training) -> SectionModel:
+        """Fit a mixture to each reference set of the section."""
+        gaussians = [
+            Gaussian.fit(rows, weights, scale=1.0, ridge=self.config.ridge)
+            for rows in _sets(training, self.config)
+            for weights in _memberships(rows, self.config)
+            if weights.sum() > 0
+        ]
+        return Mixture(tuple(gaussians))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    gaussians: tuple[Gaussian, ...]
+
+    def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        clips = outputs["embedding"].astype(np.float64)
+        return np.minimum.reduce([one.surprise(clips) for one in self.gaussians])
+
+
+def _sets(training: Training, config: ReferenceSettings) -> list[np.ndarray]:
+    embedding = training.arrays["embedding"].astype(np.float64)
+    sets = reference_rows(embedding, training.domains, Space("euclidean"), config)
+    return [one.values for one in sets]
+
+
+def _shrunk(rows: np.ndarray) -> Gaussian:
+    """Fit a Gaussian with the covariance of Ledoit and Wolf."""
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    weights = np.ones(len(rows))
+    variance = rows.var(axis=0).mean()
+    if variance <= SAME * np.square(rows).mean():
+        # Clips that coincide have no spread to measure by: the distance is Euclidean.
+        return Gaussian.fit(rows, weights, scale=1.0, ridge=1.0)
+    share = float(ledoit_wolf_shrinkage(rows))
+    # Where nothing is shrunk a dimension without variance would make the covariance singular.
+    ridge = max(share, 1e-9) * variance
+    return Gaussian.fit(rows, weights, scale=1.0 - share, ridge=ridge)
+
+
+def _memberships(rows: np.ndarray, config: GmmSettings) -> np.ndarray:
+    """Return how much of each row (M, D) belongs to which Gaussian, (components, M).
+
+    One Gaussian owns every row; more are found by expectation maximisation from k-means clusters.
+    """
+    distinct = len(np.unique(rows, axis=0)) if config.components > 1 else 1
+    components = min(config.components, distinct)
+    if components == 1:
+        return np.ones((1, len(rows)))
+    from sklearn.mixture import GaussianMixture
+
+    mixture = GaussianMixture(
+        components, reg_covar=config.ridge, tol=1e-4, max_iter=200, random_state=config.seed
+    )
+    with repeatable():
+        shares: np.ndarray = mixture.fit(rows).predict_proba(rows)
+    return shares.T
+
+
+Mahalanobis.Fitted = Ellipsoids
+Gmm.Fitted = Mixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -33,7 +32,7 @@ class Posterior(Scorer):
     """
 
     Config = PosteriorSettings
-    needs: ClassVar[Mapping[str, tuple[int, ...]]] = {"logits": (2, 3)}
+    needs: Mapping[str, tuple[int, ...]] = {"logits": (2, 3)}
     compares = False
 
     def __init__(self, config: Settings) -> None:
@@ -58,13 +57,12 @@ class Posterior(Scorer):
                 f"section {training.section}: its training clips have classes"
                 f" {classes.tolist()}, the model has {count} logits; run 'asd embed' again"
             )
-        return Doubt(classes, logits)
+        return Doubt(classes)
 
 
 @dataclass(frozen=True)
 class Doubt:
     classes: np.ndarray
-    training: np.ndarray
 
     def score(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         odds = log_odds_against(outputs["logits"])[..., self.classes]
@@ -72,9 +70,6 @@ class Doubt:
             odds = odds.mean(axis=1)
         scores: np.ndarray = odds.min(axis=-1)
         return scores
-
-    def training_scores(self) -> np.ndarray:
-        return self.score({"logits": self.training})
 
 
 def log_odds_against(logits: np.ndarray) -> np.ndarray:

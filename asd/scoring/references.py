@@ -46,18 +46,11 @@ class Rows:
 
     Attributes:
         values: (M, D), the source clips first; float64 where some are made of others.
-        parents: (M, 2) the training clips that a row is made of, and vanishes with; -1 for none.
         sources: how many rows are source clips.
     """
 
     values: np.ndarray
-    parents: np.ndarray
     sources: int
-
-    def of(self, index: np.ndarray) -> np.ndarray:
-        """Return which rows (n, M) are made of the training clips ``index`` (n,)."""
-        first, second = self.parents.T
-        return (index[:, None] == first) | (index[:, None] == second)
 
 
 def reference_rows(
@@ -73,7 +66,8 @@ def reference_rows(
     """
     target = np.flatnonzero(domains == "target")
     source = np.flatnonzero(domains != "target")
-    parts = [_clips(embedding, source), _clips(embedding, target)]
+    # A section of one domain is all of them, and not copied.
+    parts = [embedding if len(of) == len(embedding) else embedding[of] for of in (source, target)]
     if len(target) and len(source):
         wanted = int(config.smote_ratio * len(source)) - len(target)
         parts += [
@@ -87,7 +81,7 @@ def reference_rows(
 
 def smote(
     values: np.ndarray, target: np.ndarray, wanted: int, space: Space, config: ReferenceSettings
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Make ``wanted`` clips, each at random between a target clip and one of its nearest ones.
 
     Args:
@@ -95,10 +89,10 @@ def smote(
         target: the target clips among them, (T,).
 
     Returns:
-        The synthetic embeddings (S, D) and their parents (S, 2); none where T < 2.
+        The synthetic embeddings (S, D); none where T < 2.
     """
     if wanted < 1 or len(target) < 2:
-        return _none(values)
+        return values[:0]
     values = values.astype(np.float64)
     draw = np.random.default_rng(config.seed)
     mapped = space.map(values[target])
@@ -111,8 +105,8 @@ def smote(
     second = near[first, draw.integers(neighbours, size=wanted)]
     share = draw.random(wanted)[:, None]
     start = values[target[first]]
-    made = start + share * (values[target[second]] - start)
-    return made, np.stack([target[first], target[second]], axis=1)
+    made: np.ndarray = start + share * (values[target[second]] - start)
+    return made
 
 
 def memmixup(
@@ -121,7 +115,7 @@ def memmixup(
     source: np.ndarray,
     space: Space,
     config: ReferenceSettings,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Mix each target clip t with its nearest source clips s: 0.9 t + 0.1 s.
 
     Args:
@@ -130,11 +124,11 @@ def memmixup(
         source: the source clips among them, (S,).
 
     Returns:
-        The mixtures (T * k, D) and their parents (T * k, 2), k = min(memmixup, S).
+        The mixtures (T * k, D), k = min(memmixup, S).
     """
     count = min(config.memmixup, len(source))
     if not count:
-        return _none(values)
+        return values[:0]
     values = values.astype(np.float64)
     mapped, points = space.map(values[target]), space.map(values[source])
     near = np.concatenate(
@@ -143,25 +137,12 @@ def memmixup(
             for block in blocks(len(target), len(source))
         ]
     )
-    first, second = np.repeat(target, count), source[near.ravel()]
     share = config.memmixup_share
-    return share * values[first] + (1 - share) * values[second], np.stack([first, second], axis=1)
+    mixed: np.ndarray = share * values[np.repeat(target, count)]
+    mixed += (1 - share) * values[source[near.ravel()]]
+    return mixed
 
 
-def _clips(values: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    parents = np.full((len(index), 2), -1, np.intp)
-    parents[:, 0] = index
-    # A section of one domain is all of them, and not copied.
-    return values if len(index) == len(values) else values[index], parents
-
-
-def _none(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return values[:0], np.empty((0, 2), np.intp)
-
-
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]], sources: int) -> Rows:
-    there = [part for part in parts if len(part[0])]
-    if len(there) == 1:
-        return Rows(*there[0], sources)
-    values, parents = zip(*there, strict=True)
-    return Rows(np.concatenate(values), np.concatenate(parents), sources)
+def _joined(parts: list[np.ndarray], sources: int) -> Rows:
+    there = [part for part in parts if len(part)]
+    return Rows(there[0] if len(there) == 1 else np.concatenate(there), sources)

@@ -30,7 +30,6 @@ from asd.errors import AsdError, JobError
 from asd.hdf5 import UNREADABLE, read_arrays, write_arrays
 from asd.scoring.bank import Bank
 from asd.scoring.calibration import Calibration, calibrations
-from asd.scoring.cross_fitting import cross_fitted_scores
 from asd.scoring.state import Arrays, packed, unpacked
 from asd.scoring.system import (
     FittedSystem,
@@ -45,7 +44,7 @@ from asd.scoring.system import (
 )
 from asd.scoring.thresholds import Threshold, dumped, loaded
 
-VERSION = 1  # raised whenever the same request would give other scores
+VERSION = 2  # raised whenever the same request would give other scores
 COLUMNS = ("section", "name", "content", "windows", "score", "threshold", "anomalous")
 _UNREADABLE = (*UNREADABLE, AttributeError, RecursionError, ValidationError, AsdError)
 
@@ -196,8 +195,7 @@ def make_detector(
     members = build_members(system, definition)
     lean = {model: _lean(bank, model, members) for model, bank in banks.items()}
     fitted = fit_system(members, lean, join)
-    folds = rule.calibration == "folds"
-    normal = cross_fitted_scores(fitted, lean) if folds else fitted.training_scores()
+    normal = fitted.training_scores()
     deciding = _deciding(fitted, normal, rule)
     return FittedDetector(
         system, machine, tuple(definition), dict(models), fitted, normal, rule, deciding

@@ -19,8 +19,12 @@ from asd.config import SystemConfig
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
+<<<<<<< HEAD
 from asd.scoring.base import FittedScorer, Scorer, SectionModel
 from asd.scoring.distances import Distance, Space
+=======
+from asd.scoring.base import FittedScorer, Scorer, SectionModel, folds_of
+>>>>>>> 3df0e75 (wip)
 
 Join = Literal["mean", "max"]
 Pooling = Literal["max", "mean"]
@@ -77,8 +81,8 @@ class Scale:
     """Where a member's scores of one section lie when the sound is normal.
 
     Attributes:
-        mean, deviation: of its leave-one-out training scores; a deviation of 1 where they are all
-            the same, so that scores are only centred.
+        mean, deviation: of its training scores; a deviation of 1 where they are all the same, so
+            that scores are only centred.
     """
 
     mean: float
@@ -86,7 +90,7 @@ class Scale:
 
     @classmethod
     def of(cls, training_scores: np.ndarray) -> Scale:
-        """Return the scale of leave-one-out scores (N,)."""
+        """Return the scale of training scores (N,)."""
         mean, deviation = float(training_scores.mean()), float(training_scores.std())
         alike = deviation <= 1e-12 * np.abs(training_scores).max()
         return cls(mean, 1.0 if alike else deviation)
@@ -102,14 +106,14 @@ class FittedSystem:
     """One member or more, fitted to the banks of a machine; see :func:`fit_system`.
 
     The scores of one member are taken as they are. Those of several are standardised by the mean
-    and deviation of each member's own leave-one-out training scores of the section, and joined; no
-    statistic of test clips is used. Training scores are joined in the same way.
+    and deviation of each member's own training scores of the section, and joined; no statistic of
+    test clips is used.
 
     Attributes:
         members: what is joined.
         fitted: the fitted scorer of each.
         views: what each reads of its bank, (N, ...) by name.
-        own: the leave-one-out scores (N,) of each, as it gives them.
+        own: the scores (N,) of each for training clips, by fits without their fold.
         banks: by model, what it was fitted to; all hold the same clips.
         join: the mean or the maximum over members.
         scales: of each member, by section; none where there is one member.
@@ -179,7 +183,7 @@ class FittedSystem:
         return self._over(standardised), standardised
 
     def training_scores(self) -> np.ndarray:
-        """Return the leave-one-out scores (N,) float64 of the bank's clips, in its order."""
+        """Return the scores (N,) float64 of the bank's clips as if they were clips to come."""
         if len(self.members) == 1:
             return self.own[0]
         return self._over(
@@ -299,7 +303,8 @@ def assemble(
         )
         for place, (member, view) in enumerate(zip(members, views, strict=True))
     ]
-    own = kept.own if kept else tuple(one.training_scores() for one in fitted)
+    folds = folds_of(banks[members[0].model].clips)
+    own = kept.own if kept else tuple(one.training_scores(folds) for one in fitted)
     calibrating = _calibrating([banks[member.model] for member in members])
     several = zip(fitted, own, strict=True) if len(members) > 1 else ()
     scales = (
@@ -325,7 +330,7 @@ class Kept:
 
     Attributes:
         models: of each member, the fitted models by section.
-        own: of each, the leave-one-out scores (N,).
+        own: of each, the training scores (N,).
         scales: of each, by section; none where there is one member.
     """
 

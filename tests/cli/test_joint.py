@@ -40,7 +40,7 @@ systems:
   alone: {model: alone, scorer: cosine}
   together: {model: together, scorer: cosine}
   branched: {model: branched, scorer: posterior}
-score: {calibration: left_out, domains: as_found, threshold: quantile, false_alarm_rate: 0.2}
+score: {domains: as_found, threshold: quantile, false_alarm_rate: 0.2}
 """
 
 

@@ -78,7 +78,7 @@ def score_anew(root: Path, rate: float, *systems: str) -> None:
     path = root / "pipeline" / "params.yaml"
     kept, _, _ = path.read_text().partition("score: ")
     rule = (
-        f"calibration: left_out, domains: as_found, threshold: quantile, false_alarm_rate: {rate}"
+        f"domains: as_found, threshold: quantile, false_alarm_rate: {rate}"
     )
     path.write_text(f"{kept}score: {{{rule}}}\n")
     options = [option for system in systems for option in ("--system", system)]
