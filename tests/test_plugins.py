@@ -60,9 +60,6 @@ class Model:
         means = outputs["embedding"].astype(float).mean(axis=1)
         return np.abs(means - self.values.mean()) ** self.power
 
-    def training_scores(self):
-        return np.abs(self.values - self.values.mean()) ** self.power
-
 
 class Far(Scorer):
     """How far the mean of an embedding is from that of all training clips."""

@@ -191,11 +191,12 @@ class FittedScorer:
         with one_thread():
             for section, index in self.rows.items():
                 training, of_section = self.training[section], folds[index]
-                for fold in np.unique(of_section) if self.scorer.compares else (-1,):
-                    out = of_section == fold if self.scorer.compares else np.s_[:]
-                    model = self.models[section]
-                    if fold >= 0:
-                        model = self.scorer.fit_section(training.only(~out))
+                if not self.scorer.compares or len(index) == 1:
+                    scores[index] = self.models[section].score(training.arrays)
+                    continue
+                for fold in np.unique(of_section):
+                    out = of_section == fold
+                    model = self.scorer.fit_section(training.only(~out))
                     scores[index[out]] = model.score(training.only(out).arrays)
         return scores
 

@@ -36,6 +36,8 @@ from asd.scoring.distances import (
 from asd.scoring.references import Count, ReferenceSettings, Rows, reference_rows
 from asd.scoring.repeatable import repeatable
 
+_PARTS = 5  # of the training clips that VarMin's weight is found with, each left out in turn
+
 
 class NeighbourSettings(ReferenceSettings):
     """How neighbours are compared; the defaults are the paper's Eq. 7.
@@ -70,6 +72,18 @@ class Neighbours(Scorer):
 
     def fit_section(self, training: Training) -> SectionModel:
         """Make the section's reference sets."""
+        model, count = self._without_weight(training), len(training.domains)
+        if self.config.density != "varmin" or count < 2:
+            return model
+        part = np.arange(count) % _PARTS
+        measured = []
+        for out in (part == number for number in range(min(_PARTS, count))):
+            without = self._without_weight(training.only(~out))
+            clips = without.space.map(training.arrays["embedding"][out])
+            measured.append(without.measured(clips))
+        return replace(model, weight=varmin_weight(*np.concatenate(measured, axis=1)))
+
+    def _without_weight(self, training: Training) -> NeighbourModel:
         embedding, config = training.arrays["embedding"], self.config
         space = Space.of(config.distance, embedding)
         sets = tuple(
@@ -78,10 +92,7 @@ class Neighbours(Scorer):
         )
         dense = () if config.density == "none" else sets
         densities = tuple(local_density(one, config.density_k) for one in dense)
-        model = NeighbourModel(config, space, sets, densities)
-        if config.density != "varmin":
-            return model
-        return replace(model, weight=varmin_weight(*model.measured(space.map(embedding), True)))
+        return NeighbourModel(config, space, sets, densities)
 
 
 class CosineSettings(Settings):
@@ -176,30 +187,22 @@ class NeighbourModel:
             scores[block] = np.min([part.nearest(clips[block]) for part in self.sets], axis=0)
         return scores
 
-    def measured(self, clips: np.ndarray, but_themselves: bool = False) -> np.ndarray:
+    def measured(self, clips: np.ndarray) -> np.ndarray:
         """Return what the scores of mapped clips (n, D) are made of, by the nearer of the sets.
-
-        Args:
-            clips: mapped clips.
-            but_themselves: leave out points that coincide with a clip.
 
         Returns:
             (2, n): the level, and the log-density that the weight applies to (0 but for VarMin).
         """
         measured = np.empty((2, len(clips)))
         for block in blocks(len(clips), max(map(len, self.sets))):
-            found = np.array(
-                [self._against(i, clips[block], but_themselves) for i in range(len(self.sets))]
-            )
+            found = np.array([self._against(i, clips[block]) for i in range(len(self.sets))])
             nearer = found[:, 0].argmin(axis=0)
             measured[:, block] = np.take_along_axis(found, nearer[None, None], axis=0)[0]
         return measured
 
-    def _against(self, number: int, clips: np.ndarray, but_themselves: bool) -> np.ndarray:
+    def _against(self, number: int, clips: np.ndarray) -> np.ndarray:
         """Return level and log-density (2, n) of mapped clips against one of the sets."""
         apart, k = self.sets[number].distances(clips), self.config.k
-        if but_themselves:
-            apart[apart == 0] = np.inf
         if self.config.density == "varmin":
             return np.stack(nearest_with_density(apart, self.densities[number], k))
         if self.config.density == "ldn":
@@ -230,22 +233,17 @@ def nearest_with_density(
     """Return the means of log D(x, y) and of log d(y) over the k nearest y, both (n,).
 
     Args:
-        apart: D(x, y) (n, M), infinite where y is left out.
+        apart: D(x, y) (n, M).
         density: d(y) (M,).
         k: how many neighbours.
 
     Returns:
-        The two means; infinite and 0 where no y is left.
+        The two means.
     """
     near = nearest(apart, k)
     # Logarithms of distances stop here: what is nearer is the same clip.
     logs = np.log(np.maximum(np.take_along_axis(apart, near, axis=1), SAME))
-    around = np.log(density[near])
-    left = np.isfinite(logs)
-    count = left.sum(axis=1)
-    level = np.where(left, logs, 0.0).sum(axis=1) / np.maximum(count, 1)
-    thinness = np.where(left, around, 0.0).sum(axis=1) / np.maximum(count, 1)
-    return np.where(count > 0, level, np.inf), thinness
+    return logs.mean(axis=1), np.log(density[near]).mean(axis=1)
 
 
 def varmin_weight(level: np.ndarray, thinness: np.ndarray) -> float:
@@ -254,14 +252,11 @@ def varmin_weight(level: np.ndarray, thinness: np.ndarray) -> float:
     It is the slope of the regression of the one on the other; 0 where the density is the same
     everywhere, so that nothing can be told from it.
     """
-    known = np.isfinite(level)
-    if known.sum() < 2:
-        return 0.0
-    centred = thinness[known] - thinness[known].mean()
+    centred = thinness - thinness.mean()
     spread = centred @ centred
-    if spread <= SAME * np.square(thinness[known]).sum():
+    if spread <= SAME * np.square(thinness).sum():
         return 0.0
-    return float(centred @ (level[known] - level[known].mean()) / spread)
+    return float(centred @ (level - level.mean()) / spread)
 
 
 def _points(rows: Rows, space: Space, config: NeighbourSettings) -> Points:

@@ -5,8 +5,8 @@ read, ``<machine>.h5`` the fitted detector that ``predict``, ``explain`` and ``e
 ``<machine>.json`` the record of both, which also has the thresholds.
 
 A detector is self-contained: the training clips with what its scorers read of them, what each
-scorer fitted to each section, the leave-one-out scores, and the rule that decides. Loading it fits
-nothing anew, and it scores bit for bit as it did when it was written.
+scorer fitted to each section, the training clips' scores, and the rule that decides. Loading it
+fits nothing anew, and it scores bit for bit as it did when it was written.
 """
 
 from __future__ import annotations
@@ -154,7 +154,6 @@ class FittedDetector:
         definition: what its members are.
         models: by model, what made the outputs that it compares.
         fitted: the members, fitted.
-        normal: (N,) the scores of the training clips as if they were clips to come.
         rule: how scores become decisions.
         deciding: by section, what decides.
     """
@@ -164,7 +163,6 @@ class FittedDetector:
     definition: tuple[SystemConfig, ...]
     models: Mapping[str, MadeBy]
     fitted: FittedSystem
-    normal: np.ndarray
     rule: ScoreConfig
     deciding: Mapping[str, Calibration]
 
@@ -195,11 +193,8 @@ def make_detector(
     members = build_members(system, definition)
     lean = {model: _lean(bank, model, members) for model, bank in banks.items()}
     fitted = fit_system(members, lean, join)
-    normal = fitted.training_scores()
-    deciding = _deciding(fitted, normal, rule)
-    return FittedDetector(
-        system, machine, tuple(definition), dict(models), fitted, normal, rule, deciding
-    )
+    deciding = calibrations(fitted, rule)
+    return FittedDetector(system, machine, tuple(definition), dict(models), fitted, rule, deciding)
 
 
 def write_scored(
@@ -328,7 +323,6 @@ def _arrays_of(detector: FittedDetector, thresholds: Mapping[str, Any]) -> dict[
             else {}
             for one in fitted.fitted
         ],
-        "normal": arrays.put(detector.normal),
         "own": [arrays.put(scores) for scores in fitted.own],
         "scales": [
             {section: packed(scale, arrays) for section, scale in of.items()}
@@ -366,8 +360,7 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
     )
     fitted = assemble(members, banks, content["join"], kept)
     rule = settings(ScoreConfig, content["rule"], "rule")
-    normal = own[content["normal"]]
-    deciding = _deciding(fitted, normal, rule)
+    deciding = calibrations(fitted, rule)
     for section, of_section in content["thresholds"].items():
         deciding[section].known.update({int(n): loaded(one) for n, one in of_section.items()})
     return FittedDetector(
@@ -376,17 +369,8 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
         definition,
         {model: unpacked(MadeBy, one, own) for model, one in content["models"].items()},
         fitted,
-        normal,
         rule,
         deciding,
-    )
-
-
-def _deciding(
-    fitted: FittedSystem, normal: np.ndarray, rule: ScoreConfig
-) -> dict[str, Calibration]:
-    return calibrations(
-        fitted, normal, rule.threshold, rule.false_alarm_rate, rule.windows, rule.domains
     )
 
 

@@ -32,7 +32,7 @@ class Judged:
         bank: the bank, the candidate's embedding as ``embedding``.
         strangers: by section, embeddings (n, D) of clips of other sections or machines; none of a
             section that has no such clips.
-        scores: (N,) the leave-one-out scores of the training clips.
+        scores: (N,) those of the training clips, each left out with its fold.
         consensus: (N,) the mean over all candidates of the ranks of these scores, by section.
     """
 

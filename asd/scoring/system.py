@@ -19,12 +19,8 @@ from asd.config import SystemConfig
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
-<<<<<<< HEAD
-from asd.scoring.base import FittedScorer, Scorer, SectionModel
-from asd.scoring.distances import Distance, Space
-=======
 from asd.scoring.base import FittedScorer, Scorer, SectionModel, folds_of
->>>>>>> 3df0e75 (wip)
+from asd.scoring.distances import Distance, Space
 
 Join = Literal["mean", "max"]
 Pooling = Literal["max", "mean"]

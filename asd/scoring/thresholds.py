@@ -55,7 +55,7 @@ def find_threshold(method: str, scores: np.ndarray, rate: float = 0.1) -> Thresh
 
     Args:
         method: a key of :data:`THRESHOLDS`; ``gamma`` with a rate of 0.1 is the challenge's rule.
-        scores: leave-one-out scores of training clips.
+        scores: those of training clips, each left out.
         rate: the share of normal clips that may be called anomalous, in (0, 1).
 
     Raises:
@@ -130,9 +130,9 @@ def conformal(scores: np.ndarray, rate: float) -> Threshold:
 
     If the training scores and the score of a normal clip are exchangeable, normal clips are called
     anomalous with a probability of at most ``guaranteed`` = floor(rate (n + 1)) / (n + 1). Scores
-    of held-out clips are; leave-one-out scores are nearly so: each was scored against one clip
-    fewer. With fewer than 1 / rate - 1 scores nothing can be called anomalous: the threshold is
-    infinite.
+    of held-out clips are; those of clips left out with their fold are nearly so: each was scored
+    against a tenth of the clips fewer. With fewer than 1 / rate - 1 scores nothing can be called
+    anomalous: the threshold is infinite.
     """
     count = len(scores)
     ranks = int(np.floor(rate * (count + 1) + 1e-9))

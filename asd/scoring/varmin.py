@@ -39,10 +39,10 @@ class VarMin(Scorer):
     """Score by min over y of log d(x, y) - a log b(y), y being the section's training clips.
 
     b(y) is the mean distance of y to its K nearest training clips. a is the slope of the regression
-    of log d on log b over the training clips, each with its nearest one: with it the leave-one-out
-    scores vary the least. A clip in a sparse part of the bank may lie farther from its neighbour
-    than one in a dense part. (BEYOND the paper; the ``varmin`` of the neighbours scorer takes the
-    nearest y alone.) Where there are fewer than two clips to measure b, the score is log d alone.
+    of log d on log b over the training clips, each with its nearest one: with it their scores vary
+    the least. A clip in a sparse part of the bank may lie farther from its neighbour than one in a
+    dense part. (BEYOND the paper; the ``varmin`` of the neighbours scorer takes the nearest y
+    alone.) Where there are fewer than two clips to measure b, the score is log d alone.
     """
 
     Config: ClassVar[type[Settings]] = VarMinSettings

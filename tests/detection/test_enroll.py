@@ -77,9 +77,7 @@ def score_anew(root: Path, rate: float, *systems: str) -> None:
     """Score with another false-alarm rate; the params are of the last one."""
     path = root / "pipeline" / "params.yaml"
     kept, _, _ = path.read_text().partition("score: ")
-    rule = (
-        f"domains: as_found, threshold: quantile, false_alarm_rate: {rate}"
-    )
+    rule = f"domains: as_found, threshold: quantile, false_alarm_rate: {rate}"
     path.write_text(f"{kept}score: {{{rule}}}\n")
     options = [option for system in systems for option in ("--system", system)]
     with contextlib.chdir(root):

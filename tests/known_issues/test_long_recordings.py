@@ -15,6 +15,7 @@ import soundfile
 
 from asd.cli import cli
 from asd.clip_table import ClipTable
+from asd.config import ScoreConfig
 from asd.detection import Detector
 from asd.detection.recording import recordings_of
 from asd.scoring import build
@@ -82,7 +83,7 @@ def test_the_rate_asked_for_holds_for_long_recordings(method: str) -> None:
         fitted = _fitted(_machine(20, 12, seed))
         test = _machine(50, 60, seed + 1)
         scores = score_recordings(fitted, {"model": test})
-        deciding = calibrations(fitted, fitted.training_scores(), method, 0.1)["00"]
+        deciding = calibrations(fitted, ScoreConfig(threshold=method, domains="as_found"))["00"]
         now.append(deciding.decide(scores.scores, scores.windows).mean())
         before.append((scores.scores > deciding.threshold().value).mean())
     assert np.mean(before) > 0.6
@@ -99,7 +100,9 @@ def test_windows_are_left_out_with_their_recording() -> None:
         for alone, found in ((True, before), (False, now)):
             fitted = _fitted(_machine(8, 40, seed, alone))
             scores = score_recordings(fitted, {"model": new}).scores
-            level = calibrations(fitted, fitted.training_scores(), "quantile", 0.1)["00"]
+            level = calibrations(fitted, ScoreConfig(threshold="quantile", domains="as_found"))[
+                "00"
+            ]
             found.append((scores > level.threshold().value).mean())
     assert np.mean(before) > 0.25
     # Six machines of a deviation of 0.05: three standard errors are 0.06.

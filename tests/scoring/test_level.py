@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asd.scoring.level import LevelRange
+from asd.scoring.bands import LevelRange
 
 
 def level_range(levels: list[float], domains: list[str]) -> LevelRange:
@@ -15,8 +15,9 @@ def level_range(levels: list[float], domains: list[str]) -> LevelRange:
 def test_the_middle_half_of_each_domain() -> None:
     levels = [-30.0, -28, -26, -24, -22, -40, -38, -36, -10]
     found = level_range(levels, ["source"] * 5 + ["target"] * 3 + [""])
-    assert (found.low, found.high) == (-39.0, -24.0)
-    np.testing.assert_array_equal(found.gain(np.array([-50.0, -30.0, 0.0])), [11.0, 0.0, -24.0])
+    assert (found.low, found.high, found.quietest, found.loudest) == (-39.0, -24.0, -40.0, -10.0)
+    test = {"level": np.array([[-50.0], [-30.0], [0.0]])}
+    np.testing.assert_array_equal(found.gains(test), [11.0, 0.0, -24.0])
 
 
 def test_single_clips() -> None:
@@ -30,4 +31,5 @@ def test_without_a_level_clips_stay_as_they_are() -> None:
     arrays = {"embedding": np.array([[1.0, 2.0]], np.float32)}
     within = LevelRange.of(arrays, np.array([""]), None)
     assert within == LevelRange()
-    np.testing.assert_array_equal(within.brought(arrays, None), arrays["embedding"])
+    np.testing.assert_array_equal(within.brought(arrays), arrays["embedding"])
+    np.testing.assert_array_equal(within.gains(arrays), [0.0])

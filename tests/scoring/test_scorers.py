@@ -11,6 +11,7 @@ import pytest
 from asd.errors import JobError, UsageError
 from asd.scoring import SCORERS, build
 from asd.scoring.bank import Bank
+from asd.scoring.base import folds_of
 
 MakeBank = Callable[..., Bank]
 Only = Callable[[Bank, np.ndarray], Bank]
@@ -72,46 +73,19 @@ def test_a_clip_is_scored_on_its_own(
 
 
 @every_case
-def test_a_window_is_left_out_with_its_recording(
-    make_bank: MakeBank, changed: MakeBank, only: Only, name: str, values: dict[str, Any]
+def test_a_clip_is_scored_without_its_fold(
+    make_bank: MakeBank, only: Only, name: str, values: dict[str, Any]
 ) -> None:
-    """By a scorer that compares clips; those that are recordings are left out by themselves."""
-    bank = make_bank({"00": (20, 5)})
+    """By a scorer that compares clips; another keeps the clip's score."""
+    bank = make_bank({"00": (23, 5), "01": (7, 0)})
     scorer = build(name, values)
-    plain = scorer.fit(bank).training_scores()
-    windows = {4: "a.wav", 7: "b.wav", 9: "a.wav", 20: "b.wav"}
-    recordings = [windows.get(row, clip) for row, clip in enumerate(bank.clips.name)]
-    found = scorer.fit(changed(bank, recording=recordings)).training_scores()
-    for recording in ([4, 9], [7, 20]):
-        others = np.setdiff1d(np.arange(len(bank)), recording)
-        expected = plain[recording]
-        if scorer.compares:
-            fitted = scorer.fit(only(bank, others))
-            rows = {key: array[recording] for key, array in bank.arrays.items()}
-            expected = fitted.score(rows, ["00", "00"])
-        np.testing.assert_allclose(found[recording], expected, **TOLERANCE)
-    rest = np.setdiff1d(np.arange(len(bank)), list(windows))
-    np.testing.assert_array_equal(found[rest], plain[rest])
-
-
-def test_windows_of_a_single_recording_are_left_out_one_by_one(
-    make_bank: MakeBank, changed: MakeBank
-) -> None:
-    bank = make_bank({"00": (6, 0)})
-    windows = changed(bank, recording=["a.wav"] * 6)
-    one, other = (build("cosine", {}).fit(of).training_scores() for of in (bank, windows))
-    np.testing.assert_array_equal(one, other)
-
-
-def test_many_recordings_are_left_out_some_at_once(make_bank: MakeBank, changed: MakeBank) -> None:
-    """At most twenty fits; no window is compared with one of its recording, its own twin here."""
-    embedding = np.repeat(np.random.default_rng(0).normal(size=(50, 8)), 2, axis=0)
-    bank = make_bank({"00": (100, 0)}, embedding=embedding)
-    recordings = [f"{row // 2:03d}.wav" for row in range(100)]
-    fitted = build("cosine", {}).fit(changed(bank, recording=recordings))
-    assert len(list(fitted._folds("00"))) == 20
-    assert fitted.training_scores().min() > 1e-3
-    assert build("cosine", {}).fit(bank).training_scores().max() < 1e-6
+    found, folds = scorer.fit(bank).training_scores(), folds_of(bank.clips)
+    for fold in range(10) if scorer.compares else (10,):
+        out = np.flatnonzero(folds == fold) if fold < 10 else np.arange(len(bank))
+        without = np.setdiff1d(np.arange(len(bank)), out) if fold < 10 else out
+        rows = only(bank, out)
+        expected = scorer.fit(only(bank, without)).score(outputs(rows), rows.clips.section)
+        np.testing.assert_allclose(found[out], expected, **TOLERANCE)
 
 
 @every_case
@@ -191,7 +165,7 @@ def test_wrong_arrays_are_refused(make_bank: MakeBank, name: str, values: dict[s
     bank = make_bank({"00": (8, 2)})
     scorer = build(name, values)
     fitted = scorer.fit(bank)
-    (needed,) = scorer.needs
+    needed, *_ = scorer.needs
     given = outputs(bank)
     with pytest.raises(UsageError, match=f"reads '{needed}', which the outputs lack"):
         fitted.score({k: v for k, v in given.items() if k != needed}, bank.clips.section)

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from asd.scoring import screening
-from asd.scoring.distances import Space
-from asd.scoring.screening import largest_cosines, unit_rows
+from asd.scoring import distances
+from asd.scoring.distances import Space, largest_cosines, unit_rows
 
 SPACE = Space("cosine")
 # Sums of up to 512 products of rows of length 1, in any order.
@@ -101,6 +100,6 @@ def test_the_bound_is_what_rounding_may_add_up_to() -> None:
     exact, single = clips @ bank.T, clips.astype(np.float32) @ bank.astype(np.float32).T
     slack = (1.5 * 256 + 8) * np.finfo(np.float32).eps
     assert np.abs(exact - single).max() < slack / 2
-    row, point = screening._candidates(clips.astype(np.float32), bank.astype(np.float32))
+    row, point = distances._candidates(clips.astype(np.float32), bank.astype(np.float32))
     kept = set(zip(row.tolist(), point.tolist(), strict=True))
     assert {(i, int(j)) for i, j in enumerate(exact.argmax(axis=1))} <= kept

@@ -74,7 +74,6 @@ def test_what_a_scorer_has_fitted(make_bank: MakeBank, name: str, values: dict[s
         back = round_trip(model, scorer.Fitted)
         same(back, model)
         np.testing.assert_array_equal(back.score(test.arrays), model.score(test.arrays))
-        np.testing.assert_array_equal(back.training_scores(), model.training_scores())
 
 
 def test_the_other_parts_of_a_detector() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asd.clip_table import ClipTable
-from asd.config import SystemConfig
+from asd.config import ScoreConfig, SystemConfig
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
@@ -197,13 +197,14 @@ def test_models_run_over_different_test_clips_are_refused(banks: dict[str, Bank]
 def test_thresholds_are_found_from_what_no_model_has_learned(train: Bank) -> None:
     fitted = fit_bank(build("cosine", {}), train)
     scores = fitted.training_scores()
-    every = calibrations(fitted, fitted.training_scores(), "gamma", 0.1)
+    rule = ScoreConfig(domains="as_found")
+    every = calibrations(fitted, rule)
     assert {section: one.scores.tolist() for section, one in every.items()} == {
         "00": scores[:20].tolist(),
         "01": scores[20:].tolist(),
     }
     kept = np.arange(40) % 4 == 1
-    some = calibrations(replace(fitted, calibrating=kept), scores, "gamma", 0.1)["01"]
+    some = calibrations(replace(fitted, calibrating=kept), rule)["01"]
     assert some.scores.tolist() == scores[21::4].tolist()
     assert list(some.recordings) == list(train.clips.recording[21::4])
 
