@@ -54,6 +54,7 @@ def command(seeds: int, machines: tuple[str, ...], as_json: bool) -> None:
 
 def _markdown(workspace: Workspace, rungs: Sequence[Rung], seeds: int) -> str:
     from asd.metrics.summary import markdown
+    from asd.report.tables import escaped
 
     rows = []
     for rung in rungs:
@@ -70,8 +71,9 @@ def _markdown(workspace: Workspace, rungs: Sequence[Rung], seeds: int) -> str:
         )
     header = ["system and change", "score", "95 %", "gain", "95 %"]
     of_seeds = "1 seed" if seeds == 1 else f"mean and deviation of {seeds} seeds"
+    title = f"# {escaped(workspace.params.dataset.name)}: one change a row"
     return (
-        f"# {workspace.params.dataset.name}: one change a row\n\n{markdown(header, rows)}\n\n"
+        f"{title}\n\n{markdown(header, rows)}\n\n"
         f"Official score in percent by the rules of {workspace.params.dataset.rules}, {of_seeds}."
         " The gain is over the row before. Intervals are those of other test clips, for the same"
         " networks.\n"

@@ -8,7 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asd.detection.detector import Prediction
 
 Style = Literal["table", "csv", "json", "lines"]
+_FORMULA = ("=", "+", "-", "@")
 _WORDS = {False: "normal", True: "anomalous"}
 
 
@@ -119,8 +120,10 @@ class _Csv(Printer):
 
     def one(self, found: Prediction) -> None:
         text = io.StringIO()
-        row = {**asdict(found), "anomalous": int(found.anomalous)}
+        row: dict[str, Any] = {**asdict(found), "anomalous": int(found.anomalous)}
         del row["members"]  # a mapping is no cell
+        # A spreadsheet takes a file `=x.wav` for a formula, and not the same file as `./=x.wav`.
+        row |= {k: f"./{v}" for k, v in row.items() if isinstance(v, str) and v[:1] in _FORMULA}
         writer = csv.DictWriter(text, list(row), lineterminator="\n")
         if not self._begun:
             writer.writeheader()

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asd.atomic import replacing
 from asd.report.material import Map, Material
 from asd.report.results import Figure, Key, Line
 from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection
@@ -163,8 +164,9 @@ def write_png(path: Path, rows: Sequence[Sequence[Chart]]) -> None:
                 head, body, _ = cell.subfigures(3, 1, height_ratios=parts)
                 head.text(0.5, 0.3, chart.title, ha="center", weight="bold")
                 _draw(chart, body)
-        # matplotlib would write its version into the file.
-        figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
+        with replacing(path) as beside:
+            # matplotlib would write its version into the file.
+            figure.savefig(beside, format="png", dpi=_DPI, metadata={"Software": None})
 
 
 def _draw(chart: Chart, figure: Any) -> None:

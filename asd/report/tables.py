@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import harmonic_mean
@@ -133,7 +134,7 @@ def explained(results: Results) -> str:
 def results_markdown(results: Results, dataset: str, with_paper: bool) -> str:
     """Return ``results.md``: a row a machine, a column a system, then the paper's tables."""
     words = fill(explained(results), LINE)
-    parts = [f"# Results: {dataset}", words, *_blocks(results)]
+    parts = [f"# Results: {escaped(dataset)}", words, *_blocks(results)]
     if with_paper:
         for table in tables_of(results.systems):
             parts += [
@@ -172,7 +173,7 @@ def _blocks(results: Results) -> Iterator[str]:
         [name, *(cell(_figure(results, name, row)) for row in (*results.machines, TOTAL))]
         for name in results.systems
     ]
-    first = ["Machine", *map(_escaped, results.machines), TOTAL]
+    first = ["Machine", *map(escaped, results.machines), TOTAL]
     used = margin = max(map(len, first)) + 4
     block = [first]
     for column in columns:
@@ -188,7 +189,7 @@ def _blocks(results: Results) -> Iterator[str]:
 def _paper_table(results: Results, table: PaperTable) -> str:
     header = ["Machine", *(title for name in table.systems for title in (name, "paper"))]
     rows = [
-        [_escaped(row), *beside_paper(results, table.systems, row)]
+        [escaped(row), *beside_paper(results, table.systems, row)]
         for row in (*results.machines, TOTAL)
     ]
     return markdown(header, rows)
@@ -225,8 +226,15 @@ def _table(columns: Sequence[Sequence[str]]) -> str:
     return markdown(header, rows)
 
 
-def _escaped(name: str) -> str:
-    return name.replace("|", "\\|")
+def escaped(name: str) -> str:
+    r"""Return a name as Markdown shows it, on one line.
+
+    Example:
+        >>> print(escaped("fans <b>\n| 2"))
+        fans \<b> \| 2
+    """
+    shown = "".join(one if one.isprintable() else " " for one in name)
+    return " ".join(re.sub(r"([\\`*<\[|])", r"\\\1", shown).split())
 
 
 def short(value: float) -> str:

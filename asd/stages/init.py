@@ -179,6 +179,8 @@ def _init_dvc(root: Path) -> bool:
         config.add_section("core")
     for key in ("analytics", "check_update"):
         config.set("core", key, "false")
+    # What DVC keeps is on disk once: artifacts are replaced and never written to again.
+    config["cache"] = {"type": "reflink,hardlink,copy"}
     with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
         config.write(file)
     return True

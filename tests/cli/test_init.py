@@ -69,7 +69,9 @@ def test_a_whole_workspace_in_an_empty_folder(where: str, tmp_path: Path, shell:
         path.name for path in folder.iterdir()
     }
     assert "synth" in shell(folder, "dvc", "status")
-    assert "analytics = false" in (folder / ".dvc" / "config").read_text()
+    config = (folder / ".dvc" / "config").read_text()
+    assert "analytics = false" in config
+    assert "type = reflink,hardlink,copy" in config
 
 
 def test_own_recordings_are_found(project: Path, asd: Callable) -> None:

@@ -46,6 +46,19 @@ def test_scores_are_those_of_asd_score(
     assert {Path(row["name"]).name: row["score"] for row in rows} == expected
 
 
+def test_no_name_is_a_formula_of_a_spreadsheet(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, asd: Asd
+) -> None:
+    monkeypatch.chdir(tiny)
+    names = ["=1+1.wav", "+a.wav", "@c.wav"]
+    for name in names:
+        shutil.copy("raw/pump/id_00/test/normal/00_09.wav", name)
+    done = asd("predict", "--section", "00", *names, "--csv")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["name"] for row in rows] == [f"./{name}" for name in names]
+    assert all(cell[:1] not in ("=", "+", "@") for row in rows for cell in row.values())
+
+
 def test_csv_and_sections(project: Path, asd: Asd) -> None:
     done = asd("predict", NORMAL, "raw/pump/id_02/test/normal", "--csv")
     rows = list(csv.DictReader(io.StringIO(done.out)))

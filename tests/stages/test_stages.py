@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -379,6 +380,29 @@ def test_another_checkpoint_makes_anew_what_reads_it(
     heard = {"features ptm", "models heard", "banks heard", "scores heard"}
     assert remade == {"checkpoints", *heard, *FIGURES}
     assert _stale(root) == (set(), set())
+
+
+@pytest.mark.slow
+def test_what_dvc_has_linked_is_replaced_and_never_written_through(
+    fine_tuned: tuple[Path, dict[str, list[str]]], tmp_path: Path
+) -> None:
+    root, cache = tmp_path / "project", tmp_path / "cache"
+    shutil.copytree(fine_tuned[0], root)
+    shutil.copytree(root / "data", cache, copy_function=os.link)
+    kept = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
+
+    def all_anew(values: Any) -> None:
+        values["index"]["seconds"] = 0.4
+        values["finetune"]["seed"] = values["train"]["seed"] = 1
+        values["evaluate"]["bootstrap"] = 5
+
+    _edit(root, all_anew)
+    for verb in STAGES:
+        code, _, err = _asd(root, verb)
+        assert code == 0, err
+    assert {path: path.read_bytes() for path in kept} == kept
+    changed = [one for one in kept if (root / "data" / one.relative_to(cache)).stat().st_nlink == 1]
+    assert len(changed) > 0.8 * len(kept)
 
 
 STAYS = (
