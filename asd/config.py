@@ -139,7 +139,12 @@ _MICROPHONES = {"near": 0, "far": 1}
 
 
 class SynthConfig(Settings):
-    """The demo data; ``machines`` is empty where recordings are given."""
+    """The demo data; ``machines`` is empty where recordings are given.
+
+    Attributes:
+        channels: 2 for a far microphone too, which hears mostly the hall.
+        hidden: machines whose attributes neither names nor tables tell.
+    """
 
     machines: tuple[Name, ...] = ()
     seed: int = 0
@@ -149,6 +154,8 @@ class SynthConfig(Settings):
     train_target: Annotated[int, Field(ge=0)] = 6
     test_clips: Positive = 10
     snr_db: float = 6.0
+    channels: Literal[1, 2] = 1
+    hidden: tuple[Name, ...] = ()
 
 
 class IndexConfig(Settings):
@@ -186,6 +193,17 @@ class IndexConfig(Settings):
         if isinstance(number, str) and number != RESIDUAL:
             raise ValueError("give a number from 0, near, far or residual")
         return number
+
+
+def channel_of(values: Mapping[str, Any], default: Channel, where: str) -> Channel:
+    """Return what a feature hears: its own ``channel``, or that of the index.
+
+    Raises:
+        UsageError: it is none.
+    """
+    given = {"channel": values.get("channel", default)}
+    found: Channel = settings(IndexConfig, given, where).channel
+    return found
 
 
 Objective = Literal["contrastive", "classify"]

@@ -12,6 +12,7 @@ from asd.config import (
     ALL,
     CLASS_PARTS,
     SELECTED,
+    Channel,
     DatasetConfig,
     EmbedConfig,
     EvaluateConfig,
@@ -28,6 +29,7 @@ from asd.config import (
     SynthConfig,
     SystemConfig,
     TrainConfig,
+    channel_of,
     settings,
 )
 from asd.errors import UsageError, unknown_name
@@ -198,9 +200,28 @@ def unresolved(params: Params) -> Iterator[str]:
                 f"fusions.{name}: no members, and the section select has no models and scorers to"
                 " choose them from"
             )
+    yield from _strange_channels(params)
     for where, kind, name, known in _references(params):
         if name not in known:
             yield f"{where}: {unknown_name(kind, name, known)}"
+
+
+def _strange_channels(params: Params) -> Iterator[str]:
+    """Yield channels of features that are none, and models that would hear more than one."""
+    heard: dict[str, Channel] = {}
+    for name, values in params.features.items():
+        try:
+            heard[name] = channel_of(values, params.index.channel, f"features.{name}")
+        except UsageError as error:
+            yield str(error)
+    for name, model in params.every_model.items():
+        channels = {heard[feature]: feature for feature in model.features if feature in heard}
+        if len(channels) > 1:
+            section = "joint" if name in params.joint else "models"
+            yield (
+                f"{section}.{name}.features: {' and '.join(channels.values())} hear different"
+                " channels, and a model hears one; join models of one channel each in a fusion"
+            )
 
 
 def _references(params: Params) -> Iterator[tuple[str, str, str, Collection[str]]]:

@@ -34,7 +34,8 @@ from pathlib import Path, PurePosixPath
 
 from asd.progress import note
 
-HIDDEN = frozenset({"noAttribute", "noAttributes"})
+NO_ATTRIBUTE = "noAttribute"
+HIDDEN = frozenset({NO_ATTRIBUTE, "noAttributes"})
 SUPPLEMENTAL = "supplemental"
 NOISE = "noise"
 """The label of what is no machine: the noise of the hall alone, among supplemental clips."""

@@ -120,7 +120,7 @@ class Ensemble:
         extractors: of all features that the models read, by name.
 
     Raises:
-        JobError: the models were trained on clips of another form, or on other features of one
+        JobError: the models hear clips of another form or channel, or read other features of one
             name.
     """
 
@@ -132,8 +132,9 @@ class Ensemble:
         for model, embedder in self.embedders.items():
             if embedder.signal != self.signal:
                 raise JobError(
-                    f"models {first} and {model} were trained on clips of another length or rate;"
-                    " run 'asd train' and 'asd embed' again"
+                    f"models {first} and {model} hear clips of another length, rate or channel:"
+                    " recordings are given to systems of one channel; after other changes run"
+                    " 'asd train' and 'asd embed' again"
                 )
             for name, extractor in embedder.extractors.items():
                 known = self.extractors.setdefault(name, extractor)

@@ -36,7 +36,6 @@ from asd.scoring.scored import (
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.clips.audio import Signal
     from asd.detection.embedder import Embedder
     from asd.detection.recording import Recording
     from asd.training.artifact import ModelRequest
@@ -169,7 +168,7 @@ class Enrolment:
     """
 
     def __init__(self, workspace: Workspace, machine: str) -> None:
-        from asd.detection.embedder import load_ensemble
+        from asd.detection.embedder import Ensemble, load_ensemble
 
         self.workspace, self.machine = workspace, machine
         self._known = _state(workspace, machine)
@@ -186,7 +185,7 @@ class Enrolment:
             missing = {m: v for m, v in detector.models.items() if m not in self._embedders}
             if missing:
                 self._embedders |= load_ensemble(workspace, detector).embedders
-        self.signal: Signal = next(iter(self._embedders.values())).signal
+        self.signal = Ensemble(self._embedders).signal
 
     @property
     def sections(self) -> tuple[str, ...]:

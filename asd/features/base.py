@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from asd.clips.audio import Signal
-from asd.config import Settings, settings
+from asd.config import Settings, channel_of, settings
 from asd.errors import JobError, UsageError
 from asd.registry import Registry
 
@@ -172,7 +172,8 @@ def build_extractor(
     Args:
         registry: the extractors by name.
         feature: the feature's name, for error messages.
-        values: ``extractor`` (default: the feature's name) and the extractor's own settings.
+        values: ``extractor`` (default: the feature's name), ``channel`` where it hears another one
+            than the index, and the extractor's own settings.
         signal: the form of the clips.
 
     Raises:
@@ -189,6 +190,8 @@ def build_extractor(
     name = own.pop("extractor", feature)
     if not isinstance(name, str):
         raise UsageError(f"features.{feature}: extractor: must be a name, not {name!r}")
+    signal = replace(signal, channel=channel_of(own, signal.channel, f"features.{feature}"))
+    own.pop("channel", None)
     kind = registry[name]
     found = kind(settings(kind.Config, own, f"features.{feature}"), signal)
     found.reference, found.plugin = name, registry.origin(name)

@@ -179,7 +179,7 @@ def _settings(params: Params) -> Iterator[str]:
             yield from (one if one.startswith(where) else f"{where}: {one}" for one in lines)
 
     for name, values in params.features.items():
-        own = {key: value for key, value in values.items() if key != "extractor"}
+        own = {k: value for k, value in values.items() if k not in ("extractor", "channel")}
         yield from wrong(EXTRACTORS, str(values.get("extractor", name)), own, f"features.{name}")
     told = set()
     for name, values in params.networks.items():

@@ -21,6 +21,7 @@ from asd.atomic import replacing
 from asd.config import IndexConfig, settings
 from asd.errors import JobError, UsageError, unknown_name
 from asd.params import parse_params
+from asd.stages.synth import FOLDER
 from asd.workspace import PARAMS, find_root
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def run(
     _merge(values, _load(profile_text(profile)))
     index = settings(IndexConfig, values.get("index", {}), f"profile {profile}: index")
     _merge(values, {"dataset": _own_recordings(profile, raw, index, root, tell)})
+    _synthesise_what_is_not_there(values, root, tell)
     text = _dumped(values)
     params = parse_params(text.encode(), f"profile {profile}")
     before = _write_params(root / PARAMS, text)
@@ -136,6 +138,25 @@ def _own_recordings(
         # Domains count where the names of all machines tell them.
         "rules": rules.pop() if len(rules) == 1 else "2020",
     }
+
+
+def _synthesise_what_is_not_there(
+    values: MutableMapping[str, Any], root: Path, tell: Callable[[str], object]
+) -> None:
+    """Decide where a profile names recordings and machines to synthesise: recordings go first."""
+    dataset, synth = values["dataset"], values["synth"]
+    raw = root / dataset["raw"]
+    if not synth["machines"] or dataset["raw"] == FOLDER.as_posix():
+        return
+    if raw.is_dir() and any(raw.iterdir()):
+        synth["machines"] = []
+        return
+    tell(
+        f"{raw}: no recordings there, so their like is synthesised; for the recordings run"
+        f" 'asd download {dataset['name']}', and 'asd init {dataset['name']}' again"
+    )
+    dataset["raw"] = FOLDER.as_posix()
+    dataset["name"] += "_synthesised"
 
 
 def _complete(root: Path) -> list[str]:

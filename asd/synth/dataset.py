@@ -1,4 +1,4 @@
-"""A machine's folder of synthesised clips, in the layout of the 2022 challenge."""
+"""A machine's folder of synthesised clips, in the layout of the challenge from 2022 on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from asd.clips.names import NO_ATTRIBUTE
 from asd.config import SynthConfig
 from asd.errors import UsageError
 from asd.progress import progress
@@ -36,6 +37,7 @@ class PlannedClip:
         clip: its name without attributes, which seeds its sound.
         attributes: its operating attributes.
         condition: ``"normal"`` or a fault of the machine.
+        hidden: whether its name keeps the attributes to itself.
     """
 
     section: int
@@ -43,11 +45,13 @@ class PlannedClip:
     clip: str
     attributes: Mapping[str, str]
     condition: str
+    hidden: bool = False
 
     @property
     def path(self) -> str:
         """Path of the file below the machine's folder."""
-        tail = "".join(f"_{key}_{value}" for key, value in self.attributes.items())
+        told = "".join(f"_{key}_{value}" for key, value in self.attributes.items())
+        tail = f"_{NO_ATTRIBUTE}" if self.hidden else told
         return f"{self.split}/{self.clip}{tail}.wav"
 
 
@@ -60,7 +64,7 @@ def plan(machine: str, config: SynthConfig) -> list[PlannedClip]:
     Raises:
         UsageError: an unknown machine.
     """
-    kind = MACHINES[machine]()
+    kind, hidden = MACHINES[machine](), machine in config.hidden
     clips = []
     for section in range(config.sections):
         for domain, split, label, count in _counts(config):
@@ -70,7 +74,7 @@ def plan(machine: str, config: SynthConfig) -> list[PlannedClip]:
                 clip = f"section_{section:02d}_{domain}_{split}_{label}_{number:04d}"
                 attributes = operations[number % len(operations)]
                 condition = conditions[number % len(conditions)]
-                clips.append(PlannedClip(section, split, clip, attributes, condition))
+                clips.append(PlannedClip(section, split, clip, attributes, condition, hidden))
     return clips
 
 
@@ -117,10 +121,10 @@ def synthesise_machine(root: Path, machine: str, config: SynthConfig) -> int:
 
 
 def encode(sound: Wave) -> bytes:
-    """Return samples (L,) within -1 to 1 as a WAV file: 16 kHz, one channel, 16 bits."""
+    """Return samples (L,) or (L, channels) within -1 to 1 as a WAV file: 16 kHz, 16 bits."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
+        writer.setnchannels(sound.size // len(sound))
         writer.setsampwidth(2)
         writer.setframerate(RATE)
         writer.writeframes(np.round(sound * 32767).astype("<i2").tobytes())
@@ -140,12 +144,13 @@ def _tables(machine: str, clips: list[PlannedClip]) -> Iterator[tuple[str, bytes
     """Yield the file name and content of each section's attribute table."""
     for section in sorted({clip.section for clip in clips}):
         rows = [clip for clip in clips if clip.section == section]
-        pairs = range(1, len(rows[0].attributes) + 1)
+        pairs = range(1, 1 if rows[0].hidden else len(rows[0].attributes) + 1)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["file_name", *(f"d{n}{part}" for n in pairs for part in "pv")])
         for clip in rows:
-            writer.writerow([f"{machine}/{clip.path}", *sum(clip.attributes.items(), ())])
+            told = () if clip.hidden else sum(clip.attributes.items(), ())
+            writer.writerow([f"{machine}/{clip.path}", *told])
         yield f"attributes_{section:02d}.csv", text.getvalue().encode()
 
 

@@ -38,7 +38,7 @@ def test_every_profile_is_valid_and_commented(profile: str, project: Path, asd: 
     assert done.code == 0, done.err
     path = project / "pipeline" / "params.yaml"
     params = load_params(path)
-    assert params.dataset.name == profile
+    assert params.dataset.name.removesuffix("_synthesised") == profile
     assert params.dataset.machines
     assert path.read_text().count("#") > 20
 
@@ -82,6 +82,22 @@ def test_own_recordings_are_found(project: Path, asd: Callable) -> None:
     params = load_params(project / "pipeline" / "params.yaml")
     assert params.dataset.raw == "mine"
     assert params.dataset.machines == ("fan", "pump")
+
+
+def test_2026_takes_the_recordings_where_they_are_there_and_synthesises_else(
+    project: Path, asd: Callable
+) -> None:
+    path = project / "pipeline" / "params.yaml"
+    done = asd("init", "dcase2026")
+    assert "data/raw/dcase2026: no recordings there, so their like is synthesised" in done.out
+    params = load_params(path)
+    assert (params.dataset.name, params.dataset.raw) == ("dcase2026_synthesised", "data/raw/demo")
+    assert params.synth.machines == params.dataset.machines
+    (project / "data" / "raw" / "dcase2026" / "fan").mkdir(parents=True)
+    assert "synthesised" not in asd("init", "dcase2026").out
+    params = load_params(path)
+    assert (params.dataset.name, params.dataset.raw) == ("dcase2026", "data/raw/dcase2026")
+    assert params.synth.machines == ()
 
 
 def test_a_long_recording_is_announced_as_its_windows(project: Path, asd: Callable) -> None:
