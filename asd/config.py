@@ -172,6 +172,8 @@ class IndexConfig(Settings):
             ``"far"`` (1), or ``"residual"``, what of the near one the far one does not explain
             (:func:`asd.clips.channels.residual`).
         train_share: share of the normal recordings that is for training, where no folder says it.
+        full_scale: of recordings stored as floats, the value that counts as full scale.
+        normal: folders below the raw folder whose recordings are normal, whatever they are called.
         max_seconds: longest recording.
         max_channels: most channels of a recording.
     """
@@ -182,7 +184,9 @@ class IndexConfig(Settings):
     windows: Literal["auto", "off"] = "auto"
     channel: Channel = 0
     train_share: float = Field(0.8, gt=0, lt=1)
-    max_seconds: float = Field(1800.0, gt=0)
+    full_scale: float = Field(1.0, gt=0)
+    normal: tuple[str, ...] = ()
+    max_seconds: float = Field(14_400.0, gt=0)
     max_channels: Positive = 32
 
     @field_validator("channel", mode="before")

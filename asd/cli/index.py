@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 def command(machines: tuple[str, ...], as_json: bool) -> None:
     """List the recordings of the raw folder in data/index/<machine>.csv.
 
-    A recording that cannot be used is listed with the reason, and never stops the run.
+    A recording that cannot be used is listed with the reason, and never stops the run. What is
+    unlike all training recordings, and is not the machine, is said: another level, band or rate,
+    clipped samples, a constant offset.
     """
     from asd.stages.index import run
 
     workspace = Workspace.find()
     tell(
         run(workspace, machines),
-        lambda one: f"{_line(one)} -> {workspace.index_path(one.machine)}",
+        lambda one: "\n".join(
+            [f"{_line(one)} -> {workspace.index_path(one.machine)}", *_remarks(one)]
+        ),
         as_json,
     )
 
@@ -45,3 +50,9 @@ def _line(one: Indexed) -> str:
         reasons = "; ".join(f"{count} x {why}" for why, count in sorted(one.rejected.items()))
         line += f", {sum(one.rejected.values())} rejected ({reasons})"
     return line
+
+
+def _remarks(one: Indexed) -> Iterator[str]:
+    for unlike in one.remarks.values():
+        more = f" and {unlike.recordings - 1:,} more" if unlike.recordings > 1 else ""
+        yield f"  {unlike.first}{more}: {unlike.text}"

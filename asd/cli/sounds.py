@@ -98,11 +98,12 @@ def _names(sounds: Sequence[str]) -> Iterator[str]:
 
 
 def _below(folder: Path, complaints: Complaints) -> Iterator[Path]:
+    from asd.clips.decoding import READABLE
     from asd.clips.scan import find_recordings
 
     recordings = find_recordings(folder)
     if not recordings:
-        complaints.add(f"{folder}: no WAV, FLAC or OGG recordings in it")
+        complaints.add(f"{folder}: no {READABLE} recordings in it")
     for recording in recordings:
         if recording.problem:
             complaints.add(f"{recording.file}: {recording.problem}")

@@ -1,42 +1,50 @@
-"""Reading recordings (WAV, FLAC, OGG): what a file holds, and the canonical clip made of it.
+"""Reading recordings: what a file holds, and the canonical clips made of it.
 
 A file's bytes are read once, hashed, and decoded from memory, so that the digest is the digest of
 exactly the samples that are used.
+
+A constant offset is an affair of the converter and not of the machine: it is taken off before
+anything else is done, from the whole recording where it is converted, and from each clip.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from asd.clips.channels import residual
+from asd.clips.channels import columns, needed, residual
 from asd.clips.decoding import (
     UNKNOWN_LENGTH,
+    Data,
     UnusableError,
     blocks,
     check_header,
-    check_whole,
-    decode,
-    open_sound,
+    is_float,
+    open_contents,
+    plain_samples,
     read_file,
+    readable,
 )
 from asd.clips.decoding import Limits as Limits
+from asd.clips.likeness import Facts, Listening
 from asd.config import RESIDUAL, Channel
 from asd.errors import JobError
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg"})
+REVISION = 2
+"""Of how clips are made of recordings: raised whenever their samples change."""
 _FULL_SCALE = 32768.0
 # Share of the power of a channel that is not in the other one, below which the two are one.
 _ONE_MICROPHONE = 1e-5
+# Share of the samples beyond full scale from which it is another unit, and not a loud moment.
+_BEYOND = 0.001
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,15 @@ class Signal:
         sample_rate: rate in Hz.
         length: samples of a clip; longer recordings are cut, shorter ones looped.
         channel: which channel of a recording is used, from 0, or that the residual of two is.
+        full_scale: of recordings stored as floats, the value that counts as full scale.
+        revision: how the samples are made; see :data:`REVISION`.
     """
 
     sample_rate: int
     length: int
     channel: Channel
+    full_scale: float = 1.0
+    revision: int = REVISION
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,8 @@ class Probe:
         sample_rate: rate in Hz; 0 where the header cannot be read, as for the next two.
         channels: channels.
         samples: samples a channel, as the header gives them.
-        peak: largest absolute value of a recording stored as floats (full scale is 1), else 0.
+        treatment: what had to be done to read it; ``""`` for nothing.
+        facts: what the recording is like; None where it cannot be used.
         digest: SHA-256 of the file's bytes, hexadecimal; ``""`` where they were not read.
         problem: why the recording cannot be used; ``""`` where it can.
     """
@@ -70,12 +83,13 @@ class Probe:
     sample_rate: int = 0
     channels: int = 0
     samples: int = 0
-    peak: float = 0.0
+    treatment: str = ""
+    facts: Facts | None = None
     digest: str = ""
     problem: str = ""
 
 
-def probe(path: Path, channel: Channel, limits: Limits) -> Probe:
+def probe(path: Path, channel: Channel, limits: Limits, full_scale: float = 1.0) -> Probe:
     """Read a file whole and say what it holds, and what is wrong with it if anything is.
 
     The header is judged against ``limits`` before anything is decoded, and decoding goes block by
@@ -85,6 +99,7 @@ def probe(path: Path, channel: Channel, limits: Limits) -> Probe:
         path: the file.
         channel: the channel that will be used; its samples are checked.
         limits: what is too long, and too many channels.
+        full_scale: of samples stored as floats.
 
     Returns:
         The file's header, digest and problem; a file that cannot be read is a problem, no error.
@@ -93,32 +108,16 @@ def probe(path: Path, channel: Channel, limits: Limits) -> Probe:
     try:
         data = read_file(path, limits)
         found = replace(found, digest=_digest(data))
-        with open_sound(io.BytesIO(data)) as file:
+        data, treatment = readable(data, path)
+        with open_contents(data) as file:
             samples = file.frames if file.frames < UNKNOWN_LENGTH else 0
             found = replace(
                 found, sample_rate=file.samplerate, channels=file.channels, samples=samples
             )
-            check_whole(data)
             check_header(file, channel, limits)
-            return replace(found, peak=_check_samples(file, channel))
-    except UnusableError as reason:
-        return replace(found, problem=str(reason))
-
-
-def probe_header(path: Path, channel: Channel, limits: Limits) -> Probe:
-    """Say what a file's header promises, as :func:`probe` does, without reading its samples.
-
-    A file with a good header may still hold nothing usable. The digest is that of the path.
-    """
-    found = Probe(digest=_digest(os.fsencode(path)))
-    try:
-        if not path.is_file():
-            raise UnusableError("not a file")
-        with open_sound(path) as file:
-            check_header(file, channel, limits)
-            return replace(
-                found, sample_rate=file.samplerate, channels=file.channels, samples=file.frames
-            )
+            facts, more = _heard(file, channel, full_scale)
+            steps = "; ".join(filter(None, (treatment, more)))
+            return replace(found, treatment=steps, facts=facts)
     except UnusableError as reason:
         return replace(found, problem=str(reason))
 
@@ -126,8 +125,9 @@ def probe_header(path: Path, channel: Channel, limits: Limits) -> Probe:
 def read_clip(path: Path, signal: Signal, digest: str | None = None) -> np.ndarray:
     """Read a recording as a canonical clip.
 
-    16-bit recordings at the wanted rate are taken over bit for bit; others are decoded to float,
-    resampled where the rate differs (soxr, high quality), rounded and clipped to 16 bits.
+    16-bit recordings at the wanted rate are taken over as they are; others are decoded to float,
+    resampled where the rate differs (soxr, high quality), rounded and clipped to 16 bits. The mean
+    is taken off.
 
     Args:
         path: the file.
@@ -156,10 +156,6 @@ def read_windows(
 ) -> np.ndarray:
     """Read several windows of a recording as canonical clips; the file is read once.
 
-    Where the rate is the wanted one, only what lies between the first and the last window is
-    decoded; otherwise the recording is resampled as a whole, so that a window has the same samples
-    however many are read with it.
-
     Args:
         path: the file.
         signal: rate, length and channel wanted.
@@ -172,8 +168,7 @@ def read_windows(
     Raises:
         JobError: the file cannot be used, is not the one that was indexed, or has no such window.
     """
-    samples, begin = _samples(path, signal, starts, digest)
-    return np.stack([clip_at(samples, start - begin, signal.length) for start in starts])
+    return _cut(path, _samples(path, signal, digest), signal, starts)
 
 
 def read_samples(path: Path, signal: Signal) -> np.ndarray:
@@ -183,24 +178,80 @@ def read_samples(path: Path, signal: Signal) -> np.ndarray:
         int16 array of shape (n,), or (n, 2) where the residual of two channels is wanted, which is
         that of each clip by itself (:func:`clip_at`).
     """
-    return _samples(path, signal, (0,), None)[0]
+    return _samples(path, signal, None)
 
 
-def _samples(
-    path: Path, signal: Signal, starts: Sequence[int], digest: str | None
-) -> tuple[np.ndarray, int]:
-    """Return the samples that windows need, at the wanted rate, and where they begin."""
+class Reader:
+    """Reads windows as :func:`read_windows` does, and keeps the recording that was read last.
+
+    Batch after batch asks for windows of one long recording; it is decoded once. Threads may share
+    a reader.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last: tuple[Path, str | None] | None = None
+        self._samples = np.zeros(0, np.int16)
+
+    def __call__(
+        self, path: Path, signal: Signal, starts: Sequence[int], digest: str | None = None
+    ) -> np.ndarray:
+        """Return the windows (W, L) int16."""
+        if not any(starts):
+            return read_windows(path, signal, starts, digest)
+        with self._lock:
+            if self._last != (path, digest):
+                self._samples = _samples(path, signal, digest)
+                self._last = path, digest
+            samples = self._samples
+        return _cut(path, samples, signal, starts)
+
+
+def _cut(path: Path, samples: np.ndarray, signal: Signal, starts: Sequence[int]) -> np.ndarray:
+    if any(start and start + signal.length > len(samples) for start in starts):
+        raise JobError(f"{path}: shorter than its windows in the index; run 'asd index' again")
+    return np.stack([clip_at(samples, start, signal.length) for start in starts])
+
+
+def _samples(path: Path, signal: Signal, digest: str | None) -> np.ndarray:
+    """Return a recording at the wanted rate: int16 (n,), or (n, 2) of a residual."""
     try:
         data = read_file(path)
         if digest is not None and _digest(data) != digest:
             raise JobError(f"{path}: changed since it was indexed; run 'asd index' again")
-        found = decode(data, signal.channel, partial(_stretch, signal, starts))
+        return _converted(readable(data, path)[0], signal)
     except UnusableError as reason:
         raise JobError(f"{path}: {reason}; run 'asd index' again") from None
-    samples = found.samples
-    if found.sample_rate != signal.sample_rate:
-        samples = resample(samples, found.sample_rate, signal.sample_rate)
-    return to_int16(samples), found.begin
+
+
+def _converted(data: Data, signal: Signal) -> np.ndarray:
+    plain = plain_samples(data)
+    if plain and plain[0] == signal.sample_rate and needed(signal.channel) <= plain[1].shape[1]:
+        # Going through the decoder takes longer than a log-mel does.
+        values = plain[1][:, columns(signal.channel)]
+        return values.astype(np.int16, copy=False)
+    with open_contents(data) as file:
+        check_header(file, signal.channel, limits=None)
+        parts: Iterable[np.ndarray] = blocks(file, signal.channel, signal.full_scale)
+        rate = file.samplerate
+        if file.subtype == "PCM_16" and rate == signal.sample_rate:
+            return np.concatenate(list(parts))
+        total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
+        mean = total / file.frames
+        parts = blocks(file, signal.channel, signal.full_scale)
+        parts = (_floats(part, mean) for part in parts)
+        if rate != signal.sample_rate:
+            parts = _resampled(parts, file.frames, rate, signal.sample_rate)
+        # Part by part: hours in float would take twice the memory.
+        return np.concatenate([to_int16(part) for part in parts])
+
+
+def _floats(samples: np.ndarray, mean: Any) -> np.ndarray:
+    """Return samples without their mean, as float32 of full scale 1, cut there."""
+    exact = samples.astype(np.float64) - mean
+    if samples.dtype == np.int16:
+        exact /= _FULL_SCALE
+    return np.clip(exact, -1, 1).astype(np.float32)  # a filter's sums overflow on large floats
 
 
 def announce(path: Path) -> None:
@@ -213,20 +264,6 @@ def announce(path: Path) -> None:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
         finally:
             os.close(handle)
-
-
-def _stretch(signal: Signal, starts: Sequence[int], rate: int, frames: int) -> tuple[int, int]:
-    """Return which samples of a recording are needed.
-
-    All, where it is resampled, and where only its start is wanted: a clip of a recording with
-    something wrong later on is no clip.
-    """
-    own = resampled_length(frames, rate, signal.sample_rate)
-    if any(start and start + signal.length > own for start in starts):
-        raise UnusableError("shorter than its windows in the index")
-    if rate != signal.sample_rate or not any(starts):
-        return 0, frames
-    return min(starts), min(max(starts) + signal.length, frames)
 
 
 def resampled_length(samples: int, rate: int, wanted: int) -> int:
@@ -253,8 +290,16 @@ def clip_at(samples: np.ndarray, start: int, length: int) -> np.ndarray:
     """
     stretch = samples[start : start + length]
     if samples.ndim == 2:
-        stretch = to_int16(residual(*stretch.T))
-    return fit(stretch, length)
+        stretch = to_int16(residual(*_centred(stretch).T))
+    return _centred(fit(stretch, length))
+
+
+def _centred(samples: np.ndarray) -> np.ndarray:
+    """Take the mean, to the nearest step, off samples (n,) or (n, 2) int16."""
+    steps = np.rint(samples.mean(axis=0)).astype(np.int32)
+    if not steps.any():
+        return samples
+    return np.clip(samples - steps, -32768, 32767).astype(np.int16)
 
 
 def fit(samples: np.ndarray, length: int) -> np.ndarray:
@@ -264,44 +309,72 @@ def fit(samples: np.ndarray, length: int) -> np.ndarray:
     return np.ascontiguousarray(samples[:length])
 
 
-def _digest(data: bytes) -> str:
+def _digest(data: Data) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _check_samples(file: Any, channel: Channel) -> float:
-    """Decode what is used; return the peak of float samples, 0 for integer ones."""
-    peak, lowest, highest = 0.0, 32767, -32768
+def _heard(file: Any, channel: Channel, full_scale: float) -> tuple[Facts, str]:
+    """Decode what is used; return what it is like, and what will be done to it.
+
+    Raises:
+        UnusableError: there is nothing to hear, or most of it would be cut off.
+    """
+    listening = Listening(file.samplerate, file.channels)
+    lowest, highest = np.inf, -np.inf
     products = np.zeros((2, 2))
-    for block in blocks(file, channel):
-        if block.dtype != np.int16:
-            peak = max(peak, float(np.abs(block).max()))
-        heard = to_int16(block)
+    for block in blocks(file, channel, full_scale):
+        heard = block / np.float32(_FULL_SCALE) if block.dtype == np.int16 else block
         if channel == RESIDUAL:
-            pair = heard.astype(np.float64)
+            pair = to_int16(heard).astype(np.float64)
             products += pair.T @ pair
             heard = heard[:, 0]
-        lowest, highest = min(lowest, int(heard.min())), max(highest, int(heard.max()))
-    if lowest == highest:
+        listening.add(heard)
+        lowest, highest = min(lowest, float(heard.min())), max(highest, float(heard.max()))
+    if (highest - lowest) * _FULL_SCALE < 1:
         raise UnusableError("silent: all samples are equal")
     near, far = products.diagonal()
     if near * far and 1 - products[0, 1] ** 2 / (near * far) < _ONE_MICROPHONE:
         raise UnusableError("one microphone twice: both channels are alike, and nothing is left")
-    return peak
+    peak = max(highest - listening.mean, listening.mean - lowest)
+    if not is_float(file) or peak < 1.005:  # a peak that two decimals show
+        return listening.facts, ""
+    beyond = sum(
+        int(np.count_nonzero(np.abs(block - listening.mean) > 1))
+        for block in blocks(file, channel, full_scale)
+    )
+    if beyond > _BEYOND * file.frames:
+        raise UnusableError(
+            f"beyond full scale: floats up to {peak * full_scale:.4g}, {beyond / file.frames:.0%}"
+            f" of them beyond {full_scale:g}; index.full_scale says what their full scale is"
+        )
+    return listening.facts, f"clipped from peak {peak:.2f}"
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     """Return samples (L,) or (L, 2), int16 or float of full scale 1, at another rate, as float.
 
-    The result is of :func:`resampled_length`.
+    The mean is taken off. The result is of :func:`resampled_length`.
+    """
+    parts = iter([_floats(samples, samples.mean(axis=0))])
+    return np.concatenate(list(_resampled(parts, len(samples), rate, wanted)))
+
+
+def _resampled(
+    parts: Iterator[np.ndarray], samples: int, rate: int, wanted: int
+) -> Iterator[np.ndarray]:
+    """Yield a recording of so many samples, part by part, at another rate.
+
+    The values are those of resampling it at once.
     """
     import soxr
 
-    if samples.dtype == np.int16:
-        samples = samples.astype(np.float32) / np.float32(_FULL_SCALE)
-    samples = np.clip(samples, -1, 1)  # the filter's sums overflow on the largest floats
-    resampled: np.ndarray = soxr.resample(samples, rate, wanted, quality="HQ")
-    length = resampled_length(len(samples), rate, wanted)
-    if len(resampled) < length:  # soxr rounds to none what is shorter than half a sample
-        missing = [(0, length - len(resampled)), *[(0, 0)] * (samples.ndim - 1)]
-        resampled = np.pad(resampled, missing)
-    return resampled[:length]
+    done, left, stream = 0, resampled_length(samples, rate, wanted), None
+    for part in parts:
+        if stream is None:
+            stream = soxr.ResampleStream(rate, wanted, part[:1].size, "float32", "HQ")
+        done += len(part)
+        resampled = stream.resample_chunk(part, last=done == samples)[:left]
+        left -= len(resampled)
+        yield resampled
+        if done == samples and left:  # soxr rounds to none what is shorter than half a sample
+            yield np.zeros((left, *part.shape[1:]), np.float32)

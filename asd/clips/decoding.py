@@ -1,19 +1,26 @@
 """Decoding: from the bytes of a file to samples, or the reason why they cannot be used.
 
 16-bit WAV files in their plainest form are taken over from memory without a decoder. The decoder
-quietly takes what it finds of a file that was cut short, so what a WAV or OGG file's own structure
-promises is compared with what is there. (FLAC needs none of that: its decoder notices.)
+quietly takes what it finds of a file that was cut short, so what the file's own structure promises
+is compared with what is there. (FLAC needs none of that: its decoder notices. An MP3 promises
+nothing.) A size that stands for "not known yet" promises nothing either: a recorder that lost its
+power never came back to write the true one, and all that is there is read.
+
+What libsndfile does not read, FFmpeg does where it is installed.
 """
 
 from __future__ import annotations
 
 import io
+import mmap
+import shutil
 import stat
 import struct
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import soundfile
@@ -21,18 +28,25 @@ import soundfile
 from asd.clips.channels import columns, needed
 from asd.config import RESIDUAL, Channel
 
-FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG"})
+FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64"})
+_OWN = "wav wave rf64 w64 flac ogg oga opus mp3 aif aiff aifc au snd caf"
+_FFMPEG = "3gp aac ac3 amr ape m4a mka mp4 wma webm wv"
+SUFFIXES = frozenset(f".{name}" for name in _OWN.split(" "))
+"""What libsndfile reads."""
+FFMPEG_SUFFIXES = frozenset(f".{name}" for name in _FFMPEG.split(" "))
+"""What FFmpeg reads, where it is installed."""
+READABLE = "WAV, FLAC, OGG or MP3"
 RATES = range(100, 1_000_001)  # Hz; outside it, resampling may take minutes for a damaged header
 _BLOCK_VALUES = 1 << 21  # values decoded at a time, over all channels
 _LARGE_FILE = 1 << 26  # bytes from which the header is judged before the file is read
-# Encodings in which a sample is found without those before it; it is the same either way.
-_RANDOM_ACCESS = frozenset(
-    {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
-)
 UNKNOWN_LENGTH = 1 << 62  # from here on, what libsndfile says of a FLAC that was never closed
 _HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
-_UNKNOWN = 0xFFFFFFFF  # the size that a stream writes when it does not know better
+# From here on a size is what a recorder writes while it does not know better.
+_PLACEHOLDER, _UNKNOWN = 0x7FFFF000, 0xFFFFFFFF
 _LAST_PAGE = 0x04
+
+Data = bytes | bytearray | mmap.mmap
+"""The contents of a file: in memory, or mapped into it where it is large."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +61,10 @@ class UnusableError(Exception):
     """A recording cannot be used; the text says why, as ``reason: details``."""
 
 
-def read_file(path: Path, limits: Limits | None = None) -> bytes:
+def read_file(path: Path, limits: Limits | None = None) -> Data:
     """Read a file; where limits are given, the header of a large one is judged before.
+
+    A large file is mapped and not read, so that hours of sound do not fill the memory.
 
     Raises:
         UnusableError: it cannot be read.
@@ -57,15 +73,54 @@ def read_file(path: Path, limits: Limits | None = None) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever
             raise UnusableError("not a file")
-        if limits is not None and status.st_size > _LARGE_FILE:
-            with open_sound(path) as file:
+        if status.st_size <= _LARGE_FILE:
+            return path.read_bytes()
+        with path.open("rb") as opened:
+            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
+        found = _sample_chunk(data)
+        is_open = found is not None and found.is_open(data)
+        if limits is not None and not is_open and path.suffix.lower() in SUFFIXES:
+            with open_contents(data) as file:
                 check_header(file, 0, limits)
-        return path.read_bytes()
+        return data
     except OSError as error:
         raise UnusableError(f"cannot be read: {error.strerror}") from None
 
 
-def open_sound(source: io.BytesIO | Path) -> Any:
+def readable(data: Data, path: Path) -> tuple[Data, str]:
+    """Return a file's contents as libsndfile takes them, and what had to be done; ``""`` if none.
+
+    Raises:
+        UnusableError: FFmpeg is needed and missing, or cannot read the file; or it was cut short.
+    """
+    if path.suffix.lower() in FFMPEG_SUFFIXES:
+        return _to_end(_converted(path))[0], "converted by FFmpeg"
+    data, unclosed = _to_end(data)
+    missing = shortfall(data)
+    if missing:
+        raise UnusableError(f"cut short: {missing}")
+    return data, "never closed, read to its end" if unclosed else ""
+
+
+def _converted(path: Path) -> bytes:
+    """Return what FFmpeg makes of a file: a WAV of 16 bits."""
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        raise UnusableError(without_ffmpeg(path.suffix))
+    command = [ffmpeg, "-nostdin", "-v", "error", "-i", f"file:{path}", "-vn", "-f", "wav"]
+    done = subprocess.run([*command, "-c:a", "pcm_s16le", "-"], capture_output=True, check=False)
+    if done.returncode or not done.stdout:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UnusableError(f"FFmpeg cannot read it: {reason[-1] if reason else 'no sound'}")
+    return done.stdout
+
+
+def without_ffmpeg(suffix: str) -> str:
+    """Say what to do about a format that only FFmpeg reads, as ``reason: details``."""
+    return f"format not read: {suffix.lower()} needs FFmpeg; install it, or convert to WAV or FLAC"
+
+
+def open_sound(source: io.BytesIO | mmap.mmap | Path) -> Any:
     """Open a recording of one of the formats.
 
     Raises:
@@ -75,11 +130,11 @@ def open_sound(source: io.BytesIO | Path) -> Any:
         file = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip().rstrip(".")
-        raise UnusableError(f"not a WAV, FLAC or OGG recording: {reason}") from None
+        raise UnusableError(f"not a {READABLE} recording: {reason}") from None
     if file.format not in FORMATS:
         found = file.format
         file.close()
-        raise UnusableError(f"not a WAV, FLAC or OGG recording: {found}")
+        raise UnusableError(f"not a {READABLE} recording: {found}")
     return file
 
 
@@ -103,99 +158,48 @@ def check_header(file: Any, channel: Channel, limits: Limits | None) -> None:
         raise UnusableError(f"too long: {seconds}")
 
 
-def check_whole(data: bytes) -> None:
-    """Demand that nothing is missing of a file.
-
-    Raises:
-        UnusableError: it was cut short.
-    """
-    missing = shortfall(data)
-    if missing:
-        raise UnusableError(f"cut short: {missing}")
-
-
-def blocks(
-    file: Any, channel: Channel, begin: int = 0, end: int | None = None
-) -> Iterator[np.ndarray]:
+def blocks(file: Any, channel: Channel, full_scale: float = 1.0) -> Iterator[np.ndarray]:
     """Yield one channel's samples (n,), int16 or float32 in turn, and demand all of them.
 
-    Of a residual they are those of both channels, (n, 2).
+    Of a residual they are those of both channels, (n, 2). What is stored as floats is divided by
+    ``full_scale``.
     """
     kind = "int16" if file.subtype == "PCM_16" else "float32"
     size = max(1, _BLOCK_VALUES // file.channels)
-    done, end = begin, file.frames if end is None else end
+    scaled = is_float(file) and full_scale != 1
+    done = file.seek(0)
     try:
-        if begin:
-            file.seek(begin)
-        while done < end:
-            values = file.read(min(size, end - done), dtype=kind, always_2d=True)
+        while done < file.frames:
+            values = file.read(min(size, file.frames - done), dtype=kind, always_2d=True)
             block = np.ascontiguousarray(values[:, columns(channel)])
             if len(block) == 0:
                 break
             if kind == "float32" and not np.isfinite(block).all():
                 raise UnusableError("NaN or infinite samples")
             done += len(block)
-            yield block
+            yield block / np.float32(full_scale) if scaled else block
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip().rstrip(".")
         raise UnusableError(
             f"cut short: the header promises {file.frames} samples, decoding stopped ({reason})"
         ) from None
-    if done < end:
+    if done < file.frames:
         raise UnusableError(
             f"cut short: the header promises {file.frames} samples, {done} are there"
         )
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """One channel of a recording (of a residual both that it is made of), or a stretch of it.
-
-    Attributes:
-        sample_rate: rate in Hz.
-        frames: samples that the whole recording has.
-        begin: where the stretch begins.
-        samples: (n,) or (n, 2), int16 or float32.
-    """
-
-    sample_rate: int
-    frames: int
-    begin: int
-    samples: np.ndarray
+def is_float(file: Any) -> bool:
+    """Return whether samples are stored as floats, whose full scale is whatever was meant."""
+    return file.subtype in ("FLOAT", "DOUBLE")
 
 
-def decode(
-    data: bytes, channel: Channel, stretch: Callable[[int, int], tuple[int, int]]
-) -> Decoded:
-    """Decode one channel of a file's bytes, or only what is needed of it.
-
-    Args:
-        data: the file.
-        channel: the channel.
-        stretch: from the rate and the samples of the recording, which of them are needed (begin and
-            end). Encodings in which a sample cannot be found by itself are decoded whole.
-
-    Raises:
-        UnusableError: the file cannot be used.
-    """
-    plain = plain_samples(data)
-    if plain is not None and plain[0] in RATES and needed(channel) <= plain[1].shape[1]:
-        # Going through the decoder takes longer than a log-mel does.
-        rate, values = plain
-        begin, end = stretch(rate, len(values))
-        samples = values[begin:end, columns(channel)].astype(np.int16, copy=False)
-        return Decoded(rate, len(values), begin, samples)
-    with open_sound(io.BytesIO(data)) as file:
-        check_whole(data)
-        check_header(file, channel, limits=None)
-        begin, end = stretch(file.samplerate, file.frames)
-        if file.subtype not in _RANDOM_ACCESS:
-            begin, end = 0, file.frames
-        samples = np.concatenate(list(blocks(file, channel, begin, end)))
-        return Decoded(file.samplerate, file.frames, begin, samples)
+def open_contents(data: Data) -> Any:
+    """Open the contents of a file; see :func:`open_sound`."""
+    return open_sound(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
 
 
-def plain_samples(data: bytes) -> tuple[int, np.ndarray] | None:
+def plain_samples(data: Data) -> tuple[int, np.ndarray] | None:
     """Return the sample rate in Hz and the samples (L, channels) int16 of a whole WAV file.
 
     Args:
@@ -221,40 +225,95 @@ def plain_samples(data: bytes) -> tuple[int, np.ndarray] | None:
     return rate, np.frombuffer(data, "<i2", offset=_HEADER.size).reshape(-1, channels)
 
 
-def shortfall(data: bytes) -> str:
+def shortfall(data: Data) -> str:
     """Say what is missing of a recording's bytes; ``""`` where nothing is.
 
     Args:
-        data: the whole file; formats other than RIFF WAV and OGG are not judged.
+        data: the whole file; FLAC and MP3 are not judged.
     """
-    if data[:4] in (b"RIFF", b"RIFX", b"RF64"):
-        return _wav_shortfall(data)
     if data[:4] == b"OggS":
         return _ogg_shortfall(data)
-    return ""
+    found = _sample_chunk(data)
+    if found is None or found.is_open(data) or found.size <= len(data) - found.start:
+        return ""
+    there = len(data) - found.start
+    return f"the header promises {found.size} bytes of samples, {there} are there"
 
 
-def _wav_shortfall(data: bytes) -> str:
-    """Compare the size of the ``data`` chunk with the bytes that follow it."""
-    order: Literal["big", "little"] = "big" if data[:4] == b"RIFX" else "little"
-    position, long_size = 12, _UNKNOWN
+class _Chunk(NamedTuple):
+    """Where the samples of a file are: their first byte, and the size that the header gives."""
+
+    start: int
+    size: int
+
+    def is_open(self, data: Data) -> bool:
+        """Return whether the size only stands for one that was to be written later."""
+        there = len(data) - self.start
+        if self.size == 0:  # a file without samples may have other chunks behind them
+            return there > 0 and not _are_chunks(data, self.start)
+        return self.size >= _PLACEHOLDER and self.size > there
+
+
+def _to_end(data: Data) -> tuple[Data, bool]:
+    """Return a file whose samples go on to its end, and whether that had to be written into it."""
+    found = _sample_chunk(data)
+    if found is None or not found.is_open(data):
+        return data, False
+    there = len(data) - found.start
+    if data[:4] in (b"RIFF", b"RF64") and len(data) < _UNKNOWN:
+        # RF64 is RIFF with its sizes elsewhere. (The decoder knows the placeholders of others.)
+        mended = data if isinstance(data, mmap.mmap) else bytearray(data)
+        mended[:4], mended[4:8] = b"RIFF", struct.pack("<I", len(data) - 8)
+        mended[found.start - 4 : found.start] = struct.pack("<I", there)
+        return mended, True
+    return data, True
+
+
+# By the first bytes of a file: where its chunks begin; the bytes of a chunk's name and of its size,
+# and their order; what the chunks are aligned to; and the name of the one with the samples.
+_CHUNKED: dict[bytes, tuple[int, int, int, Literal["little", "big"], int, bytes]] = {
+    b"RIFF": (12, 4, 4, "little", 2, b"data"),
+    b"RF64": (12, 4, 4, "little", 2, b"data"),
+    b"RIFX": (12, 4, 4, "big", 2, b"data"),
+    b"FORM": (12, 4, 4, "big", 2, b"SSND"),
+    b"caff": (8, 4, 8, "big", 1, b"data"),
+    b"riff": (40, 16, 8, "little", 8, b"data"),  # W64, whose sizes count name and size too
+}
+
+
+def _sample_chunk(data: Data) -> _Chunk | None:
+    """Return the chunk of the samples; None where the format has none or it is missing."""
+    form = bytes(data[:4])
+    if form == b".snd":  # AU
+        return _Chunk(*(int.from_bytes(data[at : at + 4], "big") for at in (4, 8)))
+    if form not in _CHUNKED:
+        return None
+    position, of_name, of_size, order, align, wanted = _CHUNKED[form]
+    long_size = 0
+    while position + of_name + of_size <= len(data):
+        name, start = data[position : position + 4], position + of_name + of_size
+        size = int.from_bytes(data[start - of_size : start], order)
+        if form == b"riff":
+            size = max(0, size - of_name - of_size)
+        if name == b"ds64":  # RF64 keeps the size of its data here: 8 bytes after the RIFF size
+            long_size = int.from_bytes(data[start + 8 : start + 16], "little")
+        if name == wanted:
+            return _Chunk(start, long_size if form == b"RF64" and size == _UNKNOWN else size)
+        position = start + size + -size % align
+    return None
+
+
+def _are_chunks(data: Data, position: int) -> bool:
+    """Return whether chunks of RIFF follow one another from a place to the end of the file."""
     while position + 8 <= len(data):
-        chunk = data[position : position + 4]
-        size = int.from_bytes(data[position + 4 : position + 8], order)
-        position += 8
-        if chunk == b"ds64":  # RF64 keeps the size of its data here: 8 bytes after the RIFF size
-            long_size = int.from_bytes(data[position + 8 : position + 16], order)
-        if chunk == b"data":
-            promised = long_size if size == _UNKNOWN else size
-            there = len(data) - position
-            if promised != _UNKNOWN and promised > there:
-                return f"the header promises {promised} bytes of samples, {there} are there"
-            return ""
-        position += size + size % 2
-    return ""
+        if not bytes(data[position : position + 4]).isalnum():
+            return False
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        position += 8 + size + size % 2
+    return position == len(data)
 
 
-def _ogg_shortfall(data: bytes) -> str:
+def _ogg_shortfall(data: Data) -> str:
     """Demand that the last page is marked as the last and is there to its end (RFC 3533)."""
     page = data.rfind(b"OggS")
     header = data[page : page + 27]

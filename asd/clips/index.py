@@ -3,7 +3,8 @@
 Layouts: those of the challenge years and plain folders (:mod:`asd.clips.names`). A recording that
 cannot be used is listed with its reason; it never stops a run. In a plain folder, a long recording
 is a row for each of its windows (:mod:`asd.clips.windows`), all of which are in the split that the
-recording is in.
+recording is in. What of a recording is unlike the training recordings, and is not the machine, is
+said beside it (:mod:`asd.clips.likeness`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asd.clips import names
-from asd.clips.audio import Limits, Probe, probe, probe_header
+from asd.clips.audio import Limits, Probe, probe
 from asd.clips.channels import described
+from asd.clips.likeness import Facts as Likeness
+from asd.clips.likeness import Remark, Training, remarks_of
 from asd.clips.names import Facts, read_attributes
 from asd.clips.record import OK, Clip
 from asd.clips.scan import Found, find_machines, find_recordings, machine_folder
@@ -28,24 +31,43 @@ from asd.clips.settling import (
     reject_doubles,
     split_pools,
 )
-from asd.config import Channel, IndexConfig
+from asd.config import IndexConfig
 from asd.errors import UsageError
 from asd.progress import progress
 
 __all__ = [
+    "Indexed",
     "Summary",
     "detect_layout",
     "find_machines",
     "index_machine",
-    "preview_machine",
+    "index_recordings",
     "summarize",
 ]
 
 PLAIN = "folder"
-Look = Callable[[Path, Channel, Limits], Probe]
 # Threads hide the latency of storage; the decoder calls back into Python, so that more than a few
 # only wait for the interpreter (one thread reads 2,300 clips of 10 s a second, four 1,850).
 _THREADS = 2
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """The index of a machine, and what is known of its recordings beside it.
+
+    Attributes:
+        clips: one record a recording or window, sorted by split, section and name.
+        training: what the training recordings are like; None where there are none.
+        facts: what each usable recording is like, by path.
+        remarks: in what it is unlike the training recordings, by path.
+        layout: how the names were read.
+    """
+
+    clips: list[Clip]
+    training: Training | None
+    facts: dict[str, Likeness]
+    remarks: dict[str, tuple[Remark, ...]]
+    layout: str
 
 
 @dataclass(frozen=True)
@@ -77,29 +99,26 @@ def index_machine(raw: Path, machine: str, config: IndexConfig, workers: int = 0
         >>> len(clips), summarize(clips), clips[0].name, clips[0].label
         (26, Summary(usable=26, rejected={}), '00_09.wav', 'normal')
     """
-    return _index(raw, machine, config, workers, probe)
+    return index_recordings(raw, machine, config, workers).clips
 
 
-def preview_machine(raw: Path, machine: str, config: IndexConfig) -> list[Clip]:
-    """Return what :func:`index_machine` would as far as the headers of the files tell.
-
-    It takes a fraction of the time, for a first look: recordings that are damaged or silent pass
-    for good ones, and where the split is to be chosen, other clips may be chosen for training.
-    """
-    return _index(raw, machine, config, 0, probe_header)
-
-
-def _index(raw: Path, machine: str, config: IndexConfig, workers: int, look: Look) -> list[Clip]:
+def index_recordings(raw: Path, machine: str, config: IndexConfig, workers: int = 0) -> Indexed:
+    """Index a machine's recordings as :func:`index_machine` does, and say what they are like."""
     _check_duration(config)
     folder = machine_folder(raw, machine)
     found = find_recordings(folder)
     layout = detect_layout(found) if config.layout == "auto" else config.layout
-    probes = _probe_all(machine, found, config, workers, look)
+    probes = _probe_all(machine, found, config, workers)
     describe = _describer(layout, folder)
     clips = [
         _draft(machine, recording, describe(recording), probed, config)
         for recording, probed in zip(found, probes, strict=True)
     ]
+    facts = {
+        clip.path: probed.facts
+        for clip, probed in zip(clips, probes, strict=True)
+        if probed.facts is not None
+    }
     if layout == PLAIN:
         clips = name_apart(split_pools(clips, config.train_share))
     else:
@@ -107,13 +126,23 @@ def _index(raw: Path, machine: str, config: IndexConfig, workers: int, look: Loo
     cut = layout == PLAIN and config.windows == "auto"
     length = common_length(clips, config, cut)
     clips = [fitted(clip, length, config.sample_rate) for clip in clips]
+    usable = {clip.path: clip.split for clip in clips if clip.usable}
+    training, remarks = remarks_of(
+        {path: facts[path] for path in usable},
+        {path for path, split in usable.items() if split == "train"},
+        config.sample_rate,
+        length / config.sample_rate,
+    )
+    clips = [replace(clip, remarks=_said(remarks.get(clip.path, ()))) for clip in clips]
     # After the split, so that the windows of one recording are on one side of it.
     if cut:
         clips = [window for clip in clips for window in cut_windows(clip, config.sample_rate)]
-    return sorted(
-        clips,
-        key=lambda clip: (clip.split, clip.section, clip.recording, clip.start, clip.path),
-    )
+    clips.sort(key=lambda clip: (clip.split, clip.section, clip.recording, clip.start, clip.path))
+    return Indexed(clips, training, facts, remarks, layout)
+
+
+def _said(remarks: Iterable[Remark]) -> str:
+    return "; ".join(f"{remark.code}: {remark.text}" for remark in remarks)
 
 
 def summarize(clips: Iterable[Clip]) -> Summary:
@@ -148,7 +177,7 @@ def _check_duration(config: IndexConfig) -> None:
 
 
 def _probe_all(
-    machine: str, found: Sequence[Found], config: IndexConfig, workers: int, look: Look
+    machine: str, found: Sequence[Found], config: IndexConfig, workers: int
 ) -> list[Probe]:
     """Look at all files; what is kept of each is small."""
     limits = Limits(config.max_seconds, config.max_channels)
@@ -156,7 +185,7 @@ def _probe_all(
     def one(recording: Found) -> Probe:
         if recording.problem:
             return Probe(problem=recording.problem)
-        return look(recording.file, config.channel, limits)
+        return probe(recording.file, config.channel, limits, config.full_scale)
 
     probes = []
     with (
@@ -213,6 +242,7 @@ def _draft(
         treatment=_treatment(probed, config),
         digest=probed.digest,
         status=found.problem or nameless or probed.problem or OK,
+        full_scale=config.full_scale,
     )
 
 
@@ -220,11 +250,9 @@ def _treatment(probed: Probe, config: IndexConfig) -> str:
     """Say what is done to a recording but for its length."""
     if probed.problem:
         return ""
-    steps = []
+    steps = [probed.treatment] if probed.treatment else []
     if probed.sample_rate != config.sample_rate:
         steps.append(f"resampled from {probed.sample_rate} Hz")
     if probed.channels > 1:
         steps.append(described(config.channel, probed.channels))
-    if probed.peak >= 1.005:  # a peak that two decimals show
-        steps.append(f"clipped from peak {probed.peak:.2f}")
     return "; ".join(steps)

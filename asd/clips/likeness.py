@@ -14,7 +14,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _OFFSET = 0.002  # of full scale; converters without a fault have a tenth of it
 _CLIPPED = 0.001  # share of samples; a tone or a tap reaches its own peak less often
 _NARROWER, _WIDER = 0.8, 1.25
 _SHORT = 0.5  # of a clip
+_ENOUGH = 5  # training recordings from which each is compared with the others
 # Of the spectrum: points of a segment, segments of a block, bands that it is judged in.
 _POINTS, _SEGMENTS, _BANDS = 2048, 16, 64
 _BELOW_ALL = 1e-7  # a band with less of the power than that is empty
@@ -62,6 +63,9 @@ class Facts:
     seconds: float
 
 
+_PARTS = fields(Facts)
+
+
 @dataclass(frozen=True)
 class Remark:
     """One thing that is unlike: a code for programs, and a text for people."""
@@ -94,7 +98,7 @@ class Training:
         if not listed:
             return None
         lowest, highest = (
-            Facts(*(end(getattr(one, part.name) for one in listed) for part in fields(Facts)))
+            Facts(*(end(getattr(one, part.name) for one in listed) for part in _PARTS))
             for end in (min, max)
         )
         return cls(lowest, highest, sample_rate, clip_seconds)
@@ -134,6 +138,44 @@ def remarks(facts: Facts, training: Training | None) -> tuple[Remark, ...]:
     """
     found = _by_themselves(facts) if training is None else _compared(facts, training)
     return tuple(Remark(code, text) for code, text in found)
+
+
+def remarks_of(
+    recordings: Mapping[str, Facts], training: Collection[str], sample_rate: int, seconds: float
+) -> tuple[Training | None, dict[str, tuple[Remark, ...]]]:
+    """Return the record of training recordings, and what is said of each recording.
+
+    A training recording is compared with the others, where there are enough of them.
+
+    Args:
+        recordings: the facts of each, by name.
+        training: the names of those for training.
+        sample_rate, seconds: of a clip.
+    """
+    listed = [recordings[name] for name in training]
+    record = Training.of(listed, sample_rate, seconds)
+    others = _others(listed, sample_rate, seconds) if len(listed) >= _ENOUGH else lambda _: None
+    return record, {
+        name: remarks(one, others(one) if name in training else record)
+        for name, one in recordings.items()
+    }
+
+
+def _others(
+    listed: Sequence[Facts], sample_rate: int, seconds: float
+) -> Callable[[Facts], Training]:
+    """Return what gives the record of all recordings but a given one of them."""
+    ordered = {part.name: sorted(getattr(one, part.name) for one in listed) for part in _PARTS}
+
+    def others(one: Facts) -> Training:
+        low, high = [], []
+        for name, values in ordered.items():
+            own = getattr(one, name)
+            low.append(values[1] if own == values[0] else values[0])
+            high.append(values[-2] if own == values[-1] else values[-1])
+        return Training(Facts(*low), Facts(*high), sample_rate, seconds)
+
+    return others
 
 
 def _by_themselves(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -45,6 +45,9 @@ class Clip:
         digest: SHA-256 of the file's bytes, hexadecimal; ``""`` where it cannot be read.
         status: ``"ok"``, or the reason why the recording is not used.
         start: sample at the used rate at which a window begins in its recording; 0 otherwise.
+        full_scale: of samples stored as floats, the value that counts as full scale.
+        remarks: in what the recording is unlike the training recordings that is not the machine, as
+            ``code: text`` joined by ``;`` (:mod:`asd.clips.likeness`).
     """
 
     path: str
@@ -64,6 +67,8 @@ class Clip:
     digest: str
     status: str
     start: int = 0
+    full_scale: float = 1.0
+    remarks: str = ""
 
     @property
     def usable(self) -> bool:
@@ -77,7 +82,10 @@ class Clip:
 
 
 COLUMNS = tuple(field.name for field in fields(Clip))
-_INTEGERS = frozenset({"sample_rate", "channels", "samples", "length", "start"})
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    **dict.fromkeys(("sample_rate", "channels", "samples", "length", "start"), int),
+    "full_scale": float,
+}
 
 
 def index_text(clips: Iterable[Clip]) -> str:
@@ -120,7 +128,7 @@ def read_index(path: Path) -> list[Clip]:
 def _clips(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Clip]:
     """Return the clips of rows; column by column takes a third of the time of row by row."""
     values: Any = (
-        map(int, texts) if column in _INTEGERS else texts
+        map(_NUMBERS[column], texts) if column in _NUMBERS else texts
         for column, texts in zip(columns, zip(*rows, strict=True), strict=True)
     )
     return list(map(Clip, *values))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asd.clips.audio import SUFFIXES
+from asd.clips.decoding import FFMPEG_SUFFIXES, READABLE, SUFFIXES, without_ffmpeg
 from asd.errors import UsageError, unknown_name
 
-# Audio that is not read here; it is listed, so that nobody wonders where it went.
-FOREIGN_SUFFIXES = frozenset({".aac", ".aif", ".aiff", ".m4a", ".mp3", ".opus", ".wma"})
 _SHOWN = 8
 
 
@@ -52,7 +51,7 @@ def find_machines(raw: Path) -> list[str]:
     )
     if not machines:
         raise UsageError(
-            f"{raw}: no folder in it holds WAV, FLAC or OGG recordings; it holds {_listing(raw)}"
+            f"{raw}: no folder in it holds {READABLE} recordings; it holds {_listing(raw)}"
         )
     return machines
 
@@ -70,9 +69,7 @@ def machine_folder(raw: Path, machine: str) -> Path:
     if not is_name or not _is_shown(folder):
         raise UsageError(f"{raw}: {unknown_name('machine', machine, find_machines(raw))}")
     if not _holds_recordings(folder):
-        raise UsageError(
-            f"{folder}: no WAV, FLAC or OGG recordings in it; it holds {_listing(folder)}"
-        )
+        raise UsageError(f"{folder}: no {READABLE} recordings in it; it holds {_listing(folder)}")
     return folder
 
 
@@ -104,8 +101,9 @@ def _walk(folder: Path, below: tuple[str, ...]) -> Iterator[Found]:
                 yield from _walk(path, (*below, entry.name))
         elif suffix in SUFFIXES:
             yield _found(path, below)
-        elif suffix in FOREIGN_SUFFIXES:
-            yield _found(path, below, f"format not read: {suffix}, not WAV, FLAC or OGG")
+        elif suffix in FFMPEG_SUFFIXES:
+            # Listed at least, so that nobody wonders where it went.
+            yield _found(path, below, "" if shutil.which("ffmpeg") else without_ffmpeg(suffix))
 
 
 def _found(file: Path, folders: tuple[str, ...], problem: str = "") -> Found:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from asd.clips.audio import Signal, read_windows
+from asd.clips.audio import Reader, Signal
 from asd.clips.record import Clip
 from asd.clips.windows import runs
 from asd.device import choose_compute
@@ -189,9 +189,14 @@ def _batch(
         waves = [
             wave
             for path, digest, starts in chosen
-            for wave in read_windows(raw / path, signal, starts, digest)
+            for wave in _worker_reader()(raw / path, signal, starts, digest)
         ]
         return extractor(stacked(waves, extractor.batch_size, signal))[: len(waves)]
+
+
+@lru_cache(maxsize=1)
+def _worker_reader() -> Reader:
+    return Reader()
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asd.clips.audio import Signal, announce, read_windows
+from asd.clips.audio import Reader, Signal, announce
 from asd.clips.record import Clip
 from asd.clips.windows import runs
 from asd.extraction.shards import Compute
@@ -76,6 +76,7 @@ def _compute(
     computer = ThreadPoolExecutor(lanes)
     readers = None if lanes > 1 else ThreadPoolExecutor(_READERS)
     memory = ExitStack()
+    read_windows = Reader()
 
     def compute(reading: list[Callable[[], np.ndarray]]) -> np.ndarray:
         waves = [wave for windows in reading for wave in windows()]

@@ -59,7 +59,8 @@ def machine_signal(clips: Sequence[Clip], sample_rate: int, channel: Channel) ->
         machine = clips[0].machine if clips else "the index"
         why = "no usable clip" if not lengths else f"clips of several lengths {sorted(lengths)}"
         raise JobError(f"{machine}: {why}; look at the status column of its index")
-    return Signal(sample_rate=sample_rate, length=lengths.pop(), channel=channel)
+    full_scale = next(clip.full_scale for clip in clips if clip.usable)
+    return Signal(sample_rate, lengths.pop(), channel, full_scale)
 
 
 def extract(

@@ -46,7 +46,7 @@ class Recordings:
     def read(self, number: int) -> np.ndarray:
         """Return clip ``number`` as int16 (L,), L being its machine's length."""
         clip = self.clips[number]
-        signal = Signal(sample_rate=self.sample_rate, length=clip.length, channel=self.channel)
+        signal = Signal(self.sample_rate, clip.length, self.channel, clip.full_scale)
         return read_windows(self.raw / clip.path, signal, (clip.start,), clip.digest)[0]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asd.clips.audio import REVISION
 from asd.clips.record import Clip
 from asd.config import Channel, FinetuneConfig
 from asd.digest import sha256_json
@@ -165,4 +166,5 @@ def inputs_digest(training: Sequence[Clip]) -> str:
 
 
 def _meaning(clip: Clip) -> list[Any]:
-    return [clip.machine, clip.section, clip.attributes, clip.length, clip.content]
+    of_sound = [clip.length, clip.content, clip.full_scale, REVISION]
+    return [clip.machine, clip.section, clip.attributes, *of_sound]

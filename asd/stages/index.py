@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from asd.artifact import Request, difference, making, prune, read_record
 from asd.clips.record import Clip, index_text, read_index
@@ -18,12 +18,16 @@ from asd.stages import each
 from asd.stages.check import check
 from asd.workspace import Workspace
 
+if TYPE_CHECKING:
+    from asd.clips.likeness import Remark
+
 
 class IndexRequest(Request):
     """Everything that decides an index: how recordings are read, and which there are."""
 
     kind: ClassVar[str] = "index"
     verb: ClassVar[str] = "index"
+    schema_version: ClassVar[int] = 2
 
     machine: str
     config: IndexConfig
@@ -41,6 +45,8 @@ class Indexed:
         sections: those of usable clips.
         treated: usable clips that something was done to.
         rejected: recordings that are not used, by reason.
+        remarks: in what recordings are unlike the training recordings that is not the machine: by
+            code, how many, and the first of them with what is said of it.
     """
 
     machine: str
@@ -52,6 +58,16 @@ class Indexed:
     sections: tuple[str, ...]
     treated: int
     rejected: Mapping[str, int]
+    remarks: Mapping[str, Unlike]
+
+
+@dataclass(frozen=True)
+class Unlike:
+    """How many recordings are unlike in one way, and the first of them with what is said of it."""
+
+    recordings: int
+    first: str
+    text: str
 
 
 def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]:
@@ -65,16 +81,18 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
     check(workspace)
 
     def work(machine: str) -> Iterator[Indexed]:
-        from asd.clips.index import index_machine
+        from asd.clips.index import index_recordings
 
-        clips = index_machine(workspace.raw, machine, workspace.params.index)
+        found = index_recordings(workspace.raw, machine, workspace.params.index)
         path = workspace.index_path(machine)
         request = IndexRequest(
-            machine=machine, config=workspace.params.index, recordings=_digest(clips)
+            machine=machine, config=workspace.params.index, recordings=_digest(found.clips)
         )
         with making(path.with_suffix(".json"), request) as made:
-            made.text(path.name, index_text(clips))
-        yield summary(machine, clips)
+            made.text(path.name, index_text(found.clips))
+            if found.training is not None:
+                made.facts["training"] = found.training.to_json()
+        yield summary(machine, found.clips, found.remarks)
 
     yield from each(workspace.machines(machines), work)
     if not machines:
@@ -82,10 +100,16 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
         prune(workspace.index_path("").parent, lambda path: path.stem in named)
 
 
-def summary(machine: str, clips: Sequence[Clip]) -> Indexed:
-    """Say what an index holds."""
+def summary(
+    machine: str, clips: Sequence[Clip], remarks: Mapping[str, Sequence[Remark]]
+) -> Indexed:
+    """Say what an index holds, and by path what is said of recordings."""
     from asd.clips.index import summarize
 
+    said: dict[str, list[tuple[str, str]]] = {}
+    for path in sorted(remarks):
+        for one in remarks[path]:
+            said.setdefault(one.code, []).append((path, one.text))
     usable = [clip for clip in clips if clip.usable]
     splits = Counter(clip.split for clip in usable)
     return Indexed(
@@ -98,6 +122,7 @@ def summary(machine: str, clips: Sequence[Clip]) -> Indexed:
         tuple(sorted({clip.section for clip in usable})),
         sum(clip.treatment != "" for clip in usable),
         dict(summarize(clips).rejected),
+        {code: Unlike(len(found), *found[0]) for code, found in said.items()},
     )
 
 

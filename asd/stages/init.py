@@ -120,17 +120,15 @@ def _own_recordings(
         return {}
     if raw is None:
         raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
-    from asd.clips.index import detect_layout, find_machines, preview_machine
-    from asd.clips.scan import find_recordings, machine_folder
+    from asd.clips.index import find_machines, index_recordings
     from asd.clips.survey import describe
 
     machines = find_machines(raw)
     layouts = set()
     for machine in machines:
-        recordings = find_recordings(machine_folder(raw, machine))
-        layouts.add(detect_layout(recordings))
-        clips = preview_machine(raw, machine, index)
-        tell(f"found {machine}: {describe(clips, index.sample_rate)}")
+        found = index_recordings(raw, machine, index)
+        layouts.add(found.layout)
+        tell(f"found {machine}: {describe(found.clips, index.sample_rate)}")
     rules = {_RULES_OF[layout] for layout in layouts}
     return {
         "raw": Path(os.path.relpath(raw, root)).as_posix(),

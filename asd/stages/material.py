@@ -312,7 +312,7 @@ def _sound(workspace: Workspace, windows: Sequence[Clip]) -> Sound | None:
     if len(rows) < len(windows):
         first = windows[0]
         try:
-            signal = Signal(index.sample_rate, first.length, index.channel)
+            signal = Signal(index.sample_rate, first.length, index.channel, first.full_scale)
             path = workspace.raw / first.path
             rows = list(read_windows(path, signal, [clip.start for clip in windows]))
         except AsdError:

@@ -103,7 +103,8 @@ def test_2026_takes_the_recordings_where_they_are_there_and_synthesises_else(
 def test_a_long_recording_is_announced_as_its_windows(project: Path, asd: Callable) -> None:
     folder = project / "mine" / "pump" / "normal"
     folder.mkdir(parents=True)
-    soundfile.write(folder / "monday.wav", np.zeros(65 * 800), 800)
+    noise = np.random.default_rng(0).normal(scale=0.1, size=65 * 800)
+    soundfile.write(folder / "monday.wav", noise, 800)
     done = asd("init", "folder", "--raw", "mine")
     assert done.out.startswith(
         "found pump: 1 recording of 65.0 s, 800 Hz, used as 7 windows of 10 s (7 train, 0 test)\n"

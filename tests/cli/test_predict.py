@@ -95,14 +95,14 @@ def _bad_recordings(folder: Path) -> dict[str, str]:
     soundfile.write(folder / "silent.wav", np.zeros(8000), 8000)
     (folder / "empty").mkdir()
     return {
-        "zero.wav": "not a WAV, FLAC or OGG recording",
-        "text.wav": "not a WAV, FLAC or OGG recording",
+        "zero.wav": "not a WAV, FLAC, OGG or MP3 recording",
+        "text.wav": "not a WAV, FLAC, OGG or MP3 recording",
         "cut.wav": "cut short: the header promises",
         "header.wav": "cut short: the header promises",
         "nan.wav": "NaN or infinite samples",
         "many.wav": "too many channels: 100, more than 32; raise index.max_channels",
         "silent.wav": "silent: all samples are equal",
-        "empty": "no WAV, FLAC or OGG recordings in it",
+        "empty": "no WAV, FLAC, OGG or MP3 recordings in it",
         "gone.wav": "no such file or folder",
     }
 

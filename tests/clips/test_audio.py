@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import struct
+import subprocess
 import tracemalloc
 import warnings
 import wave
@@ -24,12 +26,14 @@ from asd.clips.audio import (
     Probe,
     Signal,
     announce,
+    clip_at,
     fit,
     probe,
     read_clip,
     resampled_length,
     to_int16,
 )
+from asd.clips.decoding import SUFFIXES
 from asd.errors import JobError
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/real"
@@ -38,9 +42,14 @@ LIMITS = Limits(seconds=10, channels=4)
 
 
 def noise(samples: int = 1600, channels: int = 1) -> np.ndarray:
-    """Return int16 noise (L, C), another in each channel."""
+    """Return int16 noise (L, C), another in each channel, of mean 0 to the nearest step."""
     generator = np.random.default_rng(7)
-    return generator.integers(-20000, 20000, (samples, channels), dtype=np.int16)
+    return centred(generator.integers(-20000, 20000, (samples, channels), dtype=np.int16))
+
+
+def centred(samples: np.ndarray) -> np.ndarray:
+    """Return samples (L, ...) without their mean, to the nearest step, within 16 bits."""
+    return np.clip(samples - np.rint(samples.mean(axis=0)), -32768, 32767).astype(np.int16)
 
 
 def write(path: Path, samples: np.ndarray, rate: int = RATE, **kind: str) -> Path:
@@ -67,7 +76,30 @@ def test_16_bit_samples_are_taken_over_bit_for_bit(tmp_path: Path, kind: dict[st
     path = write(tmp_path / "a", samples, subtype="PCM_16", **kind)
     read = read_clip(path, Signal(RATE, 1600, 0))
     assert read.dtype == np.int16
-    np.testing.assert_array_equal(read, samples[:, 0])
+    np.testing.assert_array_equal(read, centred(samples[:, 0]))
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("offset", [0.01, -0.3])
+def test_a_constant_offset_is_taken_off(
+    tmp_path: Path, subtype: str, rate: int, offset: float
+) -> None:
+    """At any rate and depth, and without a step at the ends."""
+    wave = noise(6000)[:, 0] / 65536
+    signal = Signal(RATE, resampled_length(6000, rate, RATE), 0)
+    plain = read_clip(write(tmp_path / "a.wav", wave, rate, subtype=subtype), signal)
+    moved = read_clip(write(tmp_path / "b.wav", wave + offset, rate, subtype=subtype), signal)
+    # Rounding the offset, the samples and the result: half a step of 16 bits each.
+    assert np.abs(plain.astype(int) - moved).max() <= 2
+    assert abs(moved.mean()) <= 0.5
+
+
+def test_a_clip_of_an_offset_recording_is_the_same_once_it_is_one(tmp_path: Path) -> None:
+    """Also looped: what a detector is given as a wave has had its mean taken off before."""
+    path = write(tmp_path / "a.wav", noise()[:1234] + np.int16(3000))
+    clip = read_clip(path, Signal(RATE, 2000, 0))
+    np.testing.assert_array_equal(clip_at(clip, 0, 2000), clip)
 
 
 def test_what_is_read_is_what_the_standard_library_reads(tmp_path: Path) -> None:
@@ -85,24 +117,53 @@ def test_other_depths_are_rounded_to_16_bits(tmp_path: Path, subtype: str, scale
     # Values of the depth itself: nothing but the last step to 16 bits rounds.
     steps = np.random.default_rng(1).integers(-int(1 / scale), int(1 / scale), 500)
     path = write(tmp_path / "a.wav", steps * scale, subtype=subtype)
-    expected = np.clip(np.rint(steps * scale * 32768), -32768, 32767)
-    np.testing.assert_array_equal(read_clip(path, Signal(RATE, 500, 0)), expected)
+    expected = np.clip(np.rint((steps - steps.mean()) * scale * 32768), -32768, 32767)
+    read = read_clip(path, Signal(RATE, 500, 0))
+    # What is cut at the ends moves the mean, which is taken off once more.
+    assert np.abs(read - centred(expected)).max() <= 1
 
 
-def test_a_float_recording_beyond_full_scale_is_clipped_and_its_peak_told(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", np.array([0.5, 1.0, -1.5, 3.0]), subtype="FLOAT")
-    assert read_clip(path, Signal(RATE, 4, 0)).tolist() == [16384, 32767, -32768, 32767]
-    assert of(path).peak == 3.0
+def test_a_few_floats_beyond_full_scale_are_clipped_and_their_peak_told(tmp_path: Path) -> None:
+    wave = np.tile([0.5, -0.5], 4000)
+    wave[[7, 8]] = 1.5, -3.0
+    path = write(tmp_path / "a.wav", wave, subtype="FLOAT")
+    read = read_clip(path, Signal(RATE, 8000, 0))
+    assert (read.max() > 32700, read.min(), of(path).problem) == (True, -32768, "")
+    assert of(path).treatment == "clipped from peak 3.00"
+
+
+@pytest.mark.parametrize("unit", [9.81, 32768.0, 3e38 / 4])
+def test_floats_in_another_unit_are_refused_or_scaled(tmp_path: Path, unit: float) -> None:
+    """None becomes a square wave in silence."""
+    wave = (noise(4000)[:, 0] / 32768).astype(np.float32)
+    path = write(tmp_path / "a.wav", wave * np.float32(unit * 2), subtype="FLOAT")
+    problem = of(path).problem
+    assert problem.startswith("beyond full scale: floats up to ")
+    assert problem.endswith("index.full_scale says what their full scale is")
+    assert probe(path, 0, LIMITS, full_scale=2 * unit).problem == ""
+    read = read_clip(path, Signal(RATE, 4000, 0, full_scale=2 * unit))
+    assert np.abs(read - wave * 32768).max() <= 1
+    facts = probe(path, 0, LIMITS, full_scale=2 * unit).facts
+    assert facts is not None
+    assert facts.peak == pytest.approx(np.abs(wave).max(), abs=1e-4)
+
+
+def test_an_offset_is_not_beyond_full_scale(tmp_path: Path) -> None:
+    """An accelerometer that also feels the earth, in m/s2."""
+    wave = noise(4000)[:, 0] / 65536
+    path = write(tmp_path / "a.wav", wave + 9.81, subtype="FLOAT")
+    assert of(path).problem == ""
+    assert np.abs(read_clip(path, Signal(RATE, 4000, 0)) - wave * 32768).max() <= 1
 
 
 @pytest.mark.parametrize("rate", [RATE, 44100])
 def test_the_largest_floats_are_clipped_at_any_rate(tmp_path: Path, rate: int) -> None:
-    loud = np.where(np.arange(4000) // 40 % 2, 3e38, -3e38).astype(np.float32)
+    loud = np.where(np.arange(4000) // 40 % 2, -3e38, 3e38).astype(np.float32)
     path = write(tmp_path / "a.wav", loud, rate, subtype="FLOAT")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read = read_clip(path, Signal(RATE, 1000, 0))
-    assert {int(np.abs(read.astype(int)).max()), int(read.max())} == {32768, 32767}
+    assert (int(read.min()), int(read.max()) > 30_000) == (-32768, True)
 
 
 @given(arrays(np.float32, st.integers(1, 30), elements=st.floats(-4, 4, width=32)))
@@ -158,7 +219,10 @@ def test_clips_are_cut_from_the_start_or_repeated_from_it(samples: int, length: 
 def test_reading_in_the_form_probing_sees(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(channels=2), 8000)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert of(path) == Probe(8000, 2, 1600, 0.0, digest, "")
+    found = of(path)
+    assert found.facts is not None
+    assert found == Probe(8000, 2, 1600, "", found.facts, digest, "")
+    assert (found.facts.sample_rate, found.facts.channels, found.facts.seconds) == (8000, 2, 0.2)
     assert len(read_clip(path, Signal(RATE, 3200, 1), digest)) == 3200
 
 
@@ -184,6 +248,12 @@ def _encoded(kind: str, subtype: str) -> bytes:
         "WAV:MS_ADPCM",
         "WAVEX:PCM_24",
         "RF64:PCM_16",
+        "W64:PCM_16",
+        "W64:FLOAT",
+        "CAF:PCM_16",
+        "AIFF:PCM_16",
+        "AIFF:PCM_24",
+        "AU:PCM_16",
         "FLAC:PCM_16",
         "OGG:VORBIS",
         "OGG:OPUS",
@@ -196,19 +266,51 @@ def test_whole_files_pass_and_cut_ones_are_noticed(tmp_path: Path, form: str, sh
     path.write_bytes(data)
     assert of(path).problem == ""
     path.write_bytes(data[: int(len(data) * share)])
-    # The decoder does not even open an Opus stream whose pages are missing.
-    refused = form == "OGG:OPUS" and share == 0.5
-    expected = "not a WAV, FLAC or OGG recording: " if refused else "cut short: "
-    assert of(path).problem.startswith(expected)
-    with pytest.raises(JobError, match=expected):
+    assert of(path).problem.startswith("cut short: ")
+    with pytest.raises(JobError, match="cut short: "):
         read_clip(path, Signal(RATE, 10, 0))
 
 
-def test_streams_that_were_never_closed_are_no_cut_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF])
+@pytest.mark.parametrize("more", [b"", b"\x01"])
+def test_a_recording_that_was_never_closed_is_read_to_its_end(
+    tmp_path: Path, size: int, more: bytes, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its power was cut while the header held a size that stands for none; and it says so."""
+    monkeypatch.setattr(decoding, "_LARGE_FILE", 1000 if large else 1 << 26)
     path = tmp_path / "a.wav"
-    path.write_bytes(header(1, RATE, 0xFFFFFFFF, noise().tobytes()))
-    assert of(path).problem == ""
-    assert of(path).samples == 1600
+    path.write_bytes(header(1, RATE, size, noise().tobytes() + more))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = of(path)
+    assert (found.problem, found.treatment) == ("", "never closed, read to its end")
+    assert (found.samples, found.digest) == (1600, digest)
+    np.testing.assert_array_equal(read_clip(path, Signal(RATE, 1600, 0), digest), noise()[:, 0])
+
+
+def test_a_long_recording_that_was_never_closed(tmp_path: Path) -> None:
+    """RF64 keeps its size elsewhere, which is 0 there too."""
+    path = tmp_path / "a.wav"
+    data = bytearray(_encoded("RF64", "PCM_16"))
+    start = data.index(b"ds64") + 16
+    data[start : start + 8] = bytes(8)
+    path.write_bytes(data)
+    assert (of(path).problem, of(path).samples) == ("", 48000)
+
+
+@pytest.mark.parametrize("size", [3201, 6400, 0x7FFFEFFF])
+def test_a_real_shortfall_stays_refused(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(header(1, RATE, size, noise().tobytes()))
+    assert of(path).problem == (
+        f"cut short: the header promises {size} bytes of samples, 3200 are there"
+    )
+
+
+def test_no_samples_before_other_chunks_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(header(1, RATE, 0, b"LIST\x04\x00\x00\x00abcd"))
+    assert of(path).problem == "no samples"
 
 
 def test_an_uneven_chunk_before_the_samples_is_stepped_over(tmp_path: Path) -> None:
@@ -225,17 +327,17 @@ def test_an_uneven_chunk_before_the_samples_is_stepped_over(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "not a WAV, FLAC or OGG recording"),
-        (b"It ran well all day.\n" * 100, "not a WAV, FLAC or OGG recording"),
-        (b"RIFF\x00\x00\x00\x00WAVE", "not a WAV, FLAC or OGG recording"),
+        (b"", "not a WAV, FLAC, OGG or MP3 recording"),
+        (b"It ran well all day.\n" * 100, "not a WAV, FLAC, OGG or MP3 recording"),
+        (b"RIFF\x00\x00\x00\x00WAVE", "not a WAV, FLAC, OGG or MP3 recording"),
         (header(1, RATE, 0), "no samples"),
         (header(1, RATE, 3200, bytes(3200)), "silent: all samples are equal"),
         (header(1, RATE, 3200, b"\x10\x27" * 1600), "silent: all samples are equal"),
         (header(5, RATE, 16000, noise(8000).tobytes()), "too many channels: 5, more than 4"),
-        (header(65535, RATE, 160, bytes(160)), "not a WAV, FLAC or OGG recording: Too many"),
+        (header(65535, RATE, 160, bytes(160)), "not a WAV, FLAC, OGG or MP3 recording: Too many"),
         (header(1, 100, 3200, noise().tobytes()), "too long: 16.00 s, more than 10 s"),
         (header(1, 2**31 - 1, 3200, noise().tobytes()), "impossible sample rate: 2147483647 Hz"),
-        (header(1, 0, 3200, noise().tobytes()), "not a WAV, FLAC or OGG recording"),
+        (header(1, 0, 3200, noise().tobytes()), "not a WAV, FLAC, OGG or MP3 recording"),
     ],
 )
 def test_bad_recordings(tmp_path: Path, content: bytes, problem: str) -> None:
@@ -270,8 +372,73 @@ def test_a_channel_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_other_audio_formats_are_refused_whatever_their_name(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", noise(), format="AIFF", subtype="PCM_16")
-    assert of(path).problem == "not a WAV, FLAC or OGG recording: AIFF"
+    path = write(tmp_path / "a.wav", noise(), format="PVF", subtype="PCM_16")
+    assert of(path).problem == "not a WAV, FLAC, OGG or MP3 recording: PVF"
+
+
+@pytest.mark.parametrize("form", ["AIFF", "AU", "CAF", "W64"])
+def test_what_the_library_reads_is_read(tmp_path: Path, form: str) -> None:
+    path = write(tmp_path / f"a.{form.lower()}", noise(), format=form, subtype="PCM_16")
+    np.testing.assert_array_equal(read_clip(path, Signal(RATE, 1600, 0)), noise()[:, 0])
+    assert path.suffix in SUFFIXES | {".aiff"}
+
+
+def test_an_mp3_is_read(tmp_path: Path) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(4 * RATE) / RATE)
+    path = write(tmp_path / "a.mp3", tone, format="MP3", subtype="MPEG_LAYER_III")
+    found = of(path)
+    assert (found.problem, found.sample_rate) == ("", RATE)
+    assert found.samples == pytest.approx(4 * RATE, abs=4000), "frames of 1,152, and a delay"
+    power = np.abs(np.fft.rfft(read_clip(path, Signal(RATE, 4 * RATE, 0)))) ** 2
+    assert power[1740:1780].sum() > 0.99 * power.sum(), "what is left is 440 Hz"
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in that gives, for any input, a WAV of noise as FFmpeg writes one into a pipe."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "noise.wav").write_bytes(header(1, RATE, 0xFFFFFFFF, noise().tobytes()))
+    program = folder / "ffmpeg"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in *broken*) echo "moov atom not found" >&2; exit 1;; esac\n'
+        f'exec cat "{folder / "noise.wav"}"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return program
+
+
+def test_what_only_ffmpeg_reads_is_converted(tmp_path: Path, ffmpeg: Path) -> None:
+    for name in ("a.m4a", "-b.AMR"):
+        (tmp_path / name).write_bytes(b"not looked at here")
+        found = of(tmp_path / name)
+        assert (found.problem, found.treatment) == ("", "converted by FFmpeg")
+        assert found.digest == hashlib.sha256(b"not looked at here").hexdigest()
+        read = read_clip(tmp_path / name, Signal(RATE, 1600, 0), found.digest)
+        np.testing.assert_array_equal(read, noise()[:, 0])
+    (tmp_path / "broken.m4a").touch()
+    assert of(tmp_path / "broken.m4a").problem == "FFmpeg cannot read it: moov atom not found"
+
+
+def test_without_ffmpeg_there_is_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "a.m4a").touch()
+    assert of(tmp_path / "a.m4a").problem == (
+        "format not read: .m4a needs FFmpeg; install it, or convert to WAV or FLAC"
+    )
+
+
+def test_the_true_ffmpeg_reads_what_it_wrote(tmp_path: Path) -> None:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        pytest.skip("FFmpeg is not installed")
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE)
+    plain = write(tmp_path / "a.wav", tone)
+    subprocess.run([program, "-v", "error", "-i", plain, tmp_path / "a.m4a"], check=True)
+    read = read_clip(tmp_path / "a.m4a", Signal(RATE, RATE, 0))
+    assert of(tmp_path / "a.m4a").problem == ""
+    assert np.sqrt(np.mean(np.square(read / 32768))) == pytest.approx(0.3 / 2**0.5, rel=0.05)
 
 
 def test_what_is_no_file_is_a_problem_and_no_wait(tmp_path: Path) -> None:

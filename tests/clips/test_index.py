@@ -204,10 +204,10 @@ def test_every_recording_that_cannot_be_used_is_listed_with_its_reason(
         "train/good 2.wav": "channel out of range: 1, the channels are 0-0",
         "train/cut.wav": "cut short: the header promises 3200 bytes of samples, 956 are there",
         "train/header.wav": "no samples",
-        "train/text.wav": "not a WAV, FLAC or OGG recording: Format not recognised",
-        "train/empty.wav": "not a WAV, FLAC or OGG recording: Format not recognised",
+        "train/text.wav": "not a WAV, FLAC, OGG or MP3 recording: Format not recognised",
+        "train/empty.wav": "not a WAV, FLAC, OGG or MP3 recording: Format not recognised",
         "train/gone.wav": "cannot be read: No such file or directory",
-        "train/song.mp3": "format not read: .mp3, not WAV, FLAC or OGG",
+        "train/song.mp3": "not a WAV, FLAC, OGG or MP3 recording: Format not recognised",
         "train/linked": "link to a folder: link the machine's folder instead",
         "train/silent.wav": "channel out of range: 1, the channels are 0-0",
         "train/nan.wav": "channel out of range: 1, the channels are 0-0",
@@ -227,7 +227,7 @@ def test_every_recording_that_cannot_be_used_is_listed_with_its_reason(
     assert next(iter(summary.rejected.items())) == ("channel out of range", 6)
 
 
-@pytest.mark.parametrize("seconds", [0.0, -1.0, 2000.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 20_000.0, float("nan"), float("inf")])
 def test_an_impossible_duration(tmp_path: Path, record: Record, seconds: float) -> None:
     record("train/a.wav")
     with pytest.raises(UsageError, match=r"index\.seconds"):
@@ -236,8 +236,19 @@ def test_an_impossible_duration(tmp_path: Path, record: Record, seconds: float) 
 
 def test_clipping_is_told(tmp_path: Path, record: Record) -> None:
     record("train/a.wav")
-    soundfile.write(tmp_path / "fan/train/b.wav", np.sin(np.arange(1600)) * 3, RATE, "FLOAT")
+    wave = np.sin(np.arange(1600)) / 2
+    wave[7] = -3
+    soundfile.write(tmp_path / "fan/train/b.wav", wave, RATE, "FLOAT")
     assert by_path(index(tmp_path))["train/b.wav"].treatment == "clipped from peak 3.00"
+
+
+def test_one_factor_for_the_floats_of_a_machine(tmp_path: Path, record: Record) -> None:
+    record("train/a.wav")
+    soundfile.write(tmp_path / "fan/train/b.wav", np.sin(np.arange(1600)) * 3, RATE, "FLOAT")
+    (refused,) = (clip for clip in index(tmp_path) if not clip.usable)
+    assert refused.status.startswith("beyond full scale: floats up to 3.003, 78% of")
+    scaled = index(tmp_path, full_scale=8)
+    assert all(clip.usable and clip.full_scale == 8 for clip in scaled)
 
 
 def test_the_index_does_not_depend_on_the_workers(tmp_path: Path, record: Record) -> None:

@@ -18,12 +18,14 @@ _NUMBER = st.integers(0, 2**40)
 _CLIPS = st.builds(
     Clip,
     **dict.fromkeys(COLUMNS, _TEXT)
-    | dict.fromkeys(("sample_rate", "channels", "samples", "length", "start"), _NUMBER),
+    | dict.fromkeys(("sample_rate", "channels", "samples", "length", "start"), _NUMBER)
+    | {"full_scale": st.floats(1e-9, 1e9)},
 )
 
 
 def clip(**known: object) -> Clip:
     numbers = {"sample_rate": 16000, "channels": 1, "samples": 3, "length": 3, "start": 0}
+    numbers["full_scale"] = 1
     return Clip(**(dict.fromkeys(COLUMNS, "") | numbers | known))
 
 
@@ -38,8 +40,8 @@ def test_an_index_reads_as_it_was_written(tmp_path: Path, clips: list[Clip]) -> 
 def test_the_table_is_plain_csv_with_a_heading() -> None:
     assert index_text([clip(path="fan/train/a,b.wav", status=OK)]) == (
         "path,name,recording,machine,section,domain,split,label,attributes,sample_rate,channels,"
-        "samples,length,treatment,digest,status,start\n"
-        '"fan/train/a,b.wav",,,,,,,,,16000,1,3,3,,,ok,0\n'
+        "samples,length,treatment,digest,status,start,full_scale,remarks\n"
+        '"fan/train/a,b.wav",,,,,,,,,16000,1,3,3,,,ok,0,1,\n'
     )
 
 
@@ -86,8 +88,8 @@ _HEADING = ",".join(COLUMNS).encode()
         (b"path,name\n", "not an index of this version"),
         (b"\xff\xfe\x00", "not an index"),
         (_HEADING + b"\na,b\n", "line 2"),
-        (_HEADING + b"\n" + b"a," * 9 + b"fast,1,1,1,,,ok,0\n", "line 2.*fast"),
-        (_HEADING + 3 * (b"\n" + b"a," * 9 + b"1,1,1,1,,,ok,0") + b"\na,b\n", "line 5"),
+        (_HEADING + b"\n" + b"a," * 9 + b"fast,1,1,1,,,ok,0,1,\n", "line 2.*fast"),
+        (_HEADING + 3 * (b"\n" + b"a," * 9 + b"1,1,1,1,,,ok,0,1,") + b"\na,b\n", "line 5"),
     ],
     ids=["empty", "columns", "bytes", "short row", "no number", "one short row of several"],
 )

@@ -91,7 +91,7 @@ def test_folders_without_recordings_are_seen(workspace):
     with pytest.raises(UsageError) as told:
         check.run(planted(workspace, machines))
     (line,) = str(told.value).splitlines()
-    assert "pump: no WAV, FLAC or OGG recordings in it" in line
+    assert "pump: no WAV, FLAC, OGG or MP3 recordings in it" in line
 
 
 def test_what_dvc_wants_written_is_said_before_it_runs(workspace, monkeypatch):
