@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -35,7 +36,7 @@ from asd.clips.decoding import (
 )
 from asd.clips.decoding import Limits as Limits
 from asd.clips.likeness import Facts, Listening
-from asd.config import RESIDUAL, Channel
+from asd.config import Channel
 from asd.errors import JobError
 
 REVISION = 2
@@ -115,7 +116,12 @@ def probe(path: Path, channel: Channel, limits: Limits, full_scale: float = 1.0)
                 found, sample_rate=file.samplerate, channels=file.channels, samples=samples
             )
             check_header(file, channel, limits)
-            facts, more = _heard(file, channel, full_scale)
+            listening = Listening(file.samplerate, file.channels)
+            facts, more = listen(
+                partial(blocks, file, channel, full_scale),
+                listening,
+                full_scale if is_float(file) else None,
+            )
             steps = "; ".join(filter(None, (treatment, more)))
             return replace(found, treatment=steps, facts=facts)
     except UnusableError as reason:
@@ -239,14 +245,14 @@ def _converted(data: Data, signal: Signal) -> np.ndarray:
         total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
         mean = total / file.frames
         parts = blocks(file, signal.channel, signal.full_scale)
-        parts = (_floats(part, mean) for part in parts)
+        parts = (without_mean(part, mean) for part in parts)
         if rate != signal.sample_rate:
             parts = _resampled(parts, file.frames, rate, signal.sample_rate)
         # Part by part: hours in float would take twice the memory.
         return np.concatenate([to_int16(part) for part in parts])
 
 
-def _floats(samples: np.ndarray, mean: Any) -> np.ndarray:
+def without_mean(samples: np.ndarray, mean: Any) -> np.ndarray:
     """Return samples without their mean, as float32 of full scale 1, cut there."""
     exact = samples.astype(np.float64) - mean
     if samples.dtype == np.int16:
@@ -313,18 +319,25 @@ def _digest(data: Data) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _heard(file: Any, channel: Channel, full_scale: float) -> tuple[Facts, str]:
-    """Decode what is used; return what it is like, and what will be done to it.
+def listen(
+    parts: Callable[[], Iterator[np.ndarray]], listening: Listening, full_scale: float | None
+) -> tuple[Facts, str]:
+    """Hear a recording whole; return what it is like, and what will be done to it.
+
+    Args:
+        parts: gives its samples part by part, int16 or float of full scale 1: (n,), or (n, 2) where
+            the residual of two channels is used.
+        listening: gathers the facts; those of a residual are of the near channel.
+        full_scale: what float samples were divided by; None where they cannot be beyond it.
 
     Raises:
-        UnusableError: there is nothing to hear, or most of it would be cut off.
+        UnusableError: there is nothing to hear, or much of it would be cut off.
     """
-    listening = Listening(file.samplerate, file.channels)
     lowest, highest = np.inf, -np.inf
     products = np.zeros((2, 2))
-    for block in blocks(file, channel, full_scale):
-        heard = block / np.float32(_FULL_SCALE) if block.dtype == np.int16 else block
-        if channel == RESIDUAL:
+    for part in parts():
+        heard = part / np.float32(_FULL_SCALE) if part.dtype == np.int16 else part
+        if part.ndim == 2:
             pair = to_int16(heard).astype(np.float64)
             products += pair.T @ pair
             heard = heard[:, 0]
@@ -336,16 +349,16 @@ def _heard(file: Any, channel: Channel, full_scale: float) -> tuple[Facts, str]:
     if near * far and 1 - products[0, 1] ** 2 / (near * far) < _ONE_MICROPHONE:
         raise UnusableError("one microphone twice: both channels are alike, and nothing is left")
     peak = max(highest - listening.mean, listening.mean - lowest)
-    if not is_float(file) or peak < 1.005:  # a peak that two decimals show
+    if full_scale is None or peak < 1.005:  # a peak that two decimals show
         return listening.facts, ""
-    beyond = sum(
-        int(np.count_nonzero(np.abs(block - listening.mean) > 1))
-        for block in blocks(file, channel, full_scale)
-    )
-    if beyond > _BEYOND * file.frames:
+    beyond = count = 0
+    for part in parts():
+        beyond += int(np.count_nonzero(np.abs(part - listening.mean) > 1))
+        count += part.size
+    if beyond > _BEYOND * count:
         raise UnusableError(
-            f"beyond full scale: floats up to {peak * full_scale:.4g}, {beyond / file.frames:.0%}"
-            f" of them beyond {full_scale:g}; index.full_scale says what their full scale is"
+            f"beyond full scale: floats up to {peak * full_scale:.4g}, {beyond / count:.0%} of them"
+            f" beyond {full_scale:g}; index.full_scale says what their full scale is"
         )
     return listening.facts, f"clipped from peak {peak:.2f}"
 
@@ -355,7 +368,7 @@ def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
     The mean is taken off. The result is of :func:`resampled_length`.
     """
-    parts = iter([_floats(samples, samples.mean(axis=0))])
+    parts = iter([without_mean(samples, samples.mean(axis=0))])
     return np.concatenate(list(_resampled(parts, len(samples), rate, wanted)))
 
 

@@ -14,11 +14,15 @@ from asd.clips.audio import (
     Limits,
     Signal,
     clip_at,
+    listen,
     probe,
     read_samples,
     resample,
     to_int16,
+    without_mean,
 )
+from asd.clips.decoding import UnusableError
+from asd.clips.likeness import Facts, Listening
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
 from asd.config import RESIDUAL
 from asd.errors import JobError, UsageError
@@ -39,11 +43,13 @@ class Recording:
         name: what it is called in results.
         samples: (n,) int16, one channel; or (n, 2), both that the model hears the residual of.
         digest: SHA-256 of the file's bytes; ``""`` for samples that came from no file.
+        facts: what it is like as a recording, where that is known.
     """
 
     name: str
     samples: np.ndarray
     digest: str = ""
+    facts: Facts | None = None
 
 
 def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
@@ -52,11 +58,11 @@ def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
     Raises:
         JobError: it cannot be used; the message says why.
     """
-    found = probe(path, signal.channel, limits)
+    found = probe(path, signal.channel, limits, signal.full_scale)
     if found.problem:
         way_out = _WAYS_OUT.get(found.problem.partition(":")[0], "")
         raise JobError(f"{path}: {found.problem}" + (f"; {way_out}" if way_out else ""))
-    return Recording(str(path), read_samples(path, signal), found.digest)
+    return Recording(str(path), read_samples(path, signal), found.digest, facts=found.facts)
 
 
 def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]:
@@ -71,7 +77,7 @@ def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]
 
     Raises:
         UsageError: something is no wave.
-        JobError: a file cannot be used.
+        JobError: a file cannot be used; or a wave, for it is silent, or beyond full scale.
     """
     if isinstance(waves, str | os.PathLike):
         waves = [waves]
@@ -93,17 +99,28 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
         return wave
     if isinstance(wave, str | os.PathLike):
         return read_recording(Path(wave), signal, limits)
-    axes = 2 if signal.channel == RESIDUAL else 1
+    axes, rate = 2 if signal.channel == RESIDUAL else 1, signal.sample_rate
     if _is_with_rate(wave, axes):
         wave, rate = wave
         if np.ndim(wave) != axes or not isinstance(rate, int | float | np.number) or not rate > 0:
             raise UsageError(f"wave {number}: give (wave, rate), the rate in Hz above 0")
-        samples = _samples(wave, number, axes)
-        if rate != signal.sample_rate:
-            samples = to_int16(resample(samples, int(rate), signal.sample_rate))
-    else:
-        samples = _samples(wave, number, axes)
-    return Recording(str(number), samples)
+    samples = _samples(wave, number, axes)
+    is_float = samples.dtype != np.int16
+    if is_float:
+        samples = samples / signal.full_scale
+    try:
+        facts, _ = listen(
+            lambda: iter([samples]),
+            Listening(int(rate), axes),
+            signal.full_scale if is_float else None,
+        )
+    except UnusableError as reason:
+        raise JobError(f"wave {number}: {reason}") from None
+    if rate != signal.sample_rate:
+        samples = resample(samples, int(rate), signal.sample_rate)
+    elif is_float:
+        samples = without_mean(samples, samples.mean(axis=0))
+    return Recording(str(number), to_int16(samples), facts=facts)
 
 
 def _is_with_rate(wave: Any, axes: int) -> bool:
@@ -138,4 +155,4 @@ def _samples(wave: Any, number: int, axes: int) -> np.ndarray:
         raise UsageError(f"wave {number}: of type {samples.dtype}; give int16, or float up to 1")
     if not np.isfinite(samples).all():
         raise UsageError(f"wave {number}: NaN or infinite samples")
-    return to_int16(samples)
+    return samples
