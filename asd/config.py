@@ -20,6 +20,8 @@ from asd.errors import UsageError, unknown_name
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Positive = Annotated[int, Field(ge=1)]
+AtOnce = Annotated[int, Field(ge=1, le=65_536)]
+"""Of what is held in memory together."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
 Component = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$")]
 """A name of a registry, or ``package.module:Name`` (:mod:`asd.registry`)."""
@@ -179,8 +181,8 @@ class IndexConfig(Settings):
     """
 
     layout: Literal["auto", "dcase2020", "dcase2021", "dcase2022", "folder"] = "auto"
-    sample_rate: Positive = 16000
-    seconds: float | Literal["auto"] = "auto"
+    sample_rate: Annotated[int, Field(ge=1, le=768_000)] = 16000
+    seconds: Annotated[float, Field(ge=0.05, le=3600)] | Literal["auto"] = "auto"
     windows: Literal["auto", "off"] = "auto"
     channel: Channel = 0
     train_share: float = Field(0.8, gt=0, lt=1)
@@ -258,7 +260,7 @@ class FinetuneConfig(Settings):
     layer: Annotated[int, Field(ge=0)] | Literal["auto", "mix"] = "auto"
     rows: Positive = 128
     steps: Positive = 2000
-    batch_size: Positive = 8
+    batch_size: AtOnce = 8
     accumulate: Positive = 4
     seconds: float = Field(4.0, ge=0.1)
     learning_rate: float = Field(2e-5, gt=0)
@@ -293,7 +295,7 @@ ALL = "all"
 class ExtractConfig(Settings):
     """How features are computed; nothing here changes what is computed."""
 
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
     device: Device = "auto"
 
 
@@ -333,9 +335,9 @@ class TrainConfig(Settings):
 
     epochs: Positive = 100
     learning_rate: float = Field(2e-4, gt=0)
-    classes_per_batch: Annotated[int, Field(ge=2)] = 6
-    clips_per_class: Annotated[int, Field(ge=2)] = 8
-    batch_size: Annotated[int, Field(ge=2)] = 512
+    classes_per_batch: Annotated[int, Field(ge=2, le=1024)] = 6
+    clips_per_class: Annotated[int, Field(ge=2, le=1024)] = 8
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 512
     mixup: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
     seed: int = 0
@@ -346,7 +348,7 @@ class TrainConfig(Settings):
 class EmbedConfig(Settings):
     """How banks are computed."""
 
-    batch_size: Positive = 32
+    batch_size: AtOnce = 32
     device: Device = "auto"
     precision: Precision = "auto"
 
@@ -444,5 +446,5 @@ class ScoreConfig(Settings):
 class EvaluateConfig(Settings):
     """How the official numbers are reported."""
 
-    bootstrap: Annotated[int, Field(ge=0)] = 1000
+    bootstrap: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
     seed: int = 0

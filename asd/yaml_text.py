@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+_MOST = 1_000_000
 NULL = "!!null"  # how a null is written that nobody has written before
 
 # The library takes the tag for one without a value, and loses the place of a comment behind it. A
@@ -64,7 +65,18 @@ def read_yaml(content: bytes) -> Any:
     """
     from ruamel.yaml import YAML
 
-    return _loaded(content, YAML(typ="safe", pure=True).load)
+    values = _loaded(content, YAML(typ="safe", pure=True).load)
+    # An alias costs nothing here, but what is made of the values has each of them written out.
+    left, count = [values], 0
+    while left and count <= _MOST:
+        one, count = left.pop(), count + 1
+        if isinstance(one, Mapping | list):
+            left += one.values() if isinstance(one, Mapping) else one
+    if left:
+        raise ValueError(
+            f"its aliases stand for more than {_MOST:,} values; write out what is meant"
+        )
+    return values
 
 
 def read_round_trip(content: bytes) -> Any:

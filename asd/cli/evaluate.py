@@ -29,7 +29,9 @@ _folder = click.Path(path_type=Path)
 @machine_option
 @system_option
 @click.option("--compare", nargs=2, metavar="A B", help="Difference of two systems, paired.")
-@click.option("--bootstrap", type=click.IntRange(0), help="Resamples of the intervals; 0: none.")
+@click.option(
+    "--bootstrap", type=click.IntRange(0, 1_000_000), help="Resamples of the intervals; 0: none."
+)
 @click.option("--seed", type=click.IntRange(0), help="Seed of the bootstrap.")
 @click.option("--output", type=_folder, help="Folder to write the figures to.")
 @json_option

@@ -31,6 +31,7 @@ from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.memory import kept
 
 _TASKS_PER_WORKER = 3
+_PATIENCE = 20  # seconds
 
 
 @contextmanager
@@ -46,12 +47,8 @@ def connected(workers: int = 0, scheduler: str | None = None) -> Iterator[Any]:
     from distributed import Client
 
     if scheduler:
-        try:
-            client = Client(scheduler, timeout="20s")
-        except (OSError, ValueError) as error:
-            why = " ".join(str(error).split())
-            raise UsageError(f"{scheduler}: no Dask scheduler answers there ({why})") from None
-        with client:
+        _ask_who(scheduler)
+        with Client(scheduler, timeout=_PATIENCE) as client:
             yield client
         return
     threads = str(max(1, (os.cpu_count() or 1) // workers))
@@ -77,6 +74,29 @@ def connected(workers: int = 0, scheduler: str | None = None) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def _ask_who(address: str) -> None:
+    """Ask who listens at an address; a client waits for ever where nobody answers.
+
+    Raises:
+        UsageError: it is no scheduler.
+    """
+    import asyncio
+
+    from distributed.core import rpc
+
+    async def ask() -> Any:
+        async with rpc(address) as there:
+            return await there.identity()
+
+    try:
+        who = asyncio.run(asyncio.wait_for(ask(), _PATIENCE))["type"]
+    except Exception as error:  # whatever the bytes of another protocol lead to
+        why = " ".join(str(error).split()) or f"in {_PATIENCE} s"
+        raise UsageError(f"{address}: no Dask scheduler answers there ({why})") from None
+    if who != "Scheduler":
+        raise UsageError(f"{address}: a Dask {who} answers there, no scheduler")
 
 
 def _local_cluster(environments: Sequence[Mapping[str, str]]) -> Any:

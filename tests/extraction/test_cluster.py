@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal as signals
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,30 @@ def test_gpus_are_those_that_torch_counts_or_the_user_chose(
     assert cluster._gpus() == gpus
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert cluster._gpus() == []
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n"])
+def test_what_is_no_scheduler_does_not_keep_one_waiting(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(cluster, "_PATIENCE", 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            with suppress(OSError):
+                while True:
+                    there, _ = server.accept()
+                    kept.append(there)
+                    there.sendall(answer)
+
+        kept: list[socket.socket] = []
+        threading.Thread(target=speak, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match="no Dask scheduler answers"):  # noqa: SIM117
+            with connected(scheduler=address):
+                pass
+        for one in kept:
+            one.close()
 
 
 def test_no_scheduler_is_one_line() -> None:
