@@ -244,7 +244,6 @@ class FinetuneConfig(Settings):
         contrastive_mask_share: share of the frames hidden under ``"contrastive"``.
         mask_span: frames hidden in one piece.
         pca_clips: training clips that the principal components are fitted on.
-        save_every: updates between two states that a killed run goes on from.
         seed: of everything random.
         device: where it is computed.
         precision: ``"auto"`` takes bfloat16 on a GPU, and on a CPU that multiplies matrices in it.
@@ -271,7 +270,6 @@ class FinetuneConfig(Settings):
     contrastive_mask_share: float = Field(0.5, gt=0, lt=1)
     mask_span: Positive = 10
     pca_clips: Positive = 256
-    save_every: Positive = 200
     seed: Annotated[int, Field(ge=0)] = 0
     device: Device = "auto"
     precision: Precision = "auto"

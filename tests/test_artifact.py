@@ -283,11 +283,10 @@ def test_what_is_not_there(path: Path) -> None:
 
 
 def test_every_kind_says_what_makes_it() -> None:
-    from asd.finetuning.artifact import CheckpointRequest
     from asd.scoring.bank import BanksRequest
     from asd.scoring.scored import ScoresRequest
     from asd.stages.index import IndexRequest
-    from asd.training.artifact import ModelRequest
+    from asd.training.artifact import CheckpointRequest, ModelRequest
 
     for kind in (CheckpointRequest, BanksRequest, ScoresRequest, IndexRequest, ModelRequest):
         assert VERBS[kind.kind] == kind.verb

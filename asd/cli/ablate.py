@@ -21,7 +21,7 @@ from asd.cli.output import (
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.training.loop import Training
+    from asd.training.train import Training
 
 
 @click.command()

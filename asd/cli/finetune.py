@@ -10,7 +10,7 @@ from asd.cli.output import counted, emit, json_option, say
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.finetuning.run import Account
+    from asd.training.finetune import Account
 
 
 @click.command()

@@ -14,7 +14,7 @@ from asd.errors import AsdError
 from asd.progress import QUIET, verbosity
 
 if TYPE_CHECKING:
-    from asd.training.loop import Training
+    from asd.training.train import Training
 
 T = TypeVar("T")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

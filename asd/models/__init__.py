@@ -9,12 +9,12 @@ from asd.registry import Registry
 NETWORKS: Registry[Any] = Registry(
     "network",
     {
-        "tdnn": "asd.models.classifier:Classifier",
+        "tdnn": "asd.models.tdnn:Classifier",
         "ecapa": "asd.models.ecapa:EcapaClassifier",
         "branches": "asd.models.branches:Branches",
         "autoencoder": "asd.models.autoencoder:Autoencoder",
         "mobilenetv2": "asd.models.mobilenetv2:MobileNetV2",
-        "pooled": "asd.models.pooled:Pooled",
+        "pooled": "asd.models.pooling:Pooled",
     },
     "asd.networks",
 )

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from asd.config import Positive, Settings
-from asd.models.classifier import Classifier, TgramSettings
+from asd.models.tdnn import Classifier, TgramSettings
 
 SCALE = 8
 

@@ -15,8 +15,8 @@ from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.clips.record import Clip
-    from asd.finetuning.artifact import CheckpointRequest
-    from asd.finetuning.run import Account
+    from asd.training.artifact import CheckpointRequest
+    from asd.training.finetune import Account
 
 
 def is_needed(workspace: Workspace) -> bool:
@@ -35,7 +35,7 @@ def run(workspace: Workspace) -> Iterator[Account]:
         JobError: there is no training clip, or the disk is full.
     """
     check(workspace)
-    from asd.finetuning.run import finetune
+    from asd.training.finetune import finetune
 
     # The stage has an output whether or not a feature reads it.
     workspace.ptm.mkdir(parents=True, exist_ok=True)
@@ -59,9 +59,9 @@ def request(workspace: Workspace) -> CheckpointRequest:
     Raises:
         UsageError: there is no index, or the base is not here.
     """
-    from asd.finetuning.artifact import read_checkpoint_record
-    from asd.finetuning.base import BUILTIN, base_digest, find_base
-    from asd.finetuning.plan import request_of, training_clips
+    from asd.training.artifact import read_checkpoint_record
+    from asd.training.finetune import request_of, training_clips
+    from asd.training.pretrained import BUILTIN, base_digest, find_base
 
     config, index = _config(workspace), workspace.params.index
     training = training_clips(_clips(workspace))

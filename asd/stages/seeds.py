@@ -13,7 +13,7 @@ from asd.stages import embed, evaluate, score, train
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.training.loop import Training
+    from asd.training.train import Training
 
 Tell = Callable[[int, Any], object]
 

@@ -71,9 +71,8 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     from asd.features.checkpoint import WEIGHTS as BODY
     from asd.features.projection import HEAD
     from asd.features.ptm import PtmConfig
-    from asd.finetuning.artifact import CheckpointRequest
     from asd.report.submission_meta import Facts, count_parameters
-    from asd.training.artifact import WEIGHTS, ModelRequest
+    from asd.training.artifact import WEIGHTS, CheckpointRequest, ModelRequest
 
     params = workspace.params
     models = {name: params.every_model[name] for name in params.models_of(system)}

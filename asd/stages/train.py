@@ -15,7 +15,7 @@ from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.training.artifact import ModelRequest
-    from asd.training.loop import Plan, Training
+    from asd.training.train import Plan, Training
 
 
 def run(
@@ -44,7 +44,7 @@ def plan(workspace: Workspace, model: str, machine: str) -> Plan:
         AsdError: as :func:`run`.
     """
     from asd.store import FeatureStore
-    from asd.training.loop import make_plan
+    from asd.training.train import make_plan
 
     params = workspace.params
     joint = params.owner(model, machine) == ALL
@@ -97,7 +97,7 @@ def _asked(
 def _train(workspace: Workspace, machine: str, model: str) -> Iterator[Training]:
     from asd.store import FeatureStore
     from asd.store.verification import check_rows
-    from asd.training.loop import train
+    from asd.training.train import train
 
     planned = plan(workspace, model, machine)
     path = workspace.model_record(model, machine)

@@ -1,13 +1,15 @@
-"""A trained model on disk: weights, what made it, and the history of its training.
+"""What training writes: models, and fine-tuned checkpoints.
 
-``weights.safetensors`` holds the tensors, ``history.csv`` a row an epoch; the record beside them
-(:mod:`asd.artifact`) has the request, which is all that decides the weights.
+A model is ``weights.safetensors``; a checkpoint is a folder as Hugging Face has it, with the
+projection beside it. Both have a ``history.csv`` with a row a round, and a record
+(:mod:`asd.artifact`) with the request, which is all that decides the weights.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +17,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from asd.artifact import Record, Request, making, read_record, tell_drift
-from asd.config import settings
+from asd.artifact import RECORD, Record, Request, making, read_record, tell_drift
+from asd.atomic import refusals, replace_folder, restore
+from asd.config import Channel, settings
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from asd.features.projection import Head
+    from asd.features.wav2vec2 import Checkpoint
+
 WEIGHTS, HISTORY = "weights.safetensors", "history.csv"
-_NO_HISTORY = ("epoch", "loss")
 _LIBRARIES = ("numpy", "safetensors", "torch")
 
 
@@ -176,9 +181,100 @@ def load_model(path: Path) -> Trained:
     return Trained(network.eval(), request, record)
 
 
+class CheckpointRequest(Request):
+    """Everything that decides a fine-tuned checkpoint.
+
+    Attributes:
+        version: of the fine-tuning; raised whenever the same request would give other weights.
+        base: ``name`` of what it begins with, and ``digest`` of its weights.
+        params: the parameters that decide something (:func:`asd.training.finetune.meant`).
+        inputs: the digest of the training clips' content and labels.
+        sample_rate, channel: how clips are read.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    verb: ClassVar[str] = "finetune"
+
+    version: int
+    base: dict[str, str]
+    params: dict[str, Any]
+    inputs: str
+    sample_rate: int
+    channel: Channel
+
+
+def read_checkpoint_record(folder: Path) -> Record:
+    """Read the record of a checkpoint; its files are not looked at.
+
+    Raises:
+        UsageError: there is none.
+        JobError: it is damaged or of another schema.
+    """
+    restore(folder)
+    return read_record(folder / RECORD, CheckpointRequest)
+
+
+def write_checkpoint(
+    folder: Path,
+    beside: Path,
+    checkpoint: Checkpoint,
+    model: Any,
+    head: Head,
+    request: CheckpointRequest,
+    facts: dict[str, Any],
+    history: Sequence[dict[str, Any]],
+) -> None:
+    """Write a checkpoint folder whole, in the place of an older one.
+
+    Args:
+        folder: the folder.
+        beside: a folder on the same disk to write in before.
+        checkpoint: what the run began with.
+        model: the whole body.
+        head: its projection.
+        request: what made it.
+        facts: what came of it, for the record.
+        history: a row an update.
+
+    Raises:
+        JobError: the disk is full or the folder cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    from asd.features.checkpoint import CONFIG, PREPROCESSOR
+    from asd.features.checkpoint import WEIGHTS as BODY
+    from asd.features.projection import HEAD
+
+    config = checkpoint.config | {"architectures": [type(model).__name__]}
+    config.pop("_name_or_path", None)  # may be a path of this machine
+    config.pop("add_adapter", None)
+    front = {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "do_normalize": checkpoint.normalize,
+        "feature_size": 1,
+        "padding_value": 0.0,
+        "return_attention_mask": False,
+        "sampling_rate": checkpoint.sample_rate,
+    }
+    weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
+    with making(beside / RECORD, request, *_LIBRARIES, "transformers") as made:
+        for name, values in ((CONFIG, config), (PREPROCESSOR, front)):
+            text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+            made.text(name, text + "\n")
+        with made.file(BODY) as part:
+            save_file(weights, part, metadata={"format": "pt"})
+        with made.file(HEAD) as part:
+            head.write(part)
+        made.text(HISTORY, _table(history))
+        made.facts |= facts
+    with refusals(folder):
+        replace_folder(folder, beside)
+
+
 def _table(history: Sequence[Mapping[str, Any]]) -> str:
+    columns = dict.fromkeys(key for row in history for key in row)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]) if history else _NO_HISTORY, lineterminator="\n")
+    writer = csv.DictWriter(text, list(columns) or ["epoch", "loss"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()

@@ -1,17 +1,21 @@
-"""Rows of several features of the same clips, read from shards as they are needed."""
+"""What is learned from: rows of stored features of the same clips, and cuts of recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from asd.clip_table import ClipTable
-from asd.config import ALL
+from asd.clips.audio import Signal, read_windows
+from asd.clips.record import Clip
+from asd.config import ALL, Channel
 from asd.errors import JobError, UsageError
 from asd.memory import kept
 from asd.store import FeatureStore, Shard
@@ -19,6 +23,7 @@ from asd.training.labels import held_out
 from asd.training.transforms import decibel
 
 T = TypeVar("T")
+_READERS = 4
 
 
 class StoredClips:
@@ -172,6 +177,70 @@ def unlearned(clips: StoredClips, classes: np.ndarray, share: float) -> np.ndarr
     parts = zip(clips.machines, clips.table.section, clips.table.domain, strict=True)
     groups = [" ".join(one) for one in parts]
     return held_out(groups, classes, clips.table, share)
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Training clips that can be read.
+
+    Attributes:
+        raw: the folder that the clips' paths begin at.
+        clips: the clips, in a fixed order.
+        sample_rate: the rate they are read at.
+        channel: the channel that is read.
+    """
+
+    raw: Path
+    clips: Sequence[Clip]
+    sample_rate: int
+    channel: Channel
+
+    def read(self, number: int) -> np.ndarray:
+        """Return clip ``number`` as int16 (L,), L being its machine's length."""
+        clip = self.clips[number]
+        signal = Signal(self.sample_rate, clip.length, self.channel, clip.full_scale)
+        return read_windows(self.raw / clip.path, signal, (clip.start,), clip.digest)[0]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Batches of random cuts of recordings, every clip once in each pass.
+
+    Attributes:
+        recordings: the training clips, N.
+        length: samples of a cut, L; no clip is shorter.
+        size: clips a batch, B.
+        seed: numbers that decide the order and the cuts.
+    """
+
+    recordings: Recordings
+    length: int
+    size: int
+    seed: tuple[int, int]
+
+    def chosen(self, number: int) -> np.ndarray:
+        """Return which clips are in batch ``number``, (B,)."""
+        passes, places = np.divmod(
+            np.arange(number * self.size, (number + 1) * self.size), len(self.recordings.clips)
+        )
+        orders = {
+            p: self._random(0, p).permutation(len(self.recordings.clips))
+            for p in np.unique(passes).tolist()
+        }
+        return np.array([orders[p][place] for p, place in zip(passes, places, strict=True)])
+
+    def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which clips are in batch ``number``, (B,), and their cuts (B, L) int16."""
+        clips, random = self.chosen(number), self._random(1, number)
+        with ThreadPoolExecutor(_READERS) as pool:
+            waves = list(pool.map(self.recordings.read, clips.tolist()))
+        starts = [int(random.integers(0, len(wave) - self.length + 1)) for wave in waves]
+        cuts = [wave[at : at + self.length] for wave, at in zip(waves, starts, strict=True)]
+        return clips, np.stack(cuts)
+
+    def _random(self, what: int, place: int) -> np.random.Generator:
+        seed, objective = self.seed
+        return np.random.default_rng([seed, what, objective, place])
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:

@@ -1,19 +1,22 @@
-"""What a machine's training clips are classified by, and which of them are held out of training."""
+"""What training clips are classified by, and which of them are held out of training."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from asd.clip_table import ClipTable
+from asd.clips.record import Clip
 from asd.config import CLASS_PARTS, ClassPart
 from asd.training.transforms import TRANSFORMS
 
 Task = Literal["sections", "attributes", "transformations", "joint"]
+UNKNOWN = -1
+"""The class of a clip that is of none."""
 # Fewer clips of a class cannot be told from others.
 _LEAST = 2
 
@@ -108,9 +111,37 @@ def joint_names(
 
 
 def numbered(names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Return the place (N,) int32 of each name among the classes, -1 for one that is not there."""
+    """Return the place (N,) int32 of each name among the classes, or :data:`UNKNOWN`."""
     number = {name: i for i, name in enumerate(classes)}
-    return np.array([number.get(name, -1) for name in names], np.int32)
+    return np.array([number.get(name, UNKNOWN) for name in names], np.int32)
+
+
+class Classes(NamedTuple):
+    """Classes of one kind: their names, C, and the class (N,) int64 of each clip."""
+
+    names: tuple[str, ...]
+    numbers: np.ndarray
+
+
+def kinds_of_classes(clips: Sequence[Clip]) -> dict[str, Classes]:
+    """Return the classes that clips (N) of several machines have, by kind, for fine-tuning.
+
+    A section or a set of attributes means something within its machine type alone. Kinds with
+    fewer than two classes teach nothing and are left out.
+    """
+    named = {
+        "machine": [clip.machine for clip in clips],
+        "section": [f"{clip.machine}/{clip.section}" for clip in clips],
+        "attributes": [
+            f"{clip.machine}/{clip.attributes}" if clip.attributes else "" for clip in clips
+        ],
+    }
+    known = {kind: tuple(sorted(set(names) - {""})) for kind, names in named.items()}
+    return {
+        kind: Classes(classes, numbered(named[kind], classes).astype(np.int64))
+        for kind, classes in known.items()
+        if len(classes) > 1
+    }
 
 
 def held_out(

@@ -1,12 +1,22 @@
-"""Training a model of one machine, or of all, from the store (paper sections II and III)."""
+"""The one loop that everything is trained by, and the state that a killed training goes on from.
+
+A training goes in rounds: an epoch, or an update of fine-tuning. What a round draws depends on the
+seed and its number and on nothing that happened before, so one that was killed ends in the same
+bytes.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,231 +24,233 @@ import numpy as np
 import torch
 from torch import nn
 
-from asd.artifact import is_current
-from asd.config import ModelConfig, TrainConfig, settings
-from asd.device import Compute, choose_compute
-from asd.errors import JobError, UsageError
-from asd.models import NETWORKS
-from asd.models.heads import HEADS, is_linear
+from asd.atomic import replacing
+from asd.device import Compute
+from asd.errors import JobError
 from asd.progress import progress
-from asd.store import FeatureStore
-from asd.training.artifact import ModelRequest, build_network, write_model
-from asd.training.data import StoredClips, ahead, statistics, unlearned
-from asd.training.labels import label
-from asd.training.objectives import OBJECTIVES, Objective
-from asd.training.state import load_state, save_state
+from asd.training.data import ahead
 
-# Raised whenever the same request would give other weights.
-VERSION = 1
-_SECONDS_BETWEEN_STATES = 20.0
+# A state is written when the rounds since the last one took this many times as long as writing it.
+_ROUNDS_PER_STATE = 50.0
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
-class Training:
-    """What a training did.
+class Batch:
+    """What one step computes on, on the CPU.
 
     Attributes:
-        machine, model: what was trained; the machine is ``"all"`` for a joint model.
-        task: what its primary classes are; ``"reconstruction"`` where it has none.
-        classes, attribute_classes, clips: how many there are.
-        epochs: epochs computed now; 0 where the model was there already.
-        resumed: epochs taken over from an interrupted run.
-        seconds: wall time.
+        inputs: (B, F, T) features, (B, L) waves, or windows (B, F, frames) of a feature, by name.
+        targets: what the objective compares the outputs with, (B, ...) by name.
     """
 
-    machine: str
-    model: str
-    task: str
-    classes: int
-    attribute_classes: int
-    clips: int
-    epochs: int
-    resumed: int
-    seconds: float
+    inputs: Mapping[str, torch.Tensor]
+    targets: Mapping[str, torch.Tensor]
+
+    def on(self, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return inputs and targets on a device."""
+        inputs, targets = (
+            {name: values.to(device) for name, values in part.items()}
+            for part in (self.inputs, self.targets)
+        )
+        return inputs, targets
+
+
+class Objective(ABC):
+    """What a network is trained for: batches, and the loss of one."""
+
+    @abstractmethod
+    def batches(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of a round; the seed and its number decide them and nothing else."""
+
+    @abstractmethod
+    def step(
+        self, network: nn.Module, batch: Batch, compute: Compute
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss of a batch and what to write down of it, each a scalar tensor."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A training that can be done.
+class Course:
+    """How an objective is gone through.
 
     Attributes:
-        objective: what is minimised, over the clips that are learned from.
-        request: everything that decides the weights.
-        compute: where it is computed.
-        clips: how many training clips there are, those that are held out among them.
+        what: names it to the user.
+        section: the section of the params that its settings are in.
+        unit: what a round is called.
+        rounds: how many there are.
+        seed: of the draws that the network makes itself, such as dropout.
+        before: rounds of earlier objectives in the same history.
+        accumulate: batches an update of the weights.
+        rate: the share of the optimizer's learning rates in a round.
+        largest_gradient: the norm that a larger gradient is brought to.
+        facts: what each row of the history begins with.
     """
 
-    objective: Objective
-    request: ModelRequest
-    compute: Compute
-    clips: int
+    what: str
+    section: str
+    unit: str
+    rounds: int
+    seed: tuple[int, ...]
+    before: int = 0
+    accumulate: int = 1
+    rate: Callable[[int], float] = lambda _: 1.0
+    largest_gradient: float = math.inf
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_plan(
-    store: FeatureStore,
-    machine: str | Sequence[str],
-    name: str,
-    model: ModelConfig,
-    config: TrainConfig,
-) -> Plan:
-    """Say what a training would do; nothing but the tables of the store is read.
+class State:
+    """What a killed training goes on from: one safetensors file, whole or not at all.
 
     Args:
-        store: the feature store.
-        machine: the machine type, or several for one network over all of them.
-        name: the model's name.
-        model: its features, network and losses, and the settings of its training that differ.
-        config: the settings of training that all models share.
+        path: the file; it need not be there, and one of another training counts as none.
+        identity: digest of the request that is being trained.
 
-    Raises:
-        UsageError: a feature is not in the store, or not what the network reads.
-        JobError: the store is damaged.
+    Attributes:
+        history: a row for each round that is done, over all objectives.
     """
-    config = settings(TrainConfig, config.model_dump() | model.train, f"models.{name}.train")
-    compute = choose_compute(config.device, config.precision, "train")
-    clips = StoredClips(store, machine, model.features, "train")
-    machines = clips.machines if clips.joint else None
-    columns = clips.table.section, clips.table.domain, clips.table.attributes
-    labels = label(*columns, machines, model.classes)
-    kind = NETWORKS[model.network].kind
-    learned = np.flatnonzero(~unlearned(clips, labels.primary, config.held_out))
-    objective = OBJECTIVES[kind](clips.only(learned), labels.of(learned), model, config)
-    return Plan(objective, _request(objective, compute), compute, len(clips))
+
+    def __init__(self, path: Path, identity: str) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        self.path, self._identity = path, identity
+        self.history: list[dict[str, Any]] = []
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {}).get("asd", "{}"))
+        except (SafetensorError, OSError, ValueError):
+            return
+        if header.get("identity") == identity:
+            self.history = header["history"]
+
+    def load(self, tensors: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Bring weights and moments to where they were.
+
+        Args:
+            tensors: every weight and buffer that may change, by name.
+            optimizer: an Adam over some of them.
+        """
+        from safetensors.torch import load_file
+
+        found = load_file(self.path)
+        for name, tensor in tensors.items():
+            tensor.data.copy_(found[f"weight.{name}"])
+            if f"step.{name}" in found:
+                optimizer.state[tensor] = {
+                    # Adam keeps its count of steps on the CPU.
+                    moment: value if moment == "step" else value.to(tensor.device)
+                    for moment in _MOMENTS
+                    for value in (found[f"{moment}.{name}"],)
+                }
+
+    def save(self, tensors: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Write weights and moments as tensors, the history as JSON in the header.
+
+        Raises:
+            JobError: the disk is full or the folder cannot be written.
+        """
+        from safetensors.torch import save_file
+
+        whole = {f"weight.{name}": tensor for name, tensor in tensors.items()}
+        for name, tensor in tensors.items():
+            moments = optimizer.state.get(tensor, {})
+            whole |= {f"{key}.{name}": moments[key] for key in _MOMENTS if key in moments}
+        copies = {name: value.detach().cpu().contiguous().clone() for name, value in whole.items()}
+        header = json.dumps({"identity": self._identity, "history": self.history})
+        with replacing(self.path) as beside:
+            save_file(copies, beside, metadata={"asd": header})
 
 
-def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
-    """Train a model from cached features of training clips; test clips are never opened.
-
-    A model that is there already for the same request is kept. An interrupted training goes on
-    from its last state and ends in the same bytes.
-
-    Args:
-        plan: what is to be done.
-        name: the model's name.
-        path: the record of the model, beside which its files go.
-        state: where the state of an unfinished training is kept.
-
-    Raises:
-        UsageError: there is nothing to train on.
-        JobError: training diverged, or the model cannot be written.
-    """
-    started = time.monotonic()
-    objective, request = plan.objective, plan.request
-    epochs = resumed = 0
-    if not is_current(path, request):
-        if len(objective.clips) < 2:
-            count = f"{plan.clips} training clip" + ("" if plan.clips == 1 else "s")
-            raise UsageError(f"{request.machine}: {count}, too few to train on")
-        if objective.learns:
-            with _deterministic():
-                resumed, history, network = _run(objective, request, plan.compute, state)
-            epochs = objective.config.epochs - resumed
-        else:
-            history, network = [], build_network(request)
-        write_model(path, network, request, history)
-        state.unlink(missing_ok=True)
-    return Training(
-        machine=request.machine,
-        model=name,
-        task=request.task,
-        classes=len(request.classes),
-        attribute_classes=len(request.attribute_classes) if request.attribute_head else 0,
-        clips=len(objective.clips),
-        epochs=epochs,
-        resumed=resumed,
-        seconds=time.monotonic() - started,
-    )
-
-
-def _request(objective: Objective, compute: Compute) -> ModelRequest:
-    """Return everything that decides the weights."""
-    clips, model, config = objective.clips, objective.model, objective.config
-    read = {"epochs", "learning_rate", "seed", "held_out", *objective.reads}
-    decisive = config.model_dump(mode="json", include=read) | compute.describe()
-    definition = model.model_dump(mode="json", exclude={"train"})
-    if is_linear(model.head):
-        definition["head"] = {}  # in words or not, it is the same head
-    return ModelRequest(
-        version=VERSION,
-        machine=clips.machine,
-        machines=tuple(dict.fromkeys(clips.machines)) if clips.joint else (),
-        model=definition,
-        train=decisive if objective.learns else {},
-        inputs=clips.identities,
-        shapes=clips.shapes,
-        recipes=clips.recipes,
-        plugins=_plugins(model),
-        **objective.facts,
-    )
-
-
-def _plugins(model: ModelConfig) -> dict[str, str]:
-    """Return whose the parts of a model are that are not of this package, by name."""
-    parts = {model.network: NETWORKS.origin(model.network)}
-    if "kind" in model.head:
-        parts[model.head["kind"]] = HEADS.origin(model.head["kind"])
-    return {name: origin for name, origin in parts.items() if origin}
-
-
-def _run(
-    objective: Objective, request: ModelRequest, compute: Compute, state: Path
-) -> tuple[int, list[dict[str, Any]], nn.Module]:
-    """Train, and return the epochs that were there already, the history and the network."""
-    clips, config = objective.clips, objective.config
-    torch.manual_seed(config.seed)
-    network = build_network(request)
-    for name, (mean, deviation) in statistics(clips).items():
-        network.standardise(name, mean, deviation)  # type: ignore[operator]
-    network.to(compute.device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    identity = request.digest
-    history = load_state(state, identity, network, optimizer)
-    resumed = len(history)
-    saved = time.monotonic()
-    what = f"{clips.machine} {'+'.join(objective.model.features)}"
-    with progress(config.epochs, what, "epoch") as advance:
-        advance(resumed)
-        for epoch in range(resumed, config.epochs):
-            row = _epoch(objective, epoch, network, optimizer, compute)
-            if not np.isfinite(row["loss"]):
-                raise JobError(
-                    f"{clips.machine}: the loss is not finite in epoch {epoch + 1};"
-                    f" lower train.learning_rate ({config.learning_rate})"
-                )
-            history.append({"epoch": epoch + 1, **row})
-            advance(1, loss=f"{row['loss']:.3f}")
-            if time.monotonic() - saved > _SECONDS_BETWEEN_STATES:
-                save_state(state, identity, network, optimizer, history)
-                saved = time.monotonic()
-    return resumed, history, network
-
-
-def _epoch(
+def go_through(
     objective: Objective,
-    epoch: int,
+    network: nn.Module,
+    tensors: Mapping[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    course: Course,
+    state: State,
+    compute: Compute,
+) -> None:
+    """Do the rounds of an objective that are still to be done; the state's history grows by them.
+
+    Batches are made a step ahead, over the ends of rounds too. A state is written after the first
+    round, after the last, and whenever those since took long enough to be worth it.
+
+    Args:
+        objective: what is minimised.
+        network: what is trained, on its device.
+        tensors: what of it changes, by name, for the state.
+        optimizer: an Adam over its weights, with the highest learning rates.
+        course: how it is gone through.
+        state: how far the training is.
+        compute: where it is computed.
+
+    Raises:
+        JobError: the loss is not finite, or the state cannot be written.
+    """
+    begun = len(state.history) - course.before
+    if begun:
+        state.load(tensors, optimizer)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    coming = (
+        (number, batch)
+        for number in range(begun, course.rounds)
+        for batch in objective.batches(number)
+    )
+    network.train()
+    saved, cost = time.monotonic(), 0.0
+    with progress(course.rounds, course.what, course.unit) as advance, _repeatable():
+        advance(begun)
+        for number, batches in groupby(ahead(coming), key=itemgetter(0)):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * course.rate(number)
+            drawn = np.random.default_rng([*course.seed, number]).integers(2**31)
+            torch.manual_seed(int(drawn))
+            step = _round(objective, network, optimizer, course, number, compute, batches)
+            rate = {"learning_rate": optimizer.param_groups[0]["lr"]}
+            row = {**course.facts, course.unit: number + 1, **step, **rate}
+            state.history.append(row)
+            advance(1, loss=f"{row['loss']:.3f}")
+            now = time.monotonic()
+            if now - saved >= _ROUNDS_PER_STATE * cost or number + 1 == course.rounds:
+                state.save(tensors, optimizer)
+                saved = time.monotonic()
+                cost = saved - now
+    network.eval()
+
+
+def _round(
+    objective: Objective,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    course: Course,
+    number: int,
     compute: Compute,
+    batches: Iterator[tuple[int, Batch]],
 ) -> dict[str, float]:
-    """Go through one epoch and return its means."""
-    network.train()
-    sums: dict[str, float] = {}
-    count = 0
-    for batch in ahead(objective.batches(epoch)):
+    """Go through the batches of a round and return its means."""
+    sums: dict[str, list[float]] = {}
+    for count, (_, batch) in enumerate(batches, 1):
         loss, measures = objective.step(network, batch, compute)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
         for key, value in {"loss": loss, **measures}.items():
-            sums[key] = sums.get(key, 0.0) + float(value.detach())
-        count += 1
-    means = {key: round(value / count, 6) for key, value in sums.items()}
-    return means | {"learning_rate": optimizer.param_groups[0]["lr"]}
+            sums.setdefault(key, []).append(float(value.detach()))
+        if not math.isfinite(sums["loss"][-1]):
+            raise JobError(
+                f"{course.what}: the loss is not finite in {course.unit} {number + 1};"
+                f" lower {course.section}.learning_rate ({optimizer.param_groups[0]['lr']:g}),"
+                f" or set {course.section}.precision to float32"
+            )
+        torch.autograd.backward(loss / course.accumulate)
+        if count % course.accumulate == 0:
+            if math.isfinite(course.largest_gradient):
+                nn.utils.clip_grad_norm_(network.parameters(), course.largest_gradient)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+    return {key: round(sum(values) / len(values), 6) for key, values in sums.items()}
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
-    """Let no kernel whose result varies from run to run be chosen while the block runs."""
+def _repeatable() -> Iterator[None]:
+    """Let no kernel be chosen whose result varies from run to run, and leave torch's seed alone."""
     # CUDA's matrix products are repeatable only with a workspace of fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
@@ -246,7 +258,8 @@ def _deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     try:
-        yield
+        with torch.random.fork_rng():
+            yield
     finally:
         torch.use_deterministic_algorithms(before)
         torch.backends.cudnn.benchmark = benchmark

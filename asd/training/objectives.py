@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +19,7 @@ from asd.registry import Registry
 from asd.training.data import StoredClips
 from asd.training.examples import Examples, balanced_batches, draw, mixed
 from asd.training.labels import Labels
+from asd.training.loop import Batch, Objective
 from asd.training.losses import Mixed, total_loss
 
 # Keeps the mixtures apart from the order of the examples, which has the same seed.
@@ -29,7 +29,7 @@ CLIPS_TOGETHER = 64
 
 Read = Callable[[np.ndarray], dict[str, torch.Tensor]]
 
-OBJECTIVES: Registry[type[Objective]] = Registry(
+OBJECTIVES: Registry[type[ModelObjective]] = Registry(
     "objective",
     {
         "classifier": "asd.training.objectives:Classification",
@@ -40,27 +40,13 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
 )
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Clips, or windows of clips, of one step, on the CPU.
-
-    Attributes:
-        inputs: (B, F, T) features and (B, L) waves, or windows (B, F, frames) of a feature,
-            float32, by name.
-        targets: what the objective compares the outputs with, (B, ...) by name.
-    """
-
-    inputs: Mapping[str, torch.Tensor]
-    targets: Mapping[str, torch.Tensor]
-
-
 def no_classes(task: str) -> dict[str, Any]:
     """Return the facts of an objective that tells no classes apart."""
     return {"task": task, "classes": [], "attribute_classes": [], "attribute_head": False}
 
 
-class Objective(ABC):
-    """What a network is trained for, over the training clips of one machine.
+class ModelObjective(Objective):
+    """What a network is trained for from stored features, over the training clips of one machine.
 
     Args:
         clips: the training clips.
@@ -86,18 +72,8 @@ class Objective(ABC):
     def facts(self) -> dict[str, Any]:
         """What the objective adds to the request of a model, such as the names of classes."""
 
-    @abstractmethod
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch; the seed and the epoch decide them and nothing else."""
 
-    @abstractmethod
-    def step(
-        self, network: nn.Module, batch: Batch, compute: Compute
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return the loss of a batch and what to write down of it, each a scalar tensor."""
-
-
-class Nothing(Objective):
+class Nothing(ModelObjective):
     """No batch and no loss; the model is there at once, and no setting of training concerns it."""
 
     learns: ClassVar[bool] = False
@@ -118,7 +94,7 @@ class Nothing(Objective):
         raise NotImplementedError
 
 
-class Classification(Objective):
+class Classification(ModelObjective):
     """The paper's objective (Eq. 5): classify the clips, and hold those of a class together.
 
     Cross entropy, batch-hard triplet and auxiliary loss over class-balanced batches.
@@ -169,8 +145,7 @@ class Classification(Objective):
         self, network: nn.Module, batch: Batch, compute: Compute
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of Eq. 5, its terms, the accuracy and two signs of a collapse."""
-        inputs = {name: values.to(compute.device) for name, values in batch.inputs.items()}
-        targets = {name: values.to(compute.device) for name, values in batch.targets.items()}
+        inputs, targets = batch.on(compute.device)
         classes = targets["classes"]
         head: Any = network.primary
         with compute.autocast():
@@ -209,7 +184,7 @@ class Classification(Objective):
         return losses.total, measures
 
 
-class WindowObjective(Objective):
+class WindowObjective(ModelObjective):
     """What such objectives share: they read one feature, and ``batch_size`` windows a step."""
 
     reads: ClassVar[tuple[str, ...]] = ("batch_size",)

@@ -161,9 +161,10 @@ def _train(scratch: Path, name: str, precision: str) -> Clock:
     from asd.config import ModelConfig, TrainConfig
     from asd.store import FeatureStore
     from asd.training import loop
+    from asd.training.train import make_plan, train
 
     clock = Clock()
-    epoch_of, ahead_of = loop._epoch, loop.ahead
+    epoch_of, ahead_of = loop._round, loop.ahead
 
     def epoch(*arguments: Any, **named: Any) -> Any:
         clock.waits.append(0.0)
@@ -183,15 +184,15 @@ def _train(scratch: Path, name: str, precision: str) -> Clock:
             yield item
 
     losses = {"cross_entropy": 1, "triplet": 1, "auxiliary": 1}
-    with patch.object(loop, "_epoch", epoch), patch.object(loop, "ahead", ahead):
-        plan = loop.make_plan(
+    with patch.object(loop, "_round", epoch), patch.object(loop, "ahead", ahead):
+        plan = make_plan(
             FeatureStore(scratch / "features"),
             "fan",
             "ltp_aux",
             ModelConfig(features=FEATURES, losses=losses),
             TrainConfig(epochs=2, precision=precision),
         )
-        loop.train(
+        train(
             plan,
             "ltp_aux",
             scratch / "models" / name / RECORD,

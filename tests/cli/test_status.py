@@ -16,9 +16,9 @@ import soundfile
 from asd.artifact import write_record
 from asd.cli import cli
 from asd.clips.record import read_index
-from asd.finetuning.base import base_digest, find_base
-from asd.finetuning.plan import request_of, training_clips
 from asd.params import load_params
+from asd.training.finetune import request_of, training_clips
+from asd.training.pretrained import base_digest, find_base
 
 Asd = Callable[..., Any]
 Status = Callable[[], dict[str, dict[str, Any]]]

@@ -16,10 +16,9 @@ from safetensors.numpy import save_file
 
 from asd.artifact import making, write_record
 from asd.clips.record import Clip
-from asd.finetuning.artifact import CheckpointRequest
 from asd.scoring.files import official_files
 from asd.scoring.scored import read_scores_record, read_table
-from asd.training.artifact import ModelRequest
+from asd.training.artifact import CheckpointRequest, ModelRequest
 
 MACHINES = ("fan", "valve")
 CLIPS = {"00": 16, "03": 10}  # test clips of the labelled and of the unlabelled section

@@ -28,14 +28,13 @@ from asd.config import EmbedConfig
 from asd.detection.enroll import EnrolmentRequest
 from asd.errors import AsdError
 from asd.features.projection import Head, Projection
-from asd.finetuning.artifact import CheckpointRequest, write_checkpoint
-from asd.finetuning.base import find_base
 from asd.scoring.bank import Bank, BanksRequest, read_bank, write_banks
 from asd.scoring.scored import read_scores_record
 from asd.stages import verify
 from asd.stages.index import IndexRequest
 from asd.store import FeatureStore, Shard
-from asd.training.artifact import ModelRequest, write_model
+from asd.training.artifact import CheckpointRequest, ModelRequest, write_checkpoint, write_model
+from asd.training.pretrained import find_base
 from asd.workspace import Workspace
 
 PARAMS = """

@@ -36,9 +36,9 @@ def fork(command: list[str]) -> int:
     try:
         with Path("printed").open("a") as file:
             os.dup2(file.fileno(), sys.stdout.fileno())
-        if command[0] == "train":
-            # Every epoch: otherwise a short training would have nothing to go on from.
-            importlib.import_module("asd.training.loop")._SECONDS_BETWEEN_STATES = 0.0
+        if command[0] in ("train", "finetune"):
+            # Every round: otherwise a short training would have little to go on from.
+            importlib.import_module("asd.training.loop")._ROUNDS_PER_STATE = 0.0
         cli.main(command, standalone_mode=False)
         sys.stdout.flush()
         Path("modules").write_text("\n".join(sys.modules))

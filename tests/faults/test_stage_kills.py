@@ -80,7 +80,7 @@ STAGES = [
         {
             "index": {"sample_rate": 16000},
             "features": {"ptm": {}},
-            "finetune": {"steps": 10, "save_every": 1, "batch_size": 2, "rows": 16, "seconds": 0.4},
+            "finetune": {"steps": 10, "batch_size": 2, "rows": 16, "seconds": 0.4},
         },
         {"finetune": {"seed": 5, "steps": 1}},
         (2, 10),

@@ -17,7 +17,7 @@ from asd.models.branches import (
     Spectrum,
     SpectrumSettings,
 )
-from asd.models.classifier import Classifier, ClassifierSettings
+from asd.models.tdnn import Classifier, ClassifierSettings
 
 SMALL = BranchesSettings(
     spectrum=SpectrumSettings(channels=4, embedding=6),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from asd.errors import UsageError
-from asd.models.classifier import Classifier, ClassifierSettings, TgramNet
+from asd.models.tdnn import Classifier, ClassifierSettings, TgramNet
 
 SMALL = ClassifierSettings(channels=(8, 12), kernels=(3, 1), dilations=(1, 1), embedding=6)
 SHAPES = {"logmel": (16, 11), "wave": (5_120,), "ptm": (16, 11)}

@@ -9,7 +9,7 @@ from torch import nn
 from asd.config import Settings
 from asd.errors import UsageError
 from asd.models import NETWORKS
-from asd.models.classifier import Classifier, ClassifierSettings
+from asd.models.tdnn import Classifier, ClassifierSettings
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))

@@ -10,8 +10,7 @@ import torch
 
 from asd.config import settings
 from asd.errors import UsageError
-from asd.models.pooled import Pooled, PooledSettings
-from asd.models.pooling import POOLINGS, build
+from asd.models.pooling import POOLINGS, Pooled, PooledSettings, build
 
 POOLED: dict[str, Any] = {name: {"pooling": name} for name in POOLINGS}
 

@@ -42,18 +42,30 @@ def test_length_of_the_clip_is_free() -> None:
         assert network(torch.randn(2, 4, frames)).shape == (2, 5)
 
 
-def test_statistics_are_mean_and_deviation() -> None:
-    frames = torch.randn(3, 4, 20, dtype=torch.bfloat16)
-    expected = torch.cat([frames.double().mean(2), frames.double().std(2, correction=0)], 1)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_statistics_and_their_gradient(dtype: torch.dtype) -> None:
+    frames = (3 + torch.randn(3, 4, 20)).to(dtype).requires_grad_()
+    exact = frames.detach().double().requires_grad_()
+    expected = torch.cat([exact.mean(2), exact.std(2, correction=0)], 1)
     # Computed in single precision whatever the input.
-    torch.testing.assert_close(statistics(frames).double(), expected, atol=1e-5, rtol=1e-5)
+    pooled = statistics(frames)
+    torch.testing.assert_close(pooled.double(), expected, atol=1e-5, rtol=1e-5)
+    weights = torch.randn_like(expected)
+    (pooled * weights.float()).sum().backward()
+    (expected * weights).sum().backward()
+    assert frames.grad is not None
+    assert exact.grad is not None
+    # Gradients are handed on in the precision of the input: eight bits, of values up to 0.2 here.
+    tolerance = 1e-6 if dtype == torch.float32 else 4e-3
+    torch.testing.assert_close(frames.grad.double(), exact.grad, atol=tolerance, rtol=0)
 
 
-def test_constant_frames_have_a_gradient() -> None:
-    frames = torch.ones(1, 2, 5, requires_grad=True)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_constant_frames_have_a_gradient(dtype: torch.dtype) -> None:
+    frames = torch.full((1, 2, 5), 3.0, dtype=dtype, requires_grad=True)
     statistics(frames).sum().backward()
     assert frames.grad is not None
-    assert torch.isfinite(frames.grad).all()
+    torch.testing.assert_close(frames.grad.float(), torch.full((1, 2, 5), 0.2), atol=1e-3, rtol=0)
 
 
 def test_settings_must_fit_together() -> None:

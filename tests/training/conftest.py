@@ -17,6 +17,7 @@ from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.digest import sha256_json
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training import loop
+from asd.training.train import Training, make_plan, train
 
 FRAMES, LENGTH = 11, 5_120
 Shapes = Mapping[str, tuple[tuple[int, ...], str]]
@@ -70,7 +71,7 @@ def fill(tmp_path: Path) -> Fill:
 
 
 @pytest.fixture
-def fit() -> Callable[..., loop.Training]:
+def fit() -> Callable[..., Training]:
     """Plan a training and do it; the model goes into a folder."""
 
     def run(
@@ -81,9 +82,9 @@ def fit() -> Callable[..., loop.Training]:
         config: TrainConfig,
         folder: Path,
         state: Path,
-    ) -> loop.Training:
-        plan = loop.make_plan(store, machine, name, model, config)
-        return loop.train(plan, name, folder / RECORD, state)
+    ) -> Training:
+        plan = make_plan(store, machine, name, model, config)
+        return train(plan, name, folder / RECORD, state)
 
     return run
 
@@ -94,15 +95,14 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManage
 
     @contextmanager
     def block() -> Iterator[None]:
-        plain = loop.save_state
+        plain = loop.State.save
 
         def save_and_die(*arguments: Any) -> None:
             plain(*arguments)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
-            patch.setattr(loop, "save_state", save_and_die)
+            patch.setattr(loop.State, "save", save_and_die)
             yield
 
     return block

@@ -16,8 +16,8 @@ from asd.errors import UsageError
 from asd.models.heads import HEADS
 from asd.training.artifact import load_model
 from asd.training.embedding import embed
-from asd.training.loop import Training
 from asd.training.objectives import Classification
+from asd.training.train import Training
 
 SECTIONS = {"00": 8, "01": 8, "02": 8}
 OWN: dict[str, dict[str, Any]] = {"adaproj": {"subspace": 2}, "sub_cluster_adacos": {"centres": 3}}

@@ -18,7 +18,7 @@ from asd.training.artifact import load_model
 from asd.training.data import StoredClips, statistics
 from asd.training.embedding import embed
 from asd.training.labels import joint_names, label
-from asd.training.loop import Training, make_plan
+from asd.training.train import Training, make_plan
 from asd.training.transforms import TRANSFORMS
 
 MACHINES = ("fan", "valve")

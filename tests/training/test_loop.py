@@ -1,193 +1,167 @@
-"""The loop: it learns, repeats, goes on after a kill, and never opens a test clip."""
+"""The loop by itself: the state of a killed training, when it is written, and the rates."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from asd.artifact import RECORD, read_record
-from asd.config import LossWeights, ModelConfig, TrainConfig
-from asd.errors import JobError, UsageError
-from asd.store import FeatureStore
+from asd.device import Compute
+from asd.errors import JobError
 from asd.training import loop
-from asd.training.artifact import ModelRequest, load_model
-from asd.training.loop import Training
+from asd.training.loop import Batch, Course, Objective, State, go_through
 
-SECTIONS = {"00": 12, "01": 12, "02": 12}
-
-
-@pytest.fixture
-def run(
-    tmp_path: Path, model: ModelConfig, config: TrainConfig, fit: Callable
-) -> Callable[..., Training]:
-    def trained(
-        store: FeatureStore,
-        folder: str = "model",
-        model: ModelConfig = model,
-        config: TrainConfig = config,
-    ) -> Training:
-        state = tmp_path / f"{folder}.state"
-        result: Training = fit(store, "fan", "m", model, config, tmp_path / folder, state)
-        return result
-
-    return trained
+ROWS = [{"step": 5, "loss": 0.1 + 0.2}]
+CPU = Compute(torch.device("cpu"), half=False)
 
 
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
+def trained(steps: int) -> tuple[dict[str, torch.Tensor], torch.optim.Optimizer]:
+    torch.manual_seed(0)
+    tensors: dict[str, torch.Tensor] = {n: nn.Parameter(torch.randn(3)) for n in ("a", "b", "kept")}
+    tensors["count"] = torch.tensor(steps)  # a buffer
+    optimizer = torch.optim.AdamW([tensors["a"], tensors["b"]], lr=0.1)
+    for _ in range(steps):
+        step(tensors, optimizer)
+    return tensors, optimizer
 
 
-def test_it_learns_the_sections(fill: Callable, run: Callable, tmp_path: Path) -> None:
-    store = fill(SECTIONS)
-    result = run(store, config=TrainConfig(epochs=25, learning_rate=5e-3, precision="float32"))
-    assert (result.task, result.classes, result.attribute_classes) == ("sections", 3, 6)
-    with (tmp_path / "model" / "history.csv").open() as file:
-        history = list(csv.DictReader(file))
-    assert [int(row["epoch"]) for row in history] == list(range(1, 26))
-    assert float(history[-1]["loss"]) < 0.5 * float(history[0]["loss"])
-    assert float(history[-1]["accuracy"]) > 0.9
-    assert {"triplet", "auxiliary", "active_triplets", "embedding_norm"} <= set(history[0])
+def step(tensors: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
+    (tensors["a"] ** 2).sum().backward()  # 'b' never has a gradient, so never a moment
+    optimizer.step()
 
 
-def test_the_same_request_gives_the_same_bytes(
-    fill: Callable, run: Callable, tmp_path: Path
+def written(path: Path, identity: str, tensors: Any, optimizer: torch.optim.Optimizer) -> None:
+    state = State(path, identity)
+    state.history = ROWS
+    state.save(tensors, optimizer)
+
+
+def test_goes_on_exactly(tmp_path: Path) -> None:
+    path = tmp_path / "work" / "state.safetensors"
+    tensors, optimizer = trained(5)
+    written(path, "me", tensors, optimizer)
+    state = State(path, "me")
+    assert state.history == ROWS
+    again, other = trained(0)
+    state.load(again, other)
+    step(tensors, optimizer)
+    step(again, other)
+    for name in tensors:
+        assert torch.equal(tensors[name], again[name]), name
+    assert [p.name for p in path.parent.iterdir()] == ["state.safetensors"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"damaged state"])
+def test_no_state_is_a_begin(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    assert State(path, "me").history == []
+
+
+def test_the_state_of_another_run_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    written(path, "other", *trained(1))
+    assert State(path, "me").history == []
+
+
+def test_a_full_disk_is_a_failed_job(tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("no folder")
+    with pytest.raises(JobError, match="state.safetensors: cannot be written"):
+        written(tmp_path / "work" / "state.safetensors", "me", *trained(1))
+
+
+class Fall(Objective):
+    """Lower a sum; each round has four batches, and draws as dropout does."""
+
+    def batches(self, number: int) -> Iterator[Batch]:
+        for _ in range(4):
+            yield Batch({"x": torch.ones(1)}, {})
+
+    def step(
+        self, network: Any, batch: Batch, compute: Compute
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        value = network(batch.inputs["x"]).sum()
+        return value * (1 + torch.rand(())), {"value": value}
+
+
+def gone(path: Path, **course: Any) -> tuple[nn.Module, State]:
+    torch.manual_seed(1)
+    network = nn.Linear(1, 1)
+    state = State(path, "me")
+    values = {"what": "fall", "section": "train", "unit": "epoch", "rounds": 5, "seed": (0,)}
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+    tensors = network.state_dict(keep_vars=True)
+    go_through(Fall(), network, tensors, optimizer, Course(**values | course), state, CPU)
+    return network, state
+
+
+def test_what_the_network_draws_is_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = fill(SECTIONS)
-    run(store, "one")
-    run(store, "two")
-    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
+    whole, state = gone(tmp_path / "whole")
+    before = torch.random.get_rng_state()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        plain, rounds = loop._round, iter(range(9))
+
+        def dying(*arguments: Any) -> dict[str, float]:
+            if next(rounds) == 3:
+                raise KeyboardInterrupt
+            return plain(*arguments)
+
+        patch.setattr(loop, "_round", dying)
+        patch.setattr(loop, "_ROUNDS_PER_STATE", 0.0)
+        gone(tmp_path / "killed")
+    assert len(State(tmp_path / "killed", "me").history) == 3
+    again, other = gone(tmp_path / "killed")
+    assert torch.equal(again.weight, whole.weight)  # type: ignore[attr-defined]
+    assert other.history == state.history
+    torch.manual_seed(1)
+    nn.Linear(1, 1)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_a_finished_model_is_kept(fill: Callable, run: Callable, tmp_path: Path) -> None:
-    store = fill(SECTIONS)
-    assert run(store).epochs == 4
-    before = _bytes(tmp_path / "model")
-    again = run(store)
-    assert (again.epochs, again.resumed) == (0, 0)
-    assert _bytes(tmp_path / "model") == before
+def test_states_cost_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first round, after the last, and where the rounds since are worth it."""
+    clock, saved = [0.0], []
+
+    def save(self: State, *_: Any) -> None:
+        saved.append(len(self.history))
+        clock[0] += 1.0
+
+    def slow(*_: Any) -> dict[str, float]:
+        clock[0] += 20.0
+        return {"loss": 0.0}
+
+    monkeypatch.setattr(State, "save", save)
+    monkeypatch.setattr(loop, "_round", slow)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    gone(tmp_path / "state", rounds=8)
+    assert saved == [1, 4, 7, 8]
 
 
-@pytest.mark.parametrize("change", ["losses", "config", "clips", "damage"])
-def test_what_decides_the_weights_trains_again(
-    change: str,
-    fill: Callable,
-    run: Callable,
-    model: ModelConfig,
-    config: TrainConfig,
-    tmp_path: Path,
-) -> None:
-    store = fill(SECTIONS)
-    run(store)
-    if change == "losses":
-        model = model.model_copy(update={"losses": LossWeights(triplet=0.5, auxiliary=1)})
-    elif change == "config":
-        config = config.model_copy(update={"seed": 1})
-    elif change == "clips":
-        store = fill({**SECTIONS, "02": 13})
-    else:
-        (tmp_path / "model" / "weights.safetensors").write_bytes(b"")
-    assert run(store, model=model, config=config).epochs == 4
+def test_rates_and_updates(tmp_path: Path) -> None:
+    plain, state = gone(tmp_path / "plain", rounds=2, rate=lambda number: 1 / (number + 1))
+    assert [row["learning_rate"] for row in state.history] == [0.1, 0.05]
+    assert [row["epoch"] for row in state.history] == [1, 2]
+    # Adam moves a weight by about its rate an update: four of them at each rate, or one.
+    few, _ = gone(tmp_path / "few", rounds=2, accumulate=4)
+    torch.manual_seed(1)
+    begin = nn.Linear(1, 1).weight.detach()
+    moved = [float((begin - one.weight).detach()) for one in (plain, few)]  # type: ignore[operator]
+    assert moved == pytest.approx([0.6, 0.2], rel=0.15)
 
 
-def test_a_killed_run_ends_in_the_same_bytes(
-    fill: Callable, run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = fill(SECTIONS)
-    run(store, "whole")
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
-    plain, calls = loop._epoch, []
-
-    def dying(*arguments: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return plain(*arguments)
-
-    monkeypatch.setattr(loop, "_epoch", dying)
-    with pytest.raises(KeyboardInterrupt):
-        run(store, "killed")
-    assert not (tmp_path / "killed").exists()
-    result = run(store, "killed")
-    assert (result.resumed, result.epochs) == (2, 2)
-    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
-    assert not (tmp_path / "killed.state").exists()
-
-
-def test_a_state_of_another_request_is_not_taken_up(
-    fill: Callable,
-    run: Callable,
-    config: TrainConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    store = fill(SECTIONS)
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_STATES", 0.0)
-    monkeypatch.setattr(loop, "write_model", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        run(store)
-    monkeypatch.undo()
-    assert (tmp_path / "model.state").exists()
-    assert run(store, config=config.model_copy(update={"seed": 5})).resumed == 0
-
-
-def test_no_test_clip_is_read(
-    fill: Callable, run: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = fill(SECTIONS)
-    fill({"00": 3, "07": 3}, split="test")
-    opened: list[str] = []
-    plain = np.memmap
-
-    def watched(path: Path, *arguments: object, **named: object) -> object:
-        opened.append(Path(path).name)
-        return plain(path, *arguments, **named)
-
-    monkeypatch.setattr(np, "memmap", watched)
-    run(store)
-    assert opened
-    assert all(name.endswith("_train.h5") for name in opened)
-
-
-def test_a_machine_with_one_state_trains_on_transformations(
-    fill: Callable, run: Callable, tmp_path: Path
-) -> None:
-    result = run(fill({"00": 6}, attributes=("",)))
-    assert result.task == "transformations"
-    assert result.classes > 1
-    assert result.attribute_classes == 0
-    assert load_model(tmp_path / "model" / RECORD).request.attribute_head is False
-
-
-def test_divergence_is_one_line(fill: Callable, run: Callable, config: TrainConfig) -> None:
-    hot = config.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(JobError, match=r"fan: the loss is not finite.*train.learning_rate"):
-        run(fill(SECTIONS), config=hot)
-
-
-def test_one_clip_is_too_few(fill: Callable, run: Callable) -> None:
-    with pytest.raises(UsageError, match="fan: 1 training clip, too few"):
-        run(fill({"00": 1}))
-
-
-def test_a_damaged_model_is_refused(fill: Callable, run: Callable, tmp_path: Path) -> None:
-    run(fill(SECTIONS))
-    path = tmp_path / "model" / RECORD
-    record = json.loads(path.read_text())
-    record["request"]["classes"].append("03")
-    path.write_text(json.dumps(record))
-    with pytest.raises(JobError, match="digest that was recorded"):
-        read_record(path, ModelRequest)
-    with pytest.raises(UsageError, match="asd train"):
-        read_record(tmp_path / "nowhere" / RECORD, ModelRequest)
-
-
-def test_training_leaves_the_threads_alone(fill: Callable, run: Callable) -> None:
-    before = torch.get_num_threads()
-    run(fill(SECTIONS))
-    assert torch.get_num_threads() == before
+def test_a_loss_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Fall.step
+    monkeypatch.setattr(
+        Fall, "step", lambda *a: (plain(*a)[0] * math.inf, {"value": torch.zeros(())})
+    )
+    with pytest.raises(JobError, match=r"fall: the loss is not finite in epoch 1; lower train\.le"):
+        gone(tmp_path / "state")

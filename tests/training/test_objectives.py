@@ -21,12 +21,17 @@ from asd.errors import UsageError
 from asd.models import NETWORKS
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.training import loop
 from asd.training.artifact import ModelRequest, build_network, load_model
 from asd.training.data import StoredClips
 from asd.training.embedding import Outputs, embed
 from asd.training.labels import label
-from asd.training.objectives import CLIPS_TOGETHER, OBJECTIVES, Objective, shuffled_windows
+from asd.training.objectives import (
+    CLIPS_TOGETHER,
+    OBJECTIVES,
+    ModelObjective,
+    shuffled_windows,
+)
+from asd.training.train import Training
 from asd.training.transforms import TRANSFORMS
 
 SECTIONS = {"00": 8, "01": 7}
@@ -61,8 +66,8 @@ def of(model: ModelConfig) -> Of:
 
 
 @pytest.fixture
-def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., Objective]:
-    def run(network: str, sections: dict[str, int], attributes: tuple[str, ...]) -> Objective:
+def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., ModelObjective]:
+    def run(network: str, sections: dict[str, int], attributes: tuple[str, ...]) -> ModelObjective:
         chosen = of(network)
         clips = StoredClips(fill(sections, attributes), "fan", chosen.features, "train")
         labels = label(clips.table.section, clips.table.domain, clips.table.attributes)
@@ -73,14 +78,14 @@ def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., Objective
 
 
 @pytest.fixture
-def run(of: Of, config: TrainConfig, fit: Callable, tmp_path: Path) -> Callable[..., loop.Training]:
+def run(of: Of, config: TrainConfig, fit: Callable, tmp_path: Path) -> Callable[..., Training]:
     def trained(
         store: Any, network: str, folder: str = "model", train_as: TrainConfig = config, **own: Any
-    ) -> loop.Training:
+    ) -> Training:
         chosen = of(network)
         chosen = chosen.model_copy(update={"train": {**chosen.train, **own}})
         state = tmp_path / f"{folder}.state"
-        result: loop.Training = fit(store, "fan", "m", chosen, train_as, tmp_path / folder, state)
+        result: Training = fit(store, "fan", "m", chosen, train_as, tmp_path / folder, state)
         return result
 
     return trained

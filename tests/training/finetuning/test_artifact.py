@@ -14,13 +14,13 @@ from asd.digest import sha256_json
 from asd.errors import JobError, UsageError
 from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS
 from asd.features.projection import HEAD, Head, Projection
-from asd.finetuning.artifact import (
+from asd.training.artifact import (
     HISTORY,
     CheckpointRequest,
     read_checkpoint_record,
     write_checkpoint,
 )
-from asd.finetuning.base import find_base
+from asd.training.pretrained import find_base
 
 FILES = (CONFIG, PREPROCESSOR, WEIGHTS, HEAD, HISTORY)
 

@@ -13,9 +13,8 @@ import pytest
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.errors import AsdError, JobError, UsageError
-from asd.finetuning.base import BUILTIN
-from asd.finetuning.plan import make_plan, middle_layer, training_clips
-from asd.finetuning.run import finetune
+from asd.training.finetune import finetune, make_plan, middle_layer, training_clips
+from asd.training.pretrained import BUILTIN
 
 Make = Callable[..., FinetuneConfig]
 
@@ -41,7 +40,7 @@ def test_identity_is_what_decides_the_result(raw: Path, clips: list[Clip], confi
 
     same = identity()
     assert identity(list(reversed(clips))) == same
-    assert identity(save_every=1, device="auto") == same
+    assert identity(revision="other", device="auto") == same
     assert identity([replace(c, path=f"elsewhere/{c.path}") for c in clips]) == same
     moved = [replace(c, attributes="speed=9") if c.name == "00.wav" else c for c in clips]
     changed = [replace(c, digest="0" * 64) if c.name == "00.wav" else c for c in clips]

@@ -14,7 +14,7 @@ import torch
 
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
-from asd.finetuning import loop
+from asd.training import loop
 
 RATE = 16000
 LENGTHS = {"fan": 8000, "valve": 7200}
@@ -31,18 +31,22 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let fine-tuning be interrupted, from now on, at its updates of the given numbers."""
+    """Let fine-tuning be interrupted, from now on, at its updates of the given numbers.
+
+    A state is written after every update.
+    """
 
     def at(*numbers: int) -> None:
-        update, made = loop._update, [0]
+        update, made = loop._round, [0]
 
-        def killed(*arguments: Any) -> dict[str, Any]:
+        def killed(*arguments: Any) -> dict[str, float]:
             made[0] += 1
             if made[0] in numbers:
                 raise KeyboardInterrupt
             return update(*arguments)
 
-        monkeypatch.setattr(loop, "_update", killed)
+        monkeypatch.setattr(loop, "_round", killed)
+        monkeypatch.setattr(loop, "_ROUNDS_PER_STATE", 0.0)
 
     return at
 

@@ -10,8 +10,8 @@ import soundfile
 
 from asd.clips.index import index_machine
 from asd.config import IndexConfig
-from asd.finetuning.batches import Recordings
-from asd.finetuning.plan import inputs_digest, training_clips
+from asd.training.data import Recordings
+from asd.training.finetune import inputs_digest, training_clips
 
 
 def test_windows_are_training_clips(tmp_path: Path) -> None:

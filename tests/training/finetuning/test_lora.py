@@ -15,10 +15,9 @@ from safetensors.torch import load_file
 
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
-from asd.finetuning.artifact import read_checkpoint_record
-from asd.finetuning.base import find_base, load_base
-from asd.finetuning.lora import add_adapters, merge_adapters
-from asd.finetuning.run import Account, finetune
+from asd.training.artifact import read_checkpoint_record
+from asd.training.finetune import Account, finetune
+from asd.training.pretrained import add_adapters, find_base, load_base, merge_adapters
 
 Make = Callable[..., FinetuneConfig]
 WAVES = torch.randn(2, 3200, generator=torch.Generator().manual_seed(1))
@@ -130,9 +129,7 @@ def test_a_killed_run_ends_with_the_same_bytes(
     lora: Make,
     killed_at: Callable[..., None],
 ) -> None:
-    both = lora(
-        objectives=["contrastive", "classify"], steps=5, save_every=2, layer=layer, batch_size=3
-    )
+    both = lora(objectives=["contrastive", "classify"], steps=5, layer=layer, batch_size=3)
     run(both, "undisturbed")
     killed_at(4, 9)
     for _ in range(2):  # once in each objective

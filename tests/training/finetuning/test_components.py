@@ -10,10 +10,9 @@ import torch
 from asd.clips.record import Clip
 from asd.device import Compute
 from asd.features.transformer import all_layers, model_input
-from asd.finetuning.base import find_base, load_base
-from asd.finetuning.batches import Recordings
-from asd.finetuning.components import fit_components
-from asd.finetuning.plan import training_clips
+from asd.training.data import Recordings
+from asd.training.finetune import training_clips
+from asd.training.pretrained import find_base, fit_components, load_base
 
 
 def test_against_scikit_learn(raw: Path, clips: list[Clip]) -> None:

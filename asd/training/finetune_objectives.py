@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,50 +13,95 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from asd.config import FinetuneConfig
+from asd.device import Compute
 from asd.errors import UsageError
-from asd.features.transformer import LayerFrames
-from asd.finetuning.batches import UNKNOWN, Labels
+from asd.features.transformer import LayerFrames, model_input
 from asd.models.heads import SubClusterAdaCos, SubClusterAdaCosSettings
+from asd.training.data import Cuts
+from asd.training.labels import UNKNOWN, Classes
+from asd.training.loop import Batch, Objective
 
 _EMBEDDING = 256
 _ATTENTION = 128  # width of the attention's hidden layer
-
-Masker = Callable[[np.random.Generator, int, int], "np.ndarray | None"]
 _LEAST_VARIANCE = 1e-6
 
 
-class Objective(ABC):
-    """One thing to minimise.
+@dataclass(frozen=True)
+class Setting:
+    """What every such objective reads.
 
-    Args:
-        module: all weights that take part, those of the body among them.
-        mask: from a generator, clips B and frames J to the hidden frames (B, J) or None.
+    Attributes:
+        config: how it is trained.
+        cuts: the batches.
+        frames: how many frames J the body makes of a cut.
+        normalize: whether each cut is brought to mean 0 and variance 1.
     """
 
-    def __init__(self, module: Any, mask: Masker) -> None:
-        self.module = module
-        self.mask = mask
+    config: FinetuneConfig
+    cuts: Cuts
+    frames: int
+    normalize: bool
+
+
+class FrameObjective(Objective):
+    """What such objectives share: cuts of waves whose frames are hidden in part.
+
+    Args:
+        setting: what they read.
+        module: all weights that take part, those of the body among them.
+    """
+
+    def __init__(self, setting: Setting, module: Any) -> None:
+        self.setting, self.config, self.module = setting, setting.config, module
+
+    def batches(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of an update: cuts (B, L) int16, and what :meth:`drawn` adds."""
+        for part in range(self.config.accumulate):
+            clips, waves = self.setting.cuts.batch(number * self.config.accumulate + part)
+            seed, objective = self.setting.cuts.seed
+            random = np.random.default_rng([seed, 3, objective, number, part])
+            drawn = {"wave": waves, **self.drawn(random, len(clips), number / self.config.steps)}
+            yield Batch(_tensors(drawn), _tensors(self.targets(clips)))
+
+    def step(
+        self, network: nn.Module, batch: Batch, compute: Compute
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss of a batch and figures for the history."""
+        inputs, targets = batch.on(compute.device)
+        with compute.autocast():
+            return self.loss(model_input(inputs["wave"], self.setting.normalize), inputs, targets)
+
+    @abstractmethod
+    def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
+        """Return what is drawn for a batch of ``clips``, a share ``done`` of the updates done."""
+
+    def targets(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the clips of a batch, (B,) numbers, are compared with."""
+        return {}
 
     @abstractmethod
     def loss(
-        self, waves: torch.Tensor, clips: np.ndarray, random: np.random.Generator, done: float
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the loss of a batch and figures for the history.
-
-        Args:
-            waves: input of the model (B, L).
-            clips: which training clips they are, (B,).
-            random: draws of this batch.
-            done: share of the objective's updates that are done.
-        """
+        self,
+        waves: torch.Tensor,
+        inputs: Mapping[str, torch.Tensor],
+        targets: Mapping[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return what :meth:`step` does, of ``waves`` (B, L) as the body reads them."""
 
 
-class Classify(Objective):
+class Classify(FrameObjective):
     """Machine, section and attribute classes over projected frames, pooled over time.
 
     The frames (B, J, H) of the layer are projected to (B, J, F), the projection that the feature is
     made with; their mean and standard deviation over time are normalised and classified linearly,
     one classifier a kind of class. The losses are cross entropies with equal weights.
+
+    Args:
+        setting: what it reads.
+        body: the layer's frames.
+        hidden: their width, H.
+        classes: by kind, of all clips.
 
     Attributes:
         heads: names of the parts of the module that the feature is made without.
@@ -64,35 +110,45 @@ class Classify(Objective):
     heads: ClassVar[tuple[str, ...]] = ("norm", "classifiers")
 
     def __init__(
-        self, frames: LayerFrames, hidden: int, rows: int, labels: Labels, mask: Masker
+        self, setting: Setting, body: LayerFrames, hidden: int, classes: Mapping[str, Classes]
     ) -> None:
-        classifiers = {k: self._classifier(rows, len(names)) for k, names in labels.classes.items()}
+        rows, self._classes = setting.config.rows, classes
+        heads = {kind: self._classifier(rows, len(one.names)) for kind, one in classes.items()}
         parts = {
-            "frames": frames,
+            "frames": body,
             "projection": nn.Linear(hidden, rows),
             self.heads[0]: self._pooling(rows),
-            "classifiers": nn.ModuleDict(classifiers),
+            "classifiers": nn.ModuleDict(heads),
         }
-        super().__init__(nn.ModuleDict(parts), mask)
-        self._frames = frames
-        self._targets = labels.targets
+        super().__init__(setting, nn.ModuleDict(parts))
+
+    def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
+        """Return the hidden frames, none where cuts are too short for it."""
+        config = self.config
+        hidden = span_mask(random, clips, self.setting.frames, config.mask_share, config.mask_span)
+        return {} if hidden is None else {"hidden": hidden}
+
+    def targets(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the classes of the clips, by kind."""
+        return {kind: one.numbers[clips] for kind, one in self._classes.items()}
 
     def loss(
-        self, waves: torch.Tensor, clips: np.ndarray, random: np.random.Generator, done: float
-    ) -> tuple[torch.Tensor, dict[str, float]]:
+        self,
+        waves: torch.Tensor,
+        inputs: Mapping[str, torch.Tensor],
+        targets: Mapping[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the sum of the cross entropies, and the accuracy of each classifier."""
-        mask = self.mask(random, len(waves), _frame_count(self._frames.model, waves))
-        frames = self._frames(waves, None if mask is None else _to(mask, waves))
+        frames = self.module["frames"](waves, inputs.get("hidden"))
         pooled = self._pooled(self.module["projection"](frames).float())
         total, notes = 0.0 * pooled.sum(), {}  # with a gradient, even if no class is known
         for kind, classifier in self.module["classifiers"].items():
-            target = _to(self._targets[kind][clips], waves)
-            known = target != UNKNOWN
+            known = targets[kind] != UNKNOWN
             if known.any():
                 logits = classifier(pooled).float()
-                total = total + F.cross_entropy(logits, target, ignore_index=UNKNOWN)
-                right = (logits.argmax(dim=1) == target)[known]
-                notes[f"{kind}_accuracy"] = float(right.float().mean())
+                total = total + F.cross_entropy(logits, targets[kind], ignore_index=UNKNOWN)
+                right = (logits.argmax(dim=1) == targets[kind])[known]
+                notes[f"{kind}_accuracy"] = right.float().mean()
         return total, notes
 
     def _pooling(self, rows: int) -> nn.Module:
@@ -127,17 +183,20 @@ class AttentiveClassify(Classify):
         return embeddings
 
 
-class Contrastive(Objective):
+class Contrastive(FrameObjective):
     """The masked contrastive loss that wav2vec 2.0 is pre-trained with (its section 3.2).
 
     A quantizer of the checkpoint goes on learning; where the checkpoint has none, a new one starts
     at a high temperature.
+
+    Args:
+        setting: what it reads.
+        body: the whole body.
+        head: the weights beside it.
     """
 
-    def __init__(
-        self, model: Any, head: Mapping[str, torch.Tensor], mask: Masker, seed: int
-    ) -> None:
-        super().__init__(_pretraining_model(model, seed), mask)
+    def __init__(self, setting: Setting, body: Any, head: Mapping[str, torch.Tensor]) -> None:
+        super().__init__(setting, _pretraining_model(body, setting.config.seed))
         self.continued = has_quantizer(head)
         if self.continued:
             self._load(head)
@@ -152,30 +211,36 @@ class Contrastive(Objective):
             )
         self.module.load_state_dict({key: head[key] for key in own}, strict=False)
 
-    def loss(
-        self, waves: torch.Tensor, clips: np.ndarray, random: np.random.Generator, done: float
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the loss a hidden frame, its two terms, and the perplexity of the codebook."""
-        mask = self.mask(random, len(waves), _frame_count(self.module.wav2vec2, waves))
-        assert mask is not None  # clips that are too short for it were refused
-        negatives = negative_frames(random, mask, self.module.config.num_negatives)
-        self.module.set_gumbel_temperature(0.5 if self.continued else 2.0 - 1.5 * done)
-        output = self.module(
-            waves,
-            mask_time_indices=_to(mask, waves),
-            sampled_negative_indices=_to(negatives, waves),
-        )
-        hidden = int(mask.sum())
-        return output.loss / hidden, {
-            "contrastive_loss": float(output.contrastive_loss.detach()) / hidden,
-            "diversity_loss": float(output.diversity_loss.detach()) / hidden,
-            "perplexity": float(output.codevector_perplexity.detach()),
+    def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
+        """Return the hidden frames, those they are told from, and the quantizer's temperature."""
+        frames, share = self.setting.frames, self.config.contrastive_mask_share
+        hidden = span_mask(random, clips, frames, share, fitted_span(frames, self.config.mask_span))
+        assert hidden is not None  # clips that are too short for it were refused
+        return {
+            "hidden": hidden,
+            "negatives": negative_frames(random, hidden, self.module.config.num_negatives),
+            "temperature": np.array(0.5 if self.continued else 2.0 - 1.5 * done),
         }
 
-
-def has_quantizer(head: Mapping[str, torch.Tensor]) -> bool:
-    """Return whether the weights beside a body are those of contrastive pre-training."""
-    return "quantizer.codevectors" in head
+    def loss(
+        self,
+        waves: torch.Tensor,
+        inputs: Mapping[str, torch.Tensor],
+        targets: Mapping[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss a hidden frame, its two terms, and the perplexity of the codebook."""
+        self.module.set_gumbel_temperature(float(inputs["temperature"]))
+        output = self.module(
+            waves,
+            mask_time_indices=inputs["hidden"],
+            sampled_negative_indices=inputs["negatives"],
+        )
+        hidden = int(inputs["hidden"].sum())
+        return output.loss / hidden, {
+            "contrastive_loss": output.contrastive_loss / hidden,
+            "diversity_loss": output.diversity_loss / hidden,
+            "perplexity": output.codevector_perplexity,
+        }
 
 
 def fitted_span(frames: int, span: int) -> int:
@@ -183,40 +248,25 @@ def fitted_span(frames: int, span: int) -> int:
     return max(1, min(span, frames // 4))
 
 
-def masker(share: float, span: int, fit: bool) -> Masker:
-    """Return how frames are hidden.
-
-    Args:
-        share: share of the frames.
-        span: frames a piece.
-        fit: shorten the pieces for short clips; else such clips are left whole.
-    """
-
-    def mask(random: np.random.Generator, clips: int, frames: int) -> np.ndarray | None:
-        own = fitted_span(frames, span) if fit else span
-        return span_mask(random, clips, frames, share, own)
-
-    return mask
+def has_quantizer(head: Mapping[str, torch.Tensor]) -> bool:
+    """Return whether the weights beside a body are those of contrastive pre-training."""
+    return "quantizer.codevectors" in head
 
 
-def _pretraining_model(model: Any, seed: int) -> Any:
+def _pretraining_model(body: Any, seed: int) -> Any:
     from transformers import Wav2Vec2ForPreTraining
 
-    shell = copy.deepcopy(model.config)
+    shell = copy.deepcopy(body.config)
     shell.num_hidden_layers = 0  # a body is built with it, only to be replaced
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pretraining = Wav2Vec2ForPreTraining(shell)
-    pretraining.wav2vec2 = model
+    pretraining.wav2vec2 = body
     return pretraining
 
 
-def _frame_count(model: Any, waves: torch.Tensor) -> int:
-    return int(model._get_feat_extract_output_lengths(waves.shape[1]))
-
-
-def _to(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(array).to(like.device)
+def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
 class AttentiveStatistics(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asd.errors import UsageError
-from asd.finetuning.base import base_digest, find_base, load_base
+from asd.training.pretrained import base_digest, find_base, load_base
 
 
 def test_builtin_has_the_geometry_of_wav2vec() -> None:

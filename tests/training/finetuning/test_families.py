@@ -18,8 +18,8 @@ from asd.config import FinetuneConfig
 from asd.features.encoder import Encoder, EncoderConfig
 from asd.features.ptm import Ptm, PtmConfig
 from asd.features.wav2vec2 import FAMILY
-from asd.finetuning.run import finetune
 from asd.native import import_torchaudio
+from asd.training.finetune import finetune
 
 SMALL: dict[str, Any] = {
     "conv_dim": [12] * 7,

@@ -7,7 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asd.finetuning.objectives import AttentiveStatistics, fitted_span, negative_frames, span_mask
+from asd.training.finetune_objectives import (
+    AttentiveStatistics,
+    fitted_span,
+    negative_frames,
+    span_mask,
+)
 
 
 def arrays(module: torch.nn.Module) -> dict[str, np.ndarray]:

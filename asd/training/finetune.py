@@ -1,0 +1,437 @@
+"""Fine-tuning wav2vec 2.0 on training clips (paper section II-A): from clips to a checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from asd.artifact import RECORD, is_current
+from asd.atomic import restore
+from asd.clips.audio import REVISION
+from asd.clips.record import Clip
+from asd.config import Channel, FinetuneConfig
+from asd.device import choose_compute
+from asd.digest import sha256_json
+from asd.errors import JobError, UsageError
+from asd.features.projection import Head, Projection
+from asd.features.transformer import LayerFrames
+from asd.features.wav2vec2 import Checkpoint
+from asd.training.artifact import CheckpointRequest, write_checkpoint
+from asd.training.data import Cuts, Recordings
+from asd.training.finetune_objectives import (
+    AttentiveClassify,
+    Classify,
+    Contrastive,
+    FrameObjective,
+    Setting,
+    has_quantizer,
+)
+from asd.training.labels import Classes, kinds_of_classes
+from asd.training.loop import Course, State, go_through
+from asd.training.pretrained import (
+    BUILTIN,
+    add_adapters,
+    base_digest,
+    find_base,
+    fit_components,
+    load_base,
+    merge_adapters,
+)
+
+VERSION = 1  # raised whenever the same parameters and clips give other weights
+_LEAST_CONTRASTIVE_FRAMES = 8  # two pieces of two frames, so that each has something against it
+_LORA = {"method", "lora_rank", "lora_alpha"}
+_NOT_MEANT = {"base", "revision", "allow_pickle", "device"}
+_LEAST_HIDDEN = 256  # casts to bfloat16 cost a CPU more than they save on narrower models
+_LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a fine-tuning did.
+
+    Attributes:
+        clips: training clips.
+        machines: machine types among them.
+        objectives: what was minimised, in order.
+        updates: updates made now.
+        resumed: updates that an interrupted run had made before.
+        reused: whether the checkpoint was there already, and nothing was done.
+        seconds: wall time.
+    """
+
+    clips: int
+    machines: int
+    objectives: tuple[str, ...]
+    updates: int
+    resumed: int
+    reused: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fine-tuning that can be done.
+
+    Attributes:
+        config: the parameters.
+        recordings: the training clips, ordered by machine, section and name.
+        checkpoint: what the base says of itself.
+        layer: the layer that is projected; None for a learned mix.
+        cut: samples of a cut of a clip.
+        request: all that decides the result.
+    """
+
+    config: FinetuneConfig
+    recordings: Recordings
+    checkpoint: Checkpoint
+    layer: int | None
+    cut: int
+    request: CheckpointRequest
+
+
+def make_plan(
+    raw: Path, clips: Sequence[Clip], sample_rate: int, channel: Channel, config: FinetuneConfig
+) -> Plan:
+    """Check that the parameters, the clips and the base go together.
+
+    Raises:
+        UsageError: they do not, or the base cannot be found.
+        JobError: there is no training clip.
+    """
+    checkpoint = find_base(config.base, config.revision, config.allow_pickle)
+    training = training_clips(clips)
+    if not training:
+        raise JobError("no usable training clip in the indexes; look at their status column")
+    shortest = min(clip.length for clip in training)
+    checkpoint.check_signal(sample_rate, shortest)
+    cut = min(shortest, round(config.seconds * sample_rate))
+    checkpoint.check_signal(sample_rate, cut)
+    layer = _chosen_layer(checkpoint, config)
+    _check_objectives(checkpoint, training, cut, config)
+    digest = base_digest(config.base, checkpoint, config.seed)
+    return Plan(
+        config=config,
+        recordings=Recordings(raw, training, sample_rate, channel),
+        checkpoint=checkpoint,
+        layer=layer,
+        cut=cut,
+        request=request_of(training, sample_rate, channel, config, digest),
+    )
+
+
+def request_of(
+    training: Sequence[Clip],
+    sample_rate: int,
+    channel: Channel,
+    config: FinetuneConfig,
+    digest: str,
+) -> CheckpointRequest:
+    """Return the request of a fine-tuning, the digest of its base being known.
+
+    Args:
+        training: from :func:`training_clips`.
+        sample_rate, channel: how they are read.
+        config: the parameters.
+        digest: of the base.
+    """
+    name = config.base
+    if name not in BUILTIN and Path(name).is_dir():
+        name = Path(name).resolve().name  # no path of this machine
+    return CheckpointRequest(
+        version=VERSION,
+        base={"name": name, "digest": digest},
+        params=meant(config),
+        inputs=inputs_digest(training),
+        sample_rate=sample_rate,
+        channel=channel,
+    )
+
+
+def meant(config: FinetuneConfig) -> dict[str, Any]:
+    """Return the parameters that decide something: those of adapters only where there are any."""
+    without = _NOT_MEANT if config.method == "lora" else _NOT_MEANT | _LORA
+    return config.model_dump(mode="json", exclude=without)
+
+
+def training_clips(clips: Sequence[Clip]) -> list[Clip]:
+    """Return the usable normal training clips, ordered by machine, section and name."""
+    chosen = [c for c in clips if c.usable and c.split == "train" and c.label != "anomaly"]
+    return sorted(chosen, key=lambda clip: (clip.machine, clip.section, clip.name))
+
+
+def middle_layer(layers: int) -> int:
+    """Return the layer at three quarters of the depth: 9 of 12.
+
+    The last layers of a model of speech are the most about speech.
+    """
+    return max(1, round(0.75 * layers))
+
+
+def _chosen_layer(checkpoint: Checkpoint, config: FinetuneConfig) -> int | None:
+    if config.layer == "mix":
+        if "classify" not in config.objectives:
+            raise UsageError("finetune.layer: a mix is learned by the objective 'classify'; add it")
+        return None
+    layer = middle_layer(checkpoint.layers) if config.layer == "auto" else config.layer
+    checkpoint.check_layer(layer)
+    return layer
+
+
+def _check_objectives(
+    checkpoint: Checkpoint, clips: Sequence[Clip], cut: int, config: FinetuneConfig
+) -> None:
+    objectives, name = config.objectives, checkpoint.folder
+    if "classify" in objectives[:-1]:
+        raise UsageError(
+            "finetune.objectives: 'classify' must come last, since the projection it trains"
+            " belongs to the weights it leaves behind"
+        )
+    if "classify" in objectives and not kinds_of_classes(clips):
+        raise UsageError(
+            "finetune.objectives: 'classify' needs two machines, sections or attributes among the"
+            " training clips; choose contrastive or none"
+        )
+    if "contrastive" in objectives:
+        if checkpoint.model_type != "wav2vec2":
+            raise UsageError(
+                f"{name}: the objective 'contrastive' is that of wav2vec2, and the checkpoint is of"
+                f" {checkpoint.model_type}; set finetune.objectives to classify"
+            )
+        frames = checkpoint.grid.count(cut)
+        if frames < _LEAST_CONTRASTIVE_FRAMES:
+            raise UsageError(
+                f"finetune.objectives: 'contrastive' needs {_LEAST_CONTRASTIVE_FRAMES} frames, and"
+                f" {cut} samples give {frames}; set finetune.objectives to classify"
+            )
+
+
+def inputs_digest(training: Sequence[Clip]) -> str:
+    """Return the digest of the content and labels of training clips, in their order."""
+    return sha256_json([_meaning(clip) for clip in training])
+
+
+def _meaning(clip: Clip) -> list[Any]:
+    of_sound = [clip.length, clip.content, clip.full_scale, REVISION]
+    return [clip.machine, clip.section, clip.attributes, *of_sound]
+
+
+def finetune(
+    raw: Path,
+    clips: Sequence[Clip],
+    sample_rate: int,
+    channel: Channel,
+    config: FinetuneConfig,
+    folder: Path,
+    work: Path,
+) -> Account:
+    """Fine-tune a checkpoint on the training clips among ``clips`` and write it to ``folder``.
+
+    Nothing is done where the folder holds what these parameters and clips give. A run that is
+    killed goes on from its last state and ends with the same weights.
+
+    Args:
+        raw: the folder that the clips' paths begin at.
+        clips: the indexes of all machines, one after the other.
+        sample_rate: the rate clips are read at.
+        channel: the channel that is read.
+        config: the parameters.
+        folder: where the checkpoint goes.
+        work: where the state of an unfinished run lies, on the same disk; gone when it is done.
+
+    Raises:
+        UsageError: the parameters, the base checkpoint and the clips do not go together; nothing
+            was touched.
+        JobError: there is no training clip, the loss is not finite, or the disk is full.
+    """
+    started = time.monotonic()
+    plan = make_plan(raw, clips, sample_rate, channel, config)
+    resumed = updates = 0
+    beside = work / "checkpoint"
+    restore(folder)
+    reused = is_current(folder / RECORD, plan.request)
+    if not reused:
+        run = _Run(plan, work / "state.safetensors")
+        resumed = len(run.state.history)
+        run.write(folder, beside)
+        updates = len(run.state.history) - resumed
+    # Beside a checkpoint that is there lies what a run left that was killed at its very end.
+    shutil.rmtree(beside if reused else work, ignore_errors=True)
+    return Account(
+        clips=len(plan.recordings.clips),
+        machines=len({clip.machine for clip in plan.recordings.clips}),
+        objectives=config.objectives,
+        updates=updates,
+        resumed=resumed,
+        reused=reused,
+        seconds=time.monotonic() - started,
+    )
+
+
+def rate_at(step: int, steps: int, warm_up: float) -> float:
+    """Return the share of the highest learning rate in update ``step``, from 0.
+
+    It rises linearly over the first ``warm_up`` of the ``steps``, then falls linearly to zero.
+    """
+    rising = round(warm_up * steps)
+    if step < rising:
+        return (step + 1) / rising
+    return (steps - step) / max(1, steps - rising)
+
+
+class _Run:
+    """A run of all objectives over one body.
+
+    Attributes:
+        state: how far it is.
+        body: the whole body.
+    """
+
+    def __init__(self, plan: Plan, state: Path) -> None:
+        config = plan.config
+        self.plan = plan
+        self.compute = choose_compute(
+            config.device,
+            config.precision,
+            "finetune",
+            worthwhile=plan.checkpoint.hidden >= _LEAST_HIDDEN,
+        )
+        self.body, self._beside = load_base(
+            config.base, plan.checkpoint, config.seed, config.allow_pickle
+        )
+        # Not by freeze_feature_encoder, which half of the family has at its heads alone.
+        self.body.feature_extractor._freeze_parameters()
+        if config.method == "lora":
+            add_adapters(self.body, config.lora_rank, config.lora_alpha, config.seed)
+        self.body.to(self.compute.device)
+        # Taken before an objective leaves layers out: a state holds the whole body.
+        self._trained = {k: w for k, w in self.body.named_parameters() if w.requires_grad}
+        self.state = State(state, plan.request.digest)
+
+    def write(self, folder: Path, beside: Path) -> None:
+        """Work through the objectives and write what comes of it to ``folder``."""
+        plan, config = self.plan, self.plan.config
+        classes = kinds_of_classes(plan.recordings.clips) if "classify" in config.objectives else {}
+        tuned, extra = self._objectives(classes)
+        weights, biases = fit_components(
+            self.body,
+            plan.recordings,
+            config.rows,
+            config.pca_clips,
+            plan.checkpoint.normalize,
+            self.compute,
+        )
+        if tuned is None:
+            assert plan.layer is not None  # a mix is learned, and so is its projection
+            tuned = Projection(weights[plan.layer], biases[plan.layer], plan.layer)
+        origin = "continued" if has_quantizer(self._beside) else "new"
+        facts = {
+            "clips": len(plan.recordings.clips),
+            "machines": sorted({clip.machine for clip in plan.recordings.clips}),
+            "classes": {kind: list(one.names) for kind, one in classes.items()},
+            "layer": "mix" if tuned.layer is None else tuned.layer,
+            "projection": "trained" if classes else "principal components",
+            "quantizer": origin if "contrastive" in config.objectives else None,
+            "computed": self.compute.describe(),
+            "last": self.state.history[-1] if self.state.history else {},
+        }
+        head = Head(tuned, pca_weight=weights, pca_bias=biases, extra=extra)
+        write_checkpoint(
+            folder,
+            beside,
+            plan.checkpoint,
+            self.body,
+            head,
+            plan.request,
+            facts,
+            self.state.history,
+        )
+
+    def _objectives(
+        self, classes: dict[str, Classes]
+    ) -> tuple[Projection | None, dict[str, np.ndarray]]:
+        """Return the projection that was trained, if one was, and the weights of its classifiers.
+
+        Afterwards the body is a plain one: adapters are in its weights.
+        """
+        plan, config = self.plan, self.plan.config
+        trained: tuple[Projection | None, dict[str, np.ndarray]] = (None, {})
+        for number, name in enumerate(config.objectives):
+            if len(self.state.history) > (number + 1) * config.steps:
+                continue
+            cuts = Cuts(plan.recordings, plan.cut, config.batch_size, (config.seed, number))
+            frames = plan.checkpoint.grid.count(plan.cut)
+            setting = Setting(config, cuts, frames, plan.checkpoint.normalize)
+            if name == "contrastive":
+                self._train(Contrastive(setting, self.body, self._beside), number)
+                continue
+            kind = AttentiveClassify if config.method == "lora" else Classify
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(config.seed)
+                layer = LayerFrames(self.body, plan.layer)
+                objective = kind(setting, layer, plan.checkpoint.hidden, classes)
+            self._train(objective, number)
+            trained = self._finish(objective)
+        if config.method == "lora":
+            merge_adapters(self.body)
+        return trained
+
+    def _train(self, objective: FrameObjective, number: int) -> None:
+        """Make the updates of an objective, from an interrupted run's state if there is one."""
+        config, module = self.plan.config, objective.module.to(self.compute.device)
+        inside = {id(weight) for weight in self._trained.values()}
+        learned = {k: w for k, w in module.named_parameters() if w.requires_grad}
+        new = {k: w for k, w in learned.items() if id(w) not in inside}
+        groups: list[dict[str, Any]] = [
+            {"params": [w for w in learned.values() if id(w) in inside]},
+            {"params": list(new.values()), "lr": config.head_learning_rate},
+        ]
+        name = config.objectives[number]
+        go_through(
+            objective,
+            module,
+            {f"body.{k}": w for k, w in self._trained.items()}
+            | {f"new.{k}": w for k, w in new.items()},
+            torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay),
+            Course(
+                what=f"fine-tune {name}",
+                section="finetune",
+                unit="update",
+                rounds=config.steps,
+                seed=(config.seed, 2, number),
+                before=number * config.steps,
+                accumulate=config.accumulate,
+                rate=lambda update: rate_at(update, config.steps, config.warm_up),
+                largest_gradient=_LARGEST_GRADIENT,
+                facts={"objective": name},
+            ),
+            self.state,
+            self.compute,
+        )
+
+    def _finish(self, objective: Classify) -> tuple[Projection, dict[str, np.ndarray]]:
+        """Give the body its layers back; return the projection and the classifiers' weights."""
+        parts = dict(objective.module.items())
+        frames: LayerFrames = parts["frames"]
+        frames.whole()
+        projection = _arrays(parts["projection"])
+        mix = None if frames.mix is None else frames.mix.detach().cpu().numpy()
+        extra = {
+            f"{name}.{key}": values
+            for name in objective.heads
+            for key, values in _arrays(parts[name]).items()
+        }
+        tuned = Projection(projection["weight"], projection["bias"], self.plan.layer, mix)
+        return tuned, extra
+
+
+def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
+    return {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}

@@ -1,0 +1,208 @@
+"""The pre-trained body that fine-tuning begins with, its adapters, and its principal components.
+
+Low-rank adaptation (LoRA, Hu et al. 2021) is of the query and value maps. The low-rank part is a
+parametrization of the weight itself, not a layer in the place of the linear one as in the library
+peft: WavLM hands its query and value weights to torch's attention and never calls those layers, so
+that an adapter in their place takes no part and learns nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from asd.device import Compute
+from asd.digest import sha256_bytes
+from asd.errors import UsageError
+from asd.features.checkpoint import CONFIG, WEIGHTS, files_digest, find_folder, weight_files
+from asd.features.transformer import all_layers, model_input
+from asd.features.wav2vec2 import (
+    Checkpoint,
+    build_model,
+    describe,
+    load_model,
+    read_weights,
+    split_weights,
+)
+from asd.progress import progress
+from asd.training.data import Recordings
+
+# wav2vec 2.0 with its own seven convolutions (stride 320, receptive field 400), made narrow.
+_TINY: dict[str, Any] = {
+    "model_type": "wav2vec2",
+    "conv_dim": [64] * 7,
+    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+    "hidden_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "num_conv_pos_embeddings": 32,
+    "num_conv_pos_embedding_groups": 8,
+    "attention_dropout": 0.0,
+    "num_codevectors_per_group": 64,
+    "codevector_dim": 64,
+    "proj_codevector_dim": 64,
+}
+BUILTIN = {"builtin:tiny": _TINY}
+ADAPTED = ("q_proj", "v_proj")
+
+_WAYS_OUT = (
+    f"set finetune.base to builtin:tiny, or to a local folder that holds {CONFIG} and {WEIGHTS}"
+)
+
+
+def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> Checkpoint:
+    """Find a checkpoint and read what it says of itself; weights from the hub are fetched.
+
+    Args:
+        name: ``"builtin:tiny"``, a local folder, or a name on the hub.
+        revision: branch, tag or commit on the hub.
+        allow_pickle: whether to fetch weights that exist as a pickle alone.
+
+    Raises:
+        UsageError: there is no such checkpoint, it is of another family, or it is on the hub and
+            neither there nor in the local cache can it be reached.
+    """
+    if name in BUILTIN:
+        return Checkpoint.of(Path(name), BUILTIN[name], front={})
+    if name.startswith("builtin:"):
+        raise UsageError(f"unknown base '{name}'; built in: {', '.join(BUILTIN)}")
+    return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT))
+
+
+def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
+    """Return the digest of what fine-tuning begins with."""
+    if name in BUILTIN:
+        return sha256_bytes(json.dumps([checkpoint.config, seed], sort_keys=True).encode())
+    return files_digest(checkpoint.folder, weight_files(checkpoint.folder))
+
+
+def load_base(
+    name: str, checkpoint: Checkpoint, seed: int, allow_pickle: bool = False
+) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return the body of the model and the weights beside it.
+
+    Raises:
+        UsageError: the weights are missing, are an unwanted pickle, or do not fit.
+    """
+    if name in BUILTIN:
+        return build_model(checkpoint.config, name, seed), {}
+    weights = read_weights(checkpoint, allow_pickle)
+    model = load_model(checkpoint, weights)
+    return model, split_weights(model.base_model_prefix, weights)[1]
+
+
+class LowRank(nn.Module):
+    """A frozen weight W (O, I) plus ``alpha / rank * up @ down``, with W itself at the begin.
+
+    Args:
+        weight: W.
+        rank: columns of ``up`` (O, rank) and rows of ``down`` (rank, I).
+        alpha: scale.
+    """
+
+    def __init__(self, weight: torch.Tensor, rank: int, alpha: float) -> None:
+        super().__init__()
+        outputs, inputs = weight.shape
+        self.up = nn.Parameter(torch.zeros(outputs, rank))
+        self.down = nn.Parameter(torch.empty(rank, inputs))
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+        self._scale = alpha / rank
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the adapted weight of ``weight``."""
+        # In float32 under autocast too, so that what is merged is what was trained.
+        with torch.autocast(weight.device.type, enabled=False):
+            return weight + self._scale * (self.up @ self.down)
+
+
+def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
+    """Freeze a model of the wav2vec 2.0 family and adapt its query and value maps.
+
+    Args:
+        model: the body; changed in place.
+        rank: of the adapters.
+        alpha: their scale.
+        seed: of their begin.
+    """
+    model.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in list(_adapted(model)):
+            parametrize.register_parametrization(
+                layer, "weight", LowRank(layer.weight, rank, alpha)
+            )
+
+
+def merge_adapters(model: Any) -> None:
+    """Put the adapters of a model into its weights, in place, and take them out."""
+    for layer in list(_adapted(model)):
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+
+
+def _adapted(model: Any) -> Iterator[Any]:
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] in ADAPTED:
+            yield module
+
+
+def fit_components(
+    model: Any, recordings: Recordings, rows: int, clips: int, normalize: bool, compute: Compute
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the principal components of layers 0 to n over the frames of training clips.
+
+    All components of a layer share one scale, chosen so that their variances add up to their
+    number; among themselves they keep their proportions. Each points where its largest coefficient
+    is positive. Where a layer is narrower than ``rows``, the rows beyond it are zero.
+
+    Args:
+        model: the whole body of a model.
+        recordings: the training clips.
+        rows: components, F.
+        clips: how many clips are used at most, taken evenly from all.
+        normalize: whether each clip is brought to mean 0 and variance 1.
+        compute: where it is computed.
+
+    Returns:
+        Weights (n + 1, F, H) and biases (n + 1, F) float32: ``weight[k] @ frame + bias[k]``.
+    """
+    count = len(recordings.clips)
+    chosen = np.unique(np.linspace(0, count - 1, min(clips, count)).round().astype(int))
+    frames, sums, squares = 0, 0.0, 0.0
+    model.eval()
+    with progress(len(chosen), "principal components") as advance, torch.inference_mode():
+        for number in chosen:
+            waves = torch.from_numpy(recordings.read(int(number))[None]).to(compute.device)
+            with compute.autocast():
+                states = all_layers(model, model_input(waves, normalize))
+            layers = torch.stack([s[0] for s in states]).cpu().double().numpy()  # (n + 1, J, H)
+            frames += layers.shape[1]
+            sums = sums + layers.sum(axis=1)
+            squares = squares + layers.transpose(0, 2, 1) @ layers
+            advance(1)
+    means = np.asarray(sums) / frames
+    covariances = np.asarray(squares) / frames - means[:, :, None] * means[:, None, :]
+    weights = np.stack([_components(covariance, rows) for covariance in covariances])
+    biases = -np.einsum("kfh,kh->kf", weights, means)
+    return weights.astype(np.float32), biases.astype(np.float32)
+
+
+def _components(covariance: np.ndarray, rows: int) -> np.ndarray:
+    """Return scaled principal components (rows, H) of a covariance (H, H)."""
+    variances, vectors = np.linalg.eigh(covariance)
+    kept = min(rows, len(variances))
+    vectors, variances = vectors[:, ::-1][:, :kept], variances[::-1][:kept]
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)[0]
+    scale = np.sqrt(kept / max(float(variances.clip(min=0).sum()), 1e-12))
+    weight = np.zeros((rows, covariance.shape[0]))
+    weight[:kept] = (vectors * np.sign(largest)).T * scale
+    return weight
