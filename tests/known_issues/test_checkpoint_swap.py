@@ -57,5 +57,5 @@ def test_a_kill_between_the_renames_leaves_a_checkpoint(
             break
         kills += 1
     assert is_current(folder / RECORD, _request("new"))
-    # Six renames put the files and the record beside into their places, before anything is exchanged.
+    # Six renames make the files and the record beside, before anything is exchanged.
     assert kills == 6 + (0 if exchange else 3)

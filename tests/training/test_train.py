@@ -165,7 +165,9 @@ def test_a_machine_with_one_state_trains_on_transformations(
 
 def test_divergence_is_one_line(fill: Callable, run: Callable, config: TrainConfig) -> None:
     hot = config.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(JobError, match=r"fan logmel\+wave: the loss is not finite.*train.learning_rate"):
+    with pytest.raises(
+        JobError, match=r"fan logmel\+wave: the loss is not finite.*train.learning_rate"
+    ):
         run(fill(SECTIONS), config=hot)
 
 
