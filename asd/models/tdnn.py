@@ -83,7 +83,7 @@ class Tdnn(nn.Module):
 def statistics(frames: torch.Tensor) -> torch.Tensor:
     """Return mean and standard deviation over time: (B, C, T) to (B, 2 C), in single precision."""
     if frames.dtype == torch.bfloat16:
-        pooled: torch.Tensor = _HalfStatistics.apply(frames)
+        pooled: torch.Tensor = _HalfStatistics.apply(frames)  # type: ignore[no-untyped-call]
         return pooled
     frames = frames.float()
     deviation = frames.var(dim=2, unbiased=False).clamp_min(_LEAST_VARIANCE).sqrt()
