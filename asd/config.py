@@ -155,7 +155,7 @@ class SynthConfig(Settings):
     train_source: Positive = 54
     train_target: Annotated[int, Field(ge=0)] = 6
     test_clips: Positive = 10
-    snr_db: float = 6.0
+    snr_db: float = 0.0
     channels: Literal[1, 2] = 1
     hidden: tuple[Name, ...] = ()
 

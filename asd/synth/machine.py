@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -234,6 +234,29 @@ class Run:
     severity: float
     grid: Grid
 
+    def vary(self, what: str, spread: float, which: int = 0) -> float:
+        """Return :meth:`Unit.vary` of this run: with a fault, maybe on the way to another unit's.
+
+        What differs from unit to unit is what ages: speeds, resonances and tempers of a faulty
+        machine are no longer quite its own. Half of them move, up to a third of the way.
+        """
+        share, random = self._moved(what, which)
+        own = self.unit.vary(what, spread, which)
+        other = replace(self.unit, section=self.unit.section + 1 + int(random.integers(2)))
+        return (1.0 - share) * own + share * other.vary(what, spread, which)
+
+    def pattern(self, what: str, count: int, spread: float, which: int = 0) -> Wave:
+        """Return :meth:`Unit.pattern` (count,) of this run, which a fault moves as :meth:`vary`."""
+        share, random = self._moved(what, which)
+        own = self.unit.pattern(what, count, spread, which)
+        return own ** (1.0 - share) * random.lognormal(0.0, spread, count) ** share
+
+    def _moved(self, what: str, which: int) -> tuple[float, np.random.Generator]:
+        """Return how far a fault has moved a detail, 0 to 0.35, and what decides where to."""
+        random = self.random(f"fault/{what}/{which}")
+        moves = random.uniform() < 0.5 and self.condition != NORMAL
+        return moves * (0.1 + 0.25 * self.severity), random
+
     def random(self, what: str) -> np.random.Generator:
         """Return this run's generator for ``what``: a fault leaves all other draws as they were."""
         unit = self.unit
@@ -255,7 +278,7 @@ class Run:
             which: numbers of the parts of the unit that the resonances are of.
         """
         own = [
-            (hertz * self.unit.vary(what, spread, part), damping, gain)
+            (hertz * self.vary(what, spread, part), damping, gain)
             for (hertz, damping, gain), part in zip(modes, which, strict=True)
         ]
         return self.grid.modes(own)

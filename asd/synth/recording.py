@@ -49,7 +49,7 @@ def render(
     Returns:
         Samples (L,) at 16 kHz, within -1 to 1; with two channels (L, 2), the near microphone's and
         the far one's (:func:`far_microphone`). The noise is ``config.snr_db`` below the average
-        normal sound of the machine type, give or take 2 dB from clip to clip.
+        normal sound of the machine type, give or take 6 dB from clip to clip.
 
     Raises:
         UsageError: an unknown machine or condition.
@@ -57,7 +57,7 @@ def render(
     run = take(machine, section, clip, attributes, condition, config)
     kind = MACHINES[machine]()
     levels = run.random("levels")
-    snr_db = config.snr_db + 2.0 * levels.standard_normal()
+    snr_db = config.snr_db + levels.uniform(-6.0, 6.0)
     gain = kind.loudness * decibels(levels.standard_normal())
     place, mixture = attributes.get(kind.place, ""), attributes.get(kind.noise)
     sound = kind.sound(run) * way(run, place) * np.float32(1 / kind.level)
@@ -132,8 +132,8 @@ def hum(grid: Grid, factory: np.random.Generator, clip: np.random.Generator) -> 
 
 def broadband(grid: Grid, factory: np.random.Generator, clip: np.random.Generator) -> Spectrum:
     """Ventilation and traffic: noise that falls with frequency, swelling slowly."""
-    slope = factory.uniform(4.5, 6.0) + 0.25 * clip.standard_normal()
-    corner = factory.uniform(200.0, 350.0) * clip.lognormal(0.0, 0.1)
+    slope = factory.uniform(4.5, 6.0) + clip.standard_normal()
+    corner = factory.uniform(200.0, 350.0) * clip.lognormal(0.0, 0.4)
     octaves = np.log2(RATE / 2 / corner)
     points = [(20.0, 0.0), (corner, 0.0), (RATE / 2, -slope * octaves)]
     swell = decibels(1.5 * wander(clip, grid, 0.7))
@@ -196,7 +196,7 @@ def factory_noise(run: Run, mixture: str | None) -> Spectrum:
     total = np.zeros(run.grid.frequencies.size, dtype=np.complex64)
     for kind, power in powers.items():
         factory = generator(unit.seed, unit.machine, "factory", mixture, kind)
-        share = np.float32(np.sqrt(power * clip.lognormal(0.0, 0.3)))
+        share = np.float32(np.sqrt(power * clip.lognormal(0.0, 1.2)))
         total += unit_power(KINDS[kind](run.grid, factory, clip)) * share
     return unit_power(total)
 
@@ -217,7 +217,7 @@ def way(run: Run, place: str) -> Spectrum:
     unit, grid = run.unit, run.grid
     fixed, random = _placed(unit, place), run.random("way")
     hertz = np.geomspace(60.0, RATE / 2, 7)
-    levels = 2.0 * fixed.standard_normal(7) + 0.7 * random.standard_normal(7)
+    levels = 2.0 * fixed.standard_normal(7) + random.standard_normal(7)
     delay = fixed.uniform(0.0008, 0.004) * (1.0 + 0.02 * random.standard_normal())
     reflection = 0.35 * np.exp(-2j * np.pi * delay * grid.frequencies).astype(np.complex64)
     return grid.curve(list(zip(hertz, levels, strict=True))) * (1.0 + reflection)

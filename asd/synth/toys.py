@@ -44,22 +44,22 @@ class ToyCar(Machine):
         "mic": Values(("1",), ("2",)),
     }
     faults = ("bent_shaft", "deformed_gear", "melted_gear", "damaged_wheel", "overvoltage")
-    level = 0.657
+    level = 0.707
     loudness = 0.03
     place = "mic"
 
     def sound(self, run: Run) -> Spectrum:
         """Return the spectrum (K,) of the car alone; see :class:`ToyCar`."""
-        unit, grid, random = run.unit, run.grid, run.random("machine")
+        grid, random = run.grid, run.random("machine")
         car = ("A1", "A2", "B1", "B2").index(run.attributes["car"])
         volts = run.number("spd") * (1.0 + run.amount("overvoltage", 0.03, 0.12))
-        speed = 4.6 * volts * unit.vary("motor", 0.04, car) * (1 + 0.003 * random.standard_normal())
+        speed = 4.6 * volts * run.vary("motor", 0.16, car) * (1 + 0.009 * random.standard_normal())
         pull = _on_and_off(random, grid)
         motor = rotation(random, grid, speed * (0.2 + 0.8 * pull), 0.003)
-        axle = motor / (6.4 * unit.vary("gear", 0.05, car))
+        axle = motor / (6.4 * run.vary("gear", 0.2, car))
 
-        whine = tone(random, motor * 6, 0.35 * unit.pattern("whine", 5, 0.3, car) / np.arange(1, 6))
-        teeth = unit.pattern("teeth", 6, 0.3, car) / np.arange(1, 7)
+        whine = tone(random, motor * 6, 0.35 * run.pattern("whine", 5, 0.6, car) / np.arange(1, 6))
+        teeth = run.pattern("teeth", 6, 0.6, car) / np.arange(1, 7)
         teeth[1:] *= decibels(-run.amount("melted_gear", 4, 20))
         growl = tone(random, motor * 9, 0.4 * teeth) + tone(random, motor, [0.3, 0.15, 0.1])
         shake = 0.12 + run.amount("bent_shaft", 0.15, 0.8)
@@ -69,11 +69,11 @@ class ToyCar(Machine):
             grid.noise(random, [(60, 0), (700, 3), (1800, -5), (5500, -9), (RATE / 2, -12)])
         )
         roar *= 0.8 * (1.0 + 0.4 * shake * tone(random, axle, [1.0]))
-        gear_knock = knocks(grid, passages(axle), run.gain("deformed_gear", 26, 40))
-        slap = 0.9 * burst(grid, passages(axle, 0.4), run.gain("damaged_wheel", -2, 16), 0.004)
+        gear_knock = knocks(grid, passages(axle), run.gain("deformed_gear", 30, 44))
+        slap = 0.9 * burst(grid, passages(axle, 0.4), run.gain("damaged_wheel", 2, 20), 0.004)
         body = run.structure(
             "body",
-            0.045,
+            0.18,
             [(310, 0.12, 1.0), (780, 0.08, 1.2), (1700, 0.06, 1.0), (4100, 0.05, 0.8)],
             range(car, car + 16, 4),
         )
@@ -99,22 +99,22 @@ class ToyTrain(Machine):
         "mic": Values(("1",), ("2",)),
     }
     faults = ("disjointed_track", "flat_tyre", "broken_shaft", "obstacle", "overvoltage")
-    level = 0.328
+    level = 0.36
     loudness = 0.0055
     place = "mic"
 
     def sound(self, run: Run) -> Spectrum:
         """Return the spectrum (K,) of the train alone; see :class:`ToyTrain`."""
-        unit, grid, random = run.unit, run.grid, run.random("machine")
+        grid, random = run.grid, run.random("machine")
         car = ("A1", "A2", "B1", "B2").index(run.attributes["car"])
         pace = run.number("spd") / 8.0 * (1.0 + run.amount("overvoltage", 0.04, 0.14))
-        pace *= unit.vary("motor", 0.04, car) * (1 + 0.004 * random.standard_normal())
+        pace *= run.vary("motor", 0.16, car) * (1 + 0.012 * random.standard_normal())
         rounds = rotation(random, grid, 0.36 * pace, 0.01)
-        wheel = rounds * 26.0 * unit.vary("wheel", 0.05, car)
+        wheel = rounds * 26.0 * run.vary("wheel", 0.2, car)
         motor = wheel * 15.0
         near = 0.35 + 0.65 * np.exp(4.0 * (np.cos(2 * np.pi * rounds) - 1.0))
 
-        poles = 0.35 * unit.pattern("whine", 8, 0.3, car) * np.arange(1, 9) ** -0.7
+        poles = 0.35 * run.pattern("whine", 8, 0.6, car) * np.arange(1, 9) ** -0.7
         whine = tone(random, motor, [0.2, 0.1]) + tone(random, motor * 3, poles)
         wobble = 0.1 + run.amount("broken_shaft", 0.1, 0.8)
         rolling = grid.wave(
@@ -124,7 +124,7 @@ class ToyTrain(Machine):
         rolling *= 1.0 + 0.15 * wander(random, grid, 6.0)
         body = run.structure(
             "body",
-            0.045,
+            0.18,
             [(450, 0.10, 1.0), (1100, 0.07, 1.1), (2300, 0.05, 1.0), (3900, 0.04, 0.8)],
             range(car, car + 16, 4),
         )
@@ -138,20 +138,20 @@ class ToyTrain(Machine):
     def _track(self, run: Run, rounds: Wave, wheel: Wave) -> Wave:
         """Return the clicks (L,) of axles on joints, and the knocks of the faults."""
         at, strengths = [], []
-        for joint, uneven in enumerate(run.unit.pattern("joints", 12, 0.3)):
-            gap = run.gain("disjointed_track", 26, 42) if joint == 5 else 0.0
+        for joint, uneven in enumerate(run.pattern("joints", 12, 0.6)):
+            gap = run.gain("disjointed_track", 30, 46) if joint == 5 else 0.0
             for axle in (0.0, 0.008, 0.05, 0.058):
                 at.append(passages(rounds, joint / 12 + axle))
                 strengths.append(np.full(at[-1].size, 4.0 * uneven + gap))
         at.append(passages(wheel))
-        strengths.append(np.full(at[-1].size, run.gain("flat_tyre", 22, 38)))
+        strengths.append(np.full(at[-1].size, run.gain("flat_tyre", 26, 42)))
         return knocks(run.grid, np.concatenate(at), np.concatenate(strengths))
 
     def _rub(self, run: Run, rounds: Wave) -> Wave:
         """Return the strength (L,) of the obstacle's rubbing."""
         place = run.random("defect").uniform()
         along = ((rounds - place) % 1.0 < 0.14).astype(float)
-        return run.gain("obstacle", -24, -6) * along
+        return run.gain("obstacle", -20, -2) * along
 
 
 def _on_and_off(random: np.random.Generator, grid: Grid) -> Wave:

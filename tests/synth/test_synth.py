@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import wave
 from pathlib import Path
@@ -133,9 +134,9 @@ def test_every_fault_changes_the_clip(machine: str) -> None:
 @every_machine
 def test_stated_level_is_that_of_normal_operation(machine: str) -> None:
     kind = MACHINES[machine]()
-    config = SMALL.model_copy(update={"seconds": 4.0, "sections": 3})
     powers = []
-    for section in range(3):
+    for seed, section in itertools.product(range(4), range(3)):
+        config = SMALL.model_copy(update={"seconds": 4.0, "sections": 3, "seed": seed})
         for operation in kind.operations(section, "source") + kind.operations(section, "target"):
             run = take(machine, section, f"level_{len(powers)}", operation, NORMAL, config)
             powers.append(rms(run.grid.wave(kind.sound(run))) ** 2)
@@ -154,8 +155,8 @@ def test_noise_is_at_the_stated_ratio() -> None:
         noise, more = (rms(sound(number, snr_db) - machine) for snr_db in (6.0, 0.0))
         assert more / noise == pytest.approx(10 ** (6 / 20), rel=1e-3)
         ratios.append(20 * np.log10(MACHINES["gearbox"].loudness / noise))
-    # A clip strays by 2 dB in ratio and 1 dB in level: 0.6 dB in the mean of 16.
-    assert np.mean(ratios) == pytest.approx(6.0, abs=2.0)
+    # A clip strays by up to 6 dB in ratio and 1 dB in level: 0.9 dB in the mean of 16.
+    assert np.mean(ratios) == pytest.approx(6.0, abs=2.7)
 
 
 def test_fan_sings_at_the_blade_pass_frequency() -> None:
@@ -165,8 +166,8 @@ def test_fan_sings_at_the_blade_pass_frequency() -> None:
     frequencies = run.grid.frequencies
     near = np.flatnonzero((frequencies > 140) & (frequencies < 196))
     peak = frequencies[near[np.argmax(level[near])]]
-    # Seven blades at 24 turns a second, give or take 1 % of the unit and 1.5 % of the clip.
-    assert peak == pytest.approx(7 * 24.0, rel=0.025)
+    # Seven blades at 24 turns a second, give or take 4 % of the unit and 2.5 % of the clip.
+    assert peak == pytest.approx(7 * 24.0, rel=0.065)
     assert level[near].max() > 10 * np.median(level[near])
 
 
