@@ -446,3 +446,9 @@ class EvaluateConfig(Settings):
 
     bootstrap: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
     seed: int = 0
+
+
+class ReportConfig(Settings):
+    """Which page a report is: of a challenge's results, or of one's own recordings."""
+
+    page: Literal["results", "recordings"] = "results"

@@ -23,6 +23,7 @@ from asd.config import (
     LadderRow,
     ModelConfig,
     Name,
+    ReportConfig,
     ScoreConfig,
     SelectConfig,
     Settings,
@@ -56,6 +57,7 @@ class Params(Settings):
     ladder: tuple[LadderRow, ...] = ()
     score: ScoreConfig = ScoreConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
 
     @property
     def every_model(self) -> dict[str, ModelConfig]:

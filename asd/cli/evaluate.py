@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ def command(
     else:
         # Figures that are written nowhere are what the command was called for.
         tell = show if written is None else say
-        for line in _lines(figures.assessments, compare, compared):
+        for line in _lines(figures, compare, compared):
             tell(line, as_json)
     if written is not None:
         say(f"wrote {written}/metrics.json, roc and official", as_json)
@@ -148,17 +148,20 @@ def _comparison_document(
 
 
 def _lines(
-    assessments: Sequence[Assessment],
+    figures: Figures,
     names: tuple[str, str] | None,
     compared: Comparison | None,
 ) -> Iterator[str]:
-    from asd.metrics.summary import comparison_table, sections_table, systems_table
+    from asd.metrics.summary import comparison_table, sections_table
+    from asd.report.results import parse_results
+    from asd.report.tables import headline, systems_table
 
+    assessments = figures.assessments
     if not assessments:
         yield "no test clips: nothing to evaluate"
         return
-    for assessment in assessments:
-        yield _summary(assessment)
+    results = parse_results(figures.document)
+    yield from dict.fromkeys(map(_counted, assessments))
     for line in _once(line for one in assessments for line in one.evaluation.undefined):
         yield f"undefined, left out: {line}"
     for line in _once(line for one in assessments for line in one.unlabelled):
@@ -166,23 +169,20 @@ def _lines(
     if len(assessments) == 1:
         yield "\n" + sections_table(assessments[0].evaluation)
     else:
-        yield "\n" + systems_table(assessments)
+        yield "\n" + systems_table(results)
+    if said := headline(results):
+        yield f"\n{said}"
     if names and compared:
         yield "\n" + comparison_table(*names, compared)
 
 
-def _summary(assessment: Assessment) -> str:
-    from asd.metrics.summary import percent, span
-
-    evaluation = assessment.evaluation
-    sections = evaluation.sections
-    score = f"{assessment.name}: official score {percent(evaluation.score)}"
-    if assessment.intervals:
-        score += f" (95 % interval {span(assessment.intervals.score)})"
+def _counted(assessment: Assessment) -> str:
+    """Return what a system was judged on; of most systems it is the same."""
+    sections = assessment.evaluation.sections
     clips = counted(sum(section.clips for section in sections), "clip")
-    line = f"{score}, {clips} in {counted(len(sections), 'section')}"
+    line = f"{clips} in {counted(len(sections), 'section')}"
     for number, what in (
-        (len(evaluation.undefined), "undefined value"),
+        (len(assessment.evaluation.undefined), "undefined value"),
         (len(assessment.unlabelled), "unlabelled section"),
         (assessment.unusable, "unusable clip"),
     ):

@@ -18,20 +18,29 @@ from asd.workspace import Workspace
     multiple=True,
     help="metrics.json of another seed (repeatable): scores become means over the seeds.",
 )
+@click.option(
+    "--system",
+    "systems",
+    multiple=True,
+    metavar="NAME",
+    help="Show this system's curves too (repeatable), beside those of the best and the first.",
+)
 @json_option
-def command(others: tuple[Path, ...], as_json: bool) -> None:
+def command(others: tuple[Path, ...], systems: tuple[str, ...], as_json: bool) -> None:
     """Write data/reports/report.html, results.md, results.csv and figures/.
 
-    report.html is one file: it opens from disk, needs no network and can be sent by mail.
+    report.html is one file: it opens from disk, needs no network and can be sent by mail. Of your
+    own recordings it lists each with its decision and the seconds that made it (report.page of the
+    params says which page it is); the marks that are set there go to asd feedback --from.
 
     \b
     Examples:
-      asd report
+      asd report --system 2 --system 5
       asd report --metrics seed1/metrics.json --metrics seed2/metrics.json
     """
     from asd.stages.report import run
 
-    written = run(Workspace.find(), others)
+    written = run(Workspace.find(), others, systems)
     page = written.paths[0]
     say(
         f"report: {counted(written.systems, 'system')} on"

@@ -4,22 +4,28 @@ The clips of a section are drawn with replacement among those of equal domain an
 resample has the ground truth's counts and every area that was defined stays defined. The draws
 depend on the seed, the section and its ground truth, never on the scores: two systems see the same
 resamples, and their difference is a paired one.
+
+Resamples of clips that a system orders without a fault are without one too: they would say 100 to
+100 of two clips. Where an area is perfect (or the worst), or is made of fewer than :data:`FEW`
+clips of a kind, the interval is therefore that of the binomial distribution (Clopper and Pearson):
+of so many independent pairs of an anomaly and a normal clip as there are, that share is in order.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asd.metrics.official import evaluate, harmonic_mean
-from asd.metrics.roc import Floats, resampled_auc
+from asd.metrics.roc import Floats, resampled_auc, standardised
 from asd.metrics.rules import Rules, Section
 
 LEVEL = 0.95
+FEW = 10  # clips of a kind, below which resamples of them say too little
 BLOCK = 1_000_000  # clips resampled at once: bounds the memory of sections with very many clips
 
 
@@ -38,10 +44,14 @@ class Resamples:
     Attributes:
         score: (R,), the official score.
         machines: the score (R,) of each machine type.
+        bounded: the same with perfect areas, and those of few clips, drawn by their exact bounds:
+            what intervals of scores are made of. Differences are made of the resamples themselves,
+            in which two systems are paired; then it is None.
     """
 
     score: Floats
     machines: Mapping[str, Floats]
+    bounded: Resamples | None = None
 
 
 @dataclass(frozen=True)
@@ -87,22 +97,28 @@ def resample(sections: Sequence[Section], rules: Rules, resamples: int, seed: in
         resamples: how many, R.
         seed: two calls with one seed and one ground truth draw the same clips.
     """
-    areas: dict[str, list[Floats]] = {}
+    plain: dict[str, list[Floats]] = {}
+    bounded: dict[str, list[Floats]] = {}
     for section in sorted(sections, key=lambda section: (section.machine, section.section)):
-        values = _resampled_areas(section, rules, resample_counts(section, resamples, seed))
-        areas.setdefault(section.machine, []).extend(values)
-    flat = [values for of_machine in areas.values() for values in of_machine]
-    return Resamples(
-        _mean(flat, rules, resamples),
-        {machine: _mean(values, rules, resamples) for machine, values in areas.items()},
-    )
+        of_clips, by_bound = _resampled_areas(section, rules, resamples, seed)
+        plain.setdefault(section.machine, []).extend(of_clips)
+        bounded.setdefault(section.machine, []).extend(by_bound)
+    return replace(_joined(plain, rules, resamples), bounded=_joined(bounded, rules, resamples))
 
 
-def interval(samples: Floats, level: float = LEVEL) -> Interval:
-    """Return the percentile interval of samples (R,); NaN to NaN where they are undefined."""
+def interval(samples: Floats, value: float = np.nan, level: float = LEVEL) -> Interval:
+    """Return the percentile interval of samples (R,), which holds ``value`` where one is given.
+
+    It is NaN to NaN where the samples are undefined.
+    """
     outside = 50.0 * (1.0 - level)
     low, high = np.percentile(samples, [outside, 100.0 - outside])
-    return Interval(float(low), float(high))
+    return Interval(float(np.fmin(low, value)), float(np.fmax(high, value)))
+
+
+def difference(values: tuple[float, float], samples: tuple[Floats, Floats]) -> Difference:
+    """Return the paired difference of the first system less the second."""
+    return Difference(values[0] - values[1], interval(samples[0] - samples[1]))
 
 
 def compare(
@@ -129,20 +145,20 @@ def compare(
         >>> round(found.score.value, 3), found.score.interval.low >= 0
         (0.257, True)
     """
-    if _ground_truth(first) != _ground_truth(second):
+    if ground_truth(first) != ground_truth(second):
         raise ValueError("the two systems were not scored on the same clips")
-    scores = [evaluate(sections, rules) for sections in (first, second)]
-    samples = [resample(sections, rules, resamples, seed) for sections in (first, second)]
-    machines = {
-        ours.machine: Difference(
-            ours.score - theirs.score,
-            interval(samples[0].machines[ours.machine] - samples[1].machines[ours.machine]),
-        )
-        for ours, theirs in zip(scores[0].machines, scores[1].machines, strict=True)
-    }
-    overall = Difference(
-        scores[0].score - scores[1].score, interval(samples[0].score - samples[1].score)
+    ours, theirs = (evaluate(sections, rules) for sections in (first, second))
+    our_samples, their_samples = (
+        resample(sections, rules, resamples, seed) for sections in (first, second)
     )
+    machines = {
+        one.machine: difference(
+            (one.score, other.score),
+            (our_samples.machines[one.machine], their_samples.machines[one.machine]),
+        )
+        for one, other in zip(ours.machines, theirs.machines, strict=True)
+    }
+    overall = difference((ours.score, theirs.score), (our_samples.score, their_samples.score))
     return Comparison(overall, machines)
 
 
@@ -173,15 +189,17 @@ def over_seeds(
     values, samples = [], []
     for place, sections in enumerate(runs):
         value: float = evaluate(sections, rules).score
-        sample = resample(sections, rules, resamples, seed).score
+        drawn = resample(sections, rules, resamples, seed)
         if less:
-            if _ground_truth(less[place]) != _ground_truth(sections):
+            if ground_truth(less[place]) != ground_truth(sections):
                 raise ValueError("the two systems were not scored on the same clips")
             value -= evaluate(less[place], rules).score
-            sample = sample - resample(less[place], rules, resamples, seed).score
+            samples.append(drawn.score - resample(less[place], rules, resamples, seed).score)
+        else:
+            samples.append((drawn.bounded or drawn).score)
         values.append(value)
-        samples.append(sample)
-    return Difference(float(np.mean(values)), interval(np.mean(samples, axis=0)))
+    mean = float(np.mean(values))
+    return Difference(mean, interval(np.mean(samples, axis=0), np.nan if less else mean))
 
 
 def _draw(rng: np.random.Generator, resamples: int, size: int) -> NDArray[np.int_]:
@@ -191,10 +209,13 @@ def _draw(rng: np.random.Generator, resamples: int, size: int) -> NDArray[np.int
     return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size)
 
 
-def _resampled_areas(section: Section, rules: Rules, counts: NDArray[np.int32]) -> list[Floats]:
-    """Return each area of the rules (R,) that is defined in the section."""
+def _resampled_areas(
+    section: Section, rules: Rules, resamples: int, seed: int
+) -> tuple[list[Floats], list[Floats]]:
+    """Return each area of the rules (R,) that is defined: of resamples, and by exact bounds."""
+    counts = resample_counts(section, resamples, seed)
     rows = max(1, BLOCK // max(1, counts.shape[1]))
-    areas = []
+    plain, bounded = [], []
     for measure in rules.measures:
         chosen = measure.clips(section)
         labels, scores = section.labels[chosen], section.scores[chosen]
@@ -205,8 +226,63 @@ def _resampled_areas(section: Section, rules: Rules, counts: NDArray[np.int32]) 
             resampled_auc(labels, scores, of_chosen[start : start + rows], measure.max_fpr)
             for start in range(0, len(counts), rows)
         ]
-        areas.append(np.concatenate(blocks))
-    return areas
+        plain.append(np.concatenate(blocks))
+        anomalies, normals = int(labels.sum()), int((~labels).sum())
+        once = np.ones((1, len(labels)), np.int64)
+        value = float(resampled_auc(labels, scores, once, measure.max_fpr)[0])
+        least = standardised(0.0, measure.max_fpr)
+        if min(anomalies, normals) < FEW or not least < value < 1.0:
+            # The range up to max_fpr has that share of the normal clips.
+            pairs = min(anomalies, measure.max_fpr * normals)
+            share = (value - least) / (1.0 - least)
+            drawn = _by_bound(share, pairs, _uniform(section, resamples, seed))
+            bounded.append(least + (1.0 - least) * drawn)
+        else:
+            bounded.append(plain[-1])
+    return plain, bounded
+
+
+def _by_bound(share: float, pairs: float, uniform: Floats) -> Floats:
+    """Return shares (R,) of pairs in order, whose quantiles are the exact bounds of a share.
+
+    Args:
+        share: of the pairs that were seen in order.
+        pairs: how many independent ones there are.
+        uniform: (R,) the quantiles.
+    """
+    if share == 1.0:
+        return np.where(uniform < 0.5, uniform ** (1.0 / pairs), 1.0)
+    from scipy.special import betaincinv
+
+    right, wrong = share * pairs, (1.0 - share) * pairs
+    low = betaincinv(right, wrong + 1.0, uniform) if right else np.zeros_like(uniform)
+    return np.where(uniform < 0.5, low, betaincinv(right + 1.0, wrong, uniform))
+
+
+def binomial(found: int, count: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the exact interval of a share (Clopper and Pearson), ``found`` of ``count`` > 0.
+
+    Example:
+        >>> [round(end, 2) for end in binomial(4, 4)]
+        [0.4, 1.0]
+    """
+    ends = np.array([0.5 * (1.0 - level), 0.5 * (1.0 + level)])
+    low, high = _by_bound(found / count, count, ends)
+    return float(low), float(high)
+
+
+def _uniform(section: Section, resamples: int, seed: int) -> Floats:
+    """Return R numbers evenly spread over (0, 1), in a random order of the section's own."""
+    rng = np.random.default_rng([seed, zlib.crc32(str(section).encode()), 1])
+    return (rng.permutation(resamples) + 0.5) / resamples
+
+
+def _joined(areas: Mapping[str, Sequence[Floats]], rules: Rules, resamples: int) -> Resamples:
+    flat = [values for of_machine in areas.values() for values in of_machine]
+    return Resamples(
+        _mean(flat, rules, resamples),
+        {machine: _mean(values, rules, resamples) for machine, values in areas.items()},
+    )
 
 
 def _mean(areas: Sequence[Floats], rules: Rules, resamples: int) -> Floats:
@@ -219,7 +295,8 @@ def _mean(areas: Sequence[Floats], rules: Rules, resamples: int) -> Floats:
     return means
 
 
-def _ground_truth(sections: Sequence[Section]) -> dict[str, tuple[object, ...]]:
+def ground_truth(sections: Sequence[Section]) -> dict[str, tuple[object, ...]]:
+    """Return the clips of each section with label and domain: what systems are compared on."""
     return {
         str(section): (section.names, section.labels.tolist(), section.domains.tolist())
         for section in sections

@@ -12,7 +12,7 @@ from typing import Any
 from asd.atomic import replacing
 from asd.metrics.results import read_systems
 from asd.metrics.rules import RULES, System
-from asd.metrics.summary import Assessment, assess, result_csv, roc_csv
+from asd.metrics.summary import Assessment, assess, beside_the_best, result_csv, roc_csv
 from asd.metrics.truth import Key, Truth, read_truth
 from asd.version import __version__
 
@@ -52,10 +52,10 @@ class Figures:
 
     @classmethod
     def of(cls, systems: Sequence[System], judging: Judging) -> Figures:
-        """Compute the official score of each system, with its interval."""
+        """Compute the official score of each system, with its interval and beside the best."""
         rules = RULES[judging.rules]
         found = [assess(system, rules, judging.resamples, judging.seed) for system in systems]
-        return cls(judging, systems, found)
+        return cls(judging, systems, beside_the_best(systems, found))
 
     @property
     def document(self) -> dict[str, Any]:

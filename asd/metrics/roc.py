@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,10 +102,18 @@ def resampled_auc(
     defined = (positives > 0) & (negatives > 0)
     rate = np.full(area.shape, np.nan)
     np.divide(area, positives * negatives, out=rate, where=defined)
+    return rate if max_fpr == 1.0 else standardised(rate, max_fpr)
+
+
+Area = TypeVar("Area", float, Floats)
+
+
+def standardised(area: Area, max_fpr: float) -> Area:
+    """Return the standardised area (McClish) for one below a ROC curve, FPR in [0, ``max_fpr``]."""
     if max_fpr == 1.0:
-        return rate
+        return area
     chance = 0.5 * max_fpr**2
-    return 0.5 * (1.0 + (rate - chance) / (max_fpr - chance))
+    return 0.5 * (1.0 + (area - chance) / (max_fpr - chance))
 
 
 def roc_curve(labels: ArrayLike, scores: ArrayLike) -> RocCurve:

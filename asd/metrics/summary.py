@@ -10,10 +10,19 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asd.metrics.bootstrap import Comparison, Difference, Interval, interval, resample
+from asd.metrics.bootstrap import (
+    Comparison,
+    Difference,
+    Interval,
+    Resamples,
+    difference,
+    ground_truth,
+    interval,
+    resample,
+)
 from asd.metrics.official import (
     QUALITIES,
     Evaluation,
@@ -23,7 +32,7 @@ from asd.metrics.official import (
     means,
     quality_name,
 )
-from asd.metrics.roc import roc_curve, thinned
+from asd.metrics.roc import Floats, roc_curve, thinned
 from asd.metrics.rules import Rules, Section, System
 
 UNDEFINED = "undefined"
@@ -43,6 +52,18 @@ class Intervals:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """How far a system is from the best one, over all or on a machine: a paired difference."""
+
+    best: str
+    difference: Difference
+
+    def to_json(self) -> dict[str, Any]:
+        """Return nested mappings for JSON."""
+        return {"best": self.best, **_difference_json(self.difference)}
+
+
+@dataclass(frozen=True)
 class Assessment:
     """What is known of one system.
 
@@ -53,6 +74,9 @@ class Assessment:
         unlabelled: sections without figures, and why.
         unusable: test clips that could not be read and have no score.
         digest: of the scores, decisions and ground truth that the figures are computed from.
+        samples: the scores in each resample; None where no bootstrap was asked for.
+        behind: how far it is from the best system over all (``""``) and on each machine; nothing
+            where it is the best, or was not scored on the same clips.
     """
 
     name: str
@@ -61,6 +85,8 @@ class Assessment:
     unlabelled: tuple[str, ...]
     unusable: int
     digest: str
+    samples: Resamples | None = field(default=None, repr=False, compare=False)
+    behind: Mapping[str, Behind] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return nested mappings for JSON: fractions at full precision, None where undefined."""
@@ -69,6 +95,9 @@ class Assessment:
             figures |= {"interval": _interval_json(self.intervals.score)}
             for machine, of_machine in self.intervals.machines.items():
                 figures["machines"][machine] |= {"interval": _interval_json(of_machine)}
+        for machine, behind in self.behind.items():
+            place = figures["machines"][machine] if machine else figures
+            place["behind"] = behind.to_json()
         return figures | {
             "clips": sum(section.clips for section in self.evaluation.sections),
             "unusable_clips": self.unusable,
@@ -88,15 +117,64 @@ def assess(system: System, rules: Rules, resamples: int = 1000, seed: int = 0) -
         resamples: resamples of the bootstrap; 0 for no intervals.
         seed: seed of the bootstrap.
     """
-    intervals = None
+    evaluation = evaluate(system.sections, rules)
+    intervals = samples = None
     if resamples:
         samples = resample(system.sections, rules, resamples, seed)
-        machines = {machine: interval(values) for machine, values in samples.machines.items()}
-        intervals = Intervals(interval(samples.score), machines)
-    evaluation = evaluate(system.sections, rules)
+        drawn = samples.bounded or samples
+        machines = {
+            one.machine: interval(drawn.machines[one.machine], one.score)
+            for one in evaluation.machines
+        }
+        intervals = Intervals(interval(drawn.score, evaluation.score), machines)
     return Assessment(
-        system.name, evaluation, intervals, system.unlabelled, system.unusable, system.digest
+        system.name,
+        evaluation,
+        intervals,
+        system.unlabelled,
+        system.unusable,
+        system.digest,
+        samples,
     )
+
+
+def beside_the_best(
+    systems: Sequence[System], assessments: Sequence[Assessment]
+) -> list[Assessment]:
+    """Return the assessments of systems with how far each is from the best."""
+    truths = [ground_truth(system.sections) for system in systems]
+    machines = dict.fromkeys(one.machine for a in assessments for one in a.evaluation.machines)
+    behind: list[dict[str, Behind]] = [{} for _ in assessments]
+    for machine in ("", *machines):
+        values = [_value(one, machine) for one in assessments]
+        best = max(range(len(values)), key=lambda place: values[place], default=None)
+        if best is None or (of_best := _samples(assessments[best], machine)) is None:
+            continue
+        same = _of_machine(truths[best], machine)
+        for place, one in enumerate(assessments):
+            own = _samples(one, machine)
+            if place != best and own is not None and _of_machine(truths[place], machine) == same:
+                found = difference((values[place], values[best]), (own, of_best))
+                behind[place][machine] = Behind(assessments[best].name, found)
+    return [replace(one, behind=of_one) for one, of_one in zip(assessments, behind, strict=True)]
+
+
+def _value(one: Assessment, machine: str) -> float:
+    """Return a score on a machine, or over all (``""``); minus infinity where it is undefined."""
+    scores = {of.machine: of.score for of in one.evaluation.machines} | {"": one.evaluation.score}
+    value = scores.get(machine, math.nan)
+    return -math.inf if math.isnan(value) else value
+
+
+def _samples(one: Assessment, machine: str) -> Floats | None:
+    if one.samples is None or _value(one, machine) == -math.inf:
+        return None
+    return one.samples.machines[machine] if machine else one.samples.score
+
+
+def _of_machine(truth: Mapping[str, Any], machine: str) -> dict[str, Any]:
+    wanted = f"{machine} section "
+    return {name: of for name, of in truth.items() if not machine or name.startswith(wanted)}
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -162,28 +240,6 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return f"| {' | '.join(aligned)} |"
 
     return "\n".join(line(cells) for cells in (header, rule, *rows))
-
-
-def systems_table(assessments: Sequence[Assessment]) -> str:
-    """Return the paper's table: a row a machine, a column a system, their totals below."""
-    scores = [
-        {machine.machine: machine.score for machine in assessment.evaluation.machines}
-        for assessment in assessments
-    ]
-    machines = sorted(set().union(*scores))
-    rows = [
-        [machine, *(percent(of_system.get(machine, math.nan)) for of_system in scores)]
-        for machine in machines
-    ]
-    rows.append(["Total", *(percent(one.evaluation.score) for one in assessments)])
-    if any(one.intervals for one in assessments):
-        rows.append(
-            [
-                "95 % interval",
-                *(span(one.intervals.score) if one.intervals else "" for one in assessments),
-            ]
-        )
-    return markdown(["System", *(one.name for one in assessments)], rows)
 
 
 def sections_table(evaluation: Evaluation) -> str:

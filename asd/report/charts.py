@@ -1,4 +1,4 @@
-"""The charts of the report: each drawn by matplotlib, in one way for the page and for PNG files.
+"""The charts of the report, each drawn once by matplotlib, for the page and as an SVG file.
 
 A chart on the page is SVG that suits light and dark: what is drawn in a colour of :data:`LIGHT` is
 painted by the page's token of that name. Texts stay texts, in the page's font.
@@ -12,16 +12,14 @@ import io
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asd.atomic import replacing
-from asd.report.material import Map, Material
+from asd.report.material import LINES, Map, Material
 from asd.report.results import Figure, Key, Line
 from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection
 from asd.report.tables import percent, short
@@ -66,9 +64,6 @@ _BARS = {  # token, direction and legend of the bars of a label
     "": ("edge", 1, "unlabelled"),
 }
 _ROW = 26  # height of one system's row
-_TITLE = 22  # height of a title in a PNG file
-_ACROSS = 4  # training curves side by side in a PNG file
-_DPI = 110
 _STYLE: Any = {
     "font.size": 11.0,
     "axes.labelsize": 11.0,
@@ -109,6 +104,7 @@ class Chart:
         draw: draws into the axes.
         legend: the words of the legend below, in the order in which they are drawn.
         left, top, bottom: margins around the axes.
+        name: of its file.
     """
 
     title: str
@@ -119,6 +115,7 @@ class Chart:
     left: int = 46
     top: int = 12
     bottom: int = 38
+    name: str = ""
 
     @property
     def columns(self) -> int:
@@ -148,25 +145,12 @@ def svg(chart: Chart, name: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def write_png(path: Path, rows: Sequence[Sequence[Chart]]) -> None:
-    """Write charts, row by row, into one picture on a light ground."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure as Canvas
-
-    heights = [_TITLE + max(chart.height for chart in row) for row in rows]
-    columns = max(map(len, rows))
-    with rc_context(_STYLE):
-        figure = Canvas(figsize=(columns * WIDTH / 72, sum(heights) / 72), facecolor=LIGHT["card"])
-        cells = figure.subfigures(len(rows), columns, squeeze=False, height_ratios=heights)
-        for of_row, row, height in zip(cells, rows, heights, strict=True):
-            for cell, chart in zip(of_row, row, strict=False):
-                parts = [_TITLE, chart.height, height - chart.height - _TITLE + 1e-6]
-                head, body, _ = cell.subfigures(3, 1, height_ratios=parts)
-                head.text(0.5, 0.3, chart.title, ha="center", weight="bold")
-                _draw(chart, body)
-        with replacing(path) as beside:
-            # matplotlib would write its version into the file.
-            figure.savefig(beside, format="png", dpi=_DPI, metadata={"Software": None})
+def picture_file(drawn: str, chart: Chart) -> str:
+    """Return a chart of the page as an SVG file by itself, on a light ground."""
+    text = re.sub(r"var\(--(\w+)\)", lambda token: LIGHT[token[1]], drawn)
+    place = f'xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{2 * chart.height}"'
+    look = f"font:11px sans-serif;background:{LIGHT['card']}"
+    return text.replace("<svg ", f'<svg {place} style="{look}" ', 1) + "\n"
 
 
 def _draw(chart: Chart, figure: Any) -> None:
@@ -254,7 +238,7 @@ def dot_chart(title: str, figures: Mapping[str, Figure], low: float) -> Chart:
 
     Args:
         title: what the scores are of.
-        figures: by system, at least one.
+        figures: by system, at least one, best first.
         low: where the axis begins, in percent, below every interval; it ends at 100.
     """
     left = 124
@@ -270,7 +254,7 @@ def dot_chart(title: str, figures: Mapping[str, Figure], low: float) -> Chart:
         if low < 50:
             ax.axvline(50, color=LIGHT["edge"], linewidth=1)
         for number, figure in enumerate(figures.values()):
-            colour = LIGHT[series(number)]
+            colour = LIGHT["quiet" if number else "accent"]
             if math.isnan(figure.value):
                 ax.text(low, -number, "  undefined", va="center", color=LIGHT["quiet"])
                 continue
@@ -287,7 +271,15 @@ def dot_chart(title: str, figures: Mapping[str, Figure], low: float) -> Chart:
             ax.annotate(f"{value:.1f}", at, va="center", ha=side, **place)
 
     listed = ", ".join(f"system {name} {percent(one.value)}" for name, one in figures.items())
-    return Chart(title, f"{title}: {listed}", _ROW * len(figures) + 46, draw, left=left, top=8)
+    return Chart(
+        title,
+        f"{title}: {listed}",
+        _ROW * len(figures) + 46,
+        draw,
+        left=left,
+        top=8,
+        name="results",
+    )
 
 
 def roc_chart(
@@ -316,7 +308,9 @@ def roc_chart(
 
     where = f"{key[0]} section {key[1]}"
     listed = ", ".join(f"system {name} AUC {percent(areas[name])}" for name in curves)
-    return Chart(where, f"ROC curves of {where}: {listed}", 300, draw, tuple(words.values()))
+    label = f"ROC curves of {where}: {listed}"
+    name = f"roc_{key[0]}_{key[1]}"
+    return Chart(where, label, 300, draw, tuple(words.values()), name=name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,7 +391,8 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
     label = f"Scores of system {system}, {where}. {' '.join(section.said_rates())}"
     height = len(counts) * (_PANEL + _GAP) + 60
     legend = [_BARS[label][-1] for label in labels]
-    return Chart(f"{system}: {where}", label, height, draw, legend, top=20)
+    name = f"scores_{section.machine}_{section.section}_{system}"
+    return Chart(f"{system}: {where}", label, height, draw, legend, top=20, name=name)
 
 
 def _draw_bars(ax: Any, bins: Bins, base: float, shares: Mapping[str, NDArray[np.float64]]) -> None:
@@ -435,6 +430,101 @@ def _mark_cuts(ax: Any, section: ScoredSection, bins: Bins) -> None:
         ax.annotate(words, (cut, 1), xycoords=over, ha="right" if end else "left", **place)
 
 
+def strip_chart(
+    machine: str, groups: Mapping[str, NDArray[np.float64]], threshold: float, what: str
+) -> Chart:
+    """Return scores as dots, a row a group, with the threshold through all rows.
+
+    Args:
+        machine: the machine type.
+        groups: by name, scores (n,); what begins with "normal" or ends with "normal" is normal.
+        threshold: scores above it alarm.
+        what: what the scores are, for the axis.
+    """
+
+    def draw(ax: Any) -> None:
+        ax.set_ylim(0.5 - len(groups), 0.5)
+        ax.set_yticks([-i for i in range(len(groups))], list(groups))
+        ax.tick_params(axis="y", pad=8, labelcolor=LIGHT["ink"])
+        ax.set_xlabel(what)
+        ax.margins(x=0.04)
+        ax.grid(axis="x")
+        _scale(ax.xaxis)
+        for number, (name, scores) in enumerate(groups.items()):
+            # Spread over the row by their numbers, so that dots of equal scores can be seen.
+            places = -number + 0.5 * ((np.arange(len(scores)) * 0.618) % 1 - 0.5)
+            ax.plot(np.sort(scores), places, "o", markersize=5, mew=0, color=LIGHT[_token(name)])
+        _mark_threshold(ax, threshold)
+
+    said = ", ".join(f"{len(scores)} {name}" for name, scores in groups.items())
+    label = f"Scores of {machine}: {said}; threshold {short(threshold)}"
+    height = 34 * len(groups) + 62
+    return Chart("How it scores", label, height, draw, left=104, top=20, name=f"scores_{machine}")
+
+
+def trend_chart(
+    machine: str,
+    times: Sequence[Any],
+    scores: NDArray[np.float64],
+    kinds: Sequence[str],
+    threshold: float,
+    what: str,
+) -> Chart:
+    """Return scores (n,) over the times at which recordings were made, ascending.
+
+    Args:
+        machine: the machine type.
+        times: (n,) datetimes.
+        scores: (n,) of the recordings.
+        kinds: (n,) ``"training"``, or what is known of new ones: a label, or ``""``.
+        threshold: scores above it alarm.
+        what: what the scores are, for the axis.
+    """
+    marks = {
+        "normal, training": ("training",),
+        "new, normal": (NORMAL,),
+        "new, fault": (ANOMALY,),
+        "new": ("",),
+    }
+    rows = {name: np.isin(kinds, of) for name, of in marks.items() if np.isin(kinds, of).any()}
+
+    def draw(ax: Any) -> None:
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+        places = date2num(times)
+        ax.set_ylabel(what)
+        ax.margins(x=0.03, y=0.08)
+        ax.grid()
+        locator = AutoDateLocator(minticks=3, maxticks=6)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        _scale(ax.yaxis, about=4)
+        for name, of in rows.items():
+            paint = {"color": LIGHT[_token(name)], "mew": 1.2, "markersize": 5, "label": name}
+            fill = {"markerfacecolor": "none"} if name == "normal, training" else {}
+            ax.plot(places[of], scores[of], "o", **paint, **fill)
+        ax.axhline(threshold, color=LIGHT["ink"], linewidth=1.5)
+
+    span = f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}"
+    label = f"Scores of {machine} from {span}; threshold {short(threshold)}"
+    name = f"trend_{machine}"
+    return Chart("Over time", label, 230, draw, list(rows), left=56, name=name)
+
+
+def _token(name: str) -> str:
+    return "anomaly" if "fault" in name else "normal" if "normal" in name else "accent"
+
+
+def _mark_threshold(ax: Any, threshold: float) -> None:
+    ax.axvline(threshold, color=LIGHT["ink"], linewidth=1.5)
+    low, high = ax.get_xlim()
+    end = threshold > (low + high) / 2
+    place = {"xytext": (4 if end else -4, 5), "textcoords": "offset points"}
+    over = ax.get_xaxis_transform()
+    words = f"alarm above {short(threshold)}"
+    ax.annotate(words, (threshold, 1), xycoords=over, ha="right" if end else "left", **place)
+
+
 def line_chart(machine: str, column: str, lines: Mapping[str, Line], order: Sequence[str]) -> Chart:
     """Return training curves by name; values that are not finite leave a line's end open.
 
@@ -459,7 +549,8 @@ def line_chart(machine: str, column: str, lines: Mapping[str, Line], order: Sequ
         _scale(ax.yaxis, about=4)
 
     label = f"{machine}: {words} by epoch, for the models {', '.join(lines)}"
-    return Chart(words.capitalize(), label, 210, draw, [_cut(name, 42) for name in lines], left=56)
+    legend, name = [_cut(name, 42) for name in lines], f"training_{machine}_{column}"
+    return Chart(words.capitalize(), label, 210, draw, legend, left=56, name=name)
 
 
 def map_chart(key: Key, model: str, placed: Map) -> Chart:
@@ -497,7 +588,8 @@ def map_chart(key: Key, model: str, placed: Map) -> Chart:
         f" {int((placed.labels == ANOMALY).sum())} anomalous"
     )
     title = f"{model}: section {key[1]}"
-    return Chart(title, label, 250, draw, [said for said, *_ in marks], left=12, bottom=12)
+    legend, name = [said for said, *_ in marks], f"tsne_{key[0]}_{key[1]}_{model}"
+    return Chart(title, label, 250, draw, legend, left=12, bottom=12, name=name)
 
 
 def _cut(name: str, length: int) -> str:
@@ -505,62 +597,25 @@ def _cut(name: str, length: int) -> str:
 
 
 def training_charts(material: Material, machine: str) -> list[Chart]:
-    """Return the training curves of a machine's models, a chart a quantity."""
-    order = list(material.histories.get(machine, {}))
-    panels = material.training_lines(machine)
-    return [line_chart(machine, column, lines, order) for column, lines in panels.items()]
+    """Return the training curves of the models of the shown systems, a chart a quantity."""
+    facts = [material.systems[name] for name in material.lines if name in material.systems]
+    models = [*dict.fromkeys(model for one in facts for model in one.model.split(" + "))][:LINES]
+    return [
+        line_chart(machine, column, of_models, models)
+        for column, lines in material.training_lines(machine).items()
+        if (of_models := {name: line for name, line in lines.items() if name in models})
+    ]
 
 
 def section_roc(material: Material, key: Key) -> Chart | None:
-    """Return the ROC curves of one section; None where it has none."""
-    curves = {name: of[key] for name, of in material.curves.items() if key in of}
+    """Return the ROC curves of one section, of the shown systems; None where it has none."""
+    shown = dict.fromkeys((*material.lines, material.shown_system(key[0])))
+    curves = {name: of[key] for name in shown if key in (of := material.curves.get(name, {}))}
     systems = material.results.systems
-    order = list(dict.fromkeys((*systems, *curves)))
     areas = {
         name: systems[name].sections.get(key, {}).get("auc", math.nan)
         if name in systems
         else math.nan
         for name in curves
     }
-    return roc_chart(key, curves, order, areas) if curves else None
-
-
-def draw_pictures(folder: Path, material: Material) -> list[Path]:
-    """Draw the pictures of every machine, and remove those of machines that are gone.
-
-    Returns:
-        The files: ``<kind>_<machine>.png``, the kinds being ``roc``, ``scores``, ``training`` and
-        ``tsne``; a kind without data is left out.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = []
-    for machine in material.machines:
-        for kind, rows in _rows(material, machine):
-            if any(rows):
-                drawn.append(folder / f"{kind}_{machine}.png")
-                write_png(drawn[-1], [row for row in rows if row])
-    for old in folder.glob("*.png"):
-        if old not in drawn:
-            old.unlink()
-    return drawn
-
-
-def _rows(material: Material, machine: str) -> Iterator[tuple[str, list[list[Chart]]]]:
-    """Yield the charts of each kind of picture, row by row."""
-    keys = [(machine, section) for section in material.sections(machine)]
-    yield "roc", [[chart for key in keys if (chart := section_roc(material, key))]]
-    scored = {name: material.scored(name, machine) for name in material.scores}
-    yield "scores", [[score_chart(name, one) for one in of] for name, of in scored.items()]
-    curves = training_charts(material, machine)
-    yield "training", [curves[i : i + _ACROSS] for i in range(0, len(curves), _ACROSS)]
-    maps: Iterable[tuple[str, Mapping[str, Map]]] = material.maps.get(machine, {}).items()
-    yield (
-        "tsne",
-        [
-            [map_chart((machine, section), name, of[section]) for section in sorted(of)]
-            for name, of in maps
-        ],
-    )
+    return roc_chart(key, curves, list(shown), areas) if curves else None

@@ -21,6 +21,7 @@ from asd.report.tables import DATASET
 
 History = Mapping[str, Sequence[float]]  # a column each, one value an epoch; NaN where empty
 
+LINES = 8  # that differ in colour and in dashes
 _EACH = 3  # clips of each kind for a machine with one section; shared out among more sections
 _EXACT = 500  # clips up to which the exact gradient is the faster one
 _FEWEST = 5
@@ -68,14 +69,6 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
-class Sound:
-    """A clip's samples, int16 (L,), and their rate in Hz."""
-
-    samples: np.ndarray
-    sample_rate: int
-
-
-@dataclass(frozen=True, eq=False)
 class ShownClip:
     """A clip that the report shows.
 
@@ -84,7 +77,7 @@ class ShownClip:
         attributes: its operating attributes, ``""`` for none.
         seconds: its length.
         picture: its log-mel spectrogram (F, T), if the store has it.
-        sound: the clip itself, if the store has it and the report has room for it.
+        sound: the clip itself as an encoded file, if it is there and the page has room for it.
         reason: a PNG picture of which parts of the sound make the score, if one was drawn.
     """
 
@@ -92,7 +85,7 @@ class ShownClip:
     attributes: str
     seconds: float
     picture: np.ndarray | None
-    sound: Sound | None
+    sound: bytes | None
     reason: bytes | None = None
 
 
@@ -142,6 +135,7 @@ class Material:
         counts: facts of the data for the head of the page, such as ``("test clips", "360")``.
         provenance: what made all this, as names and values.
         records: what each model says of its making, by machine, then by model.
+        chosen: the systems that the reader asked to see beside the best ones.
     """
 
     dataset: str
@@ -157,6 +151,17 @@ class Material:
     counts: Sequence[tuple[str, str]] = ()
     provenance: Sequence[tuple[str, str]] = ()
     records: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
+    chosen: Sequence[str] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The systems that curves are drawn of, no more than can be told apart.
+
+        The best over all, what decides where it was selected, the first one as the reference, and
+        those that the reader chose.
+        """
+        named = (self.results.best() or "", SELECTED, next(iter(self.scores), ""), *self.chosen)
+        return tuple(dict.fromkeys(name for name in named if name in self.scores))[:LINES]
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -17,19 +17,41 @@ Line = tuple[Sequence[float], Sequence[float]]  # xs and ys
 
 
 @dataclass(frozen=True)
+class Behind:
+    """How far a score is from the best one: the paired difference, and its 95 % interval."""
+
+    best: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether it is no difference, as tenths of a percent show it."""
+        return abs(self.value) < 0.0005
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether other test clips would hardly turn the order."""
+        return self.high < 0
+
+
+@dataclass(frozen=True)
 class Figure:
     """A score as a fraction.
 
     Attributes:
         value: the score, or its mean over several seeds; NaN where undefined.
-        low, high: ends of the 95 % interval over resampled test clips; NaN where there is none.
+        low, high: ends of the 95 % interval over other test clips; NaN where there is none.
         deviation: sample standard deviation over seeds; NaN for one seed.
+        behind: how far it is from the best; None for the best, and where that is not known.
     """
 
     value: float
     low: float = math.nan
     high: float = math.nan
     deviation: float = math.nan
+    behind: Behind | None = None
 
     @property
     def has_interval(self) -> bool:
@@ -83,11 +105,16 @@ class Results:
         result = self.systems[system]
         return result.score if machine is None else result.machines.get(machine, Figure(math.nan))
 
+    def ranked(self, machine: str | None = None) -> tuple[str, ...]:
+        """Return the systems, best first; those without a score come last."""
+        value = {name: self.figure(name, machine).value for name in self.systems}
+        return tuple(sorted(value, key=lambda n: math.inf if math.isnan(value[n]) else -value[n]))
+
     def best(self, machine: str | None = None) -> str | None:
         """Return the system with the highest score, on a machine or over all; None without any."""
-        scores = {name: self.figure(name, machine).value for name in self.systems}
-        defined = {name: value for name, value in scores.items() if not math.isnan(value)}
-        return max(defined, key=lambda name: defined[name]) if defined else None
+        name = next(iter(self.ranked(machine)), None)
+        undefined = name is None or math.isnan(self.figure(name, machine).value)
+        return None if undefined else name
 
 
 def read_results(paths: Sequence[Path]) -> Results:
@@ -134,8 +161,7 @@ def _over_seeds(figures: Sequence[Figure]) -> Figure:
 
 def _read(path: Path) -> Results:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return _parse(document)
+        return parse_results(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd evaluate' first") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -143,7 +169,8 @@ def _read(path: Path) -> Results:
         raise JobError(f"{path}: not metrics ({why}); run 'asd evaluate' again") from None
 
 
-def _parse(document: Mapping[str, Any]) -> Results:
+def parse_results(document: Mapping[str, Any]) -> Results:
+    """Return the figures that ``metrics.json`` holds."""
     return Results(
         rules=str(document["rules"]),
         systems={name: _system(values) for name, values in document["systems"].items()},
@@ -167,7 +194,11 @@ def _system(values: Mapping[str, Any]) -> SystemResult:
 def _figure(values: Mapping[str, Any]) -> Figure:
     interval: Mapping[str, Any] = values.get("interval", {})
     low, high = (_fraction(interval.get(end)) for end in ("low", "high"))
-    return Figure(_fraction(values["score"]), low, high)
+    behind = None
+    if found := values.get("behind"):
+        ends = (_fraction(found["interval"][end]) for end in ("low", "high"))
+        behind = Behind(str(found["best"]), _fraction(found["difference"]), *ends)
+    return Figure(_fraction(values["score"]), low, high, behind=behind)
 
 
 def _fraction(value: float | None) -> float:

@@ -20,6 +20,7 @@ from textwrap import fill
 
 from asd.metrics.rules import RULES
 from asd.metrics.summary import markdown
+from asd.report.results import Behind as Behind
 from asd.report.results import Figure, Results
 
 LINE = 100  # characters of a table's line: more systems go on in a table below
@@ -127,14 +128,77 @@ def explained(results: Results) -> str:
     if results.seeds > 1:
         text += f" Mean and standard deviation of {results.seeds} seeds."
     elif results.resamples:
-        text += f" In brackets the 95 % interval over {results.resamples:,} resamples of the clips."
+        text += (
+            f" In brackets the 95 % interval for other test clips ({results.resamples:,} resamples)"
+        )
+        beside = ", and beside it the paired difference to the best"
+        text += f"{beside}." if len(results.systems) > 1 else "."
     return text
 
 
+def headline(results: Results, machine: str | None = None) -> str:
+    """Return what the figures come to, over all or on a machine, in one sentence; or nothing."""
+    best = results.best(machine)
+    if best is None:
+        return ""
+    score = results.figure(best, machine)
+    said = f"{percent(score.value)} %"
+    if not math.isnan(score.deviation):
+        said += f" on average (standard deviation {percent(score.deviation)} over seeds)"
+    elif score.has_interval:
+        said += f" (95 % interval {ends(score)})"
+    if len(results.systems) == 1:
+        return f"System {best} reaches {said}."
+    others = [name for name in results.ranked(machine) if name != best]
+    figures = {name: results.figure(name, machine).behind for name in others}
+    known = {name: behind for name, behind in figures.items() if behind is not None}
+    ties = [name for name, behind in known.items() if behind.is_tie]
+    if ties:
+        return f"Systems {listed([best, *ties])} tie at {said}."
+    text = f"System {best} is best at {said}"
+    if not known:
+        return f"{text}."
+    name, behind = next(iter(known.items()))
+    between = f"{-100 * behind.high:.1f} to {-100 * behind.low:.1f}"
+    verdict = "would hardly" if behind.is_clear else "could"
+    return (
+        f"{text}, {-100 * behind.value:.1f} points ahead of {name} ({between}): other test clips"
+        f" {verdict} turn that order."
+    )
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Return names as a list in words, the last ones counted where there are many.
+
+    Example:
+        >>> listed(["a", "b", "c"]), listed(["a", "b", "c"], most=2)
+        ('a, b and c', 'a, b and 1 more')
+    """
+    shown = list(names[:most])
+    hidden = len(names) - len(shown)
+    last = f"{hidden} more" if hidden else shown.pop()
+    return f"{', '.join(shown)} and {last}" if shown else last
+
+
+def behind(figure: Figure) -> str:
+    """Return the paired difference of a score to the best, with its interval.
+
+    Example:
+        >>> behind(Figure(0.61, behind=Behind("a", -0.032, -0.05, -0.012)))
+        '-3.2 [-5.0, -1.2]'
+    """
+    known = figure.behind
+    if known is None:
+        return ""
+    if known.is_tie:
+        return "tie"
+    return f"{100 * known.value:+.1f} [{100 * known.low:+.1f}, {100 * known.high:+.1f}]"
+
+
 def results_markdown(results: Results, dataset: str, with_paper: bool) -> str:
-    """Return ``results.md``: a row a machine, a column a system, then the paper's tables."""
-    words = fill(explained(results), LINE)
-    parts = [f"# Results: {escaped(dataset)}", words, *_blocks(results)]
+    """Return ``results.md``: a row a system, best first, then the paper's tables."""
+    words = [fill(text, LINE) for text in (headline(results), explained(results)) if text]
+    parts = [f"# Results: {escaped(dataset)}", *words, systems_table(results)]
     if with_paper:
         for table in tables_of(results.systems):
             parts += [
@@ -167,23 +231,28 @@ def results_csv(results: Results, with_paper: bool) -> str:
     return text.getvalue()
 
 
-def _blocks(results: Results) -> Iterator[str]:
-    """Yield the table, in as many parts as the width of a line makes necessary."""
-    columns = [
-        [name, *(cell(_figure(results, name, row)) for row in (*results.machines, TOTAL))]
-        for name in results.systems
-    ]
-    first = ["Machine", *map(escaped, results.machines), TOTAL]
-    used = margin = max(map(len, first)) + 4
-    block = [first]
+def systems_table(results: Results) -> str:
+    """Return a row a system, best first, and a column a machine, for a terminal and Markdown.
+
+    It goes on in a table below where a line is full.
+    """
+    names = results.ranked()
+    columns = [["Total", *(cell(results.figure(name)) for name in names)]]
+    if any(results.figure(name).behind for name in names):
+        columns.append(["to the best", *(behind(results.figure(name)) for name in names)])
+    for machine in results.machines if len(results.machines) > 1 else ():
+        cells = (cell(results.figure(name, machine)) for name in names)
+        columns.append([escaped(machine), *cells])
+    first = ["System", *map(escaped, names)]
+    tables, block, used = [], [first], 0
     for column in columns:
-        width = max(map(len, column)) + 3
-        if used + width > LINE and len(block) > 1:
-            yield _table(block)
-            block, used = [first], margin
+        widths = [max(map(len, one)) + 3 for one in (first, column)]
+        if used + widths[1] > LINE - widths[0] - 1 and len(block) > 1:
+            tables.append(block)
+            block, used = [first], 0
         block.append(column)
-        used += width
-    yield _table(block)
+        used += widths[1]
+    return "\n\n".join(_table(one) for one in (*tables, block))
 
 
 def _paper_table(results: Results, table: PaperTable) -> str:

@@ -26,6 +26,7 @@ class FiguresRequest(Request):
     """Everything that decides the official numbers.
 
     Attributes:
+        version: raised whenever the same request would give other numbers.
         rules: the challenge year.
         resamples, seed: of the intervals.
         index: by machine, the digest of the index, which has the truth.
@@ -35,6 +36,7 @@ class FiguresRequest(Request):
     kind: ClassVar[str] = "figures"
     verb: ClassVar[str] = "evaluate"
 
+    version: int = 2
     rules: str
     resamples: int
     seed: int

@@ -25,14 +25,13 @@ from asd.report.material import (
     Map,
     Material,
     ShownClip,
-    Sound,
     StoredFeature,
     SystemFacts,
     choose,
     in_turn,
     lay_out,
 )
-from asd.report.media import wav_uri_size
+from asd.report.media import encoded
 from asd.report.results import Results, read_results
 from asd.report.scores import ScoredSection, Scores, read_curves, scored_sections
 from asd.report.tables import flattened
@@ -55,12 +54,15 @@ Records = Mapping[str, Mapping[str, Record]]
 SOUND_BYTES = 5_000_000  # of all sounds in the page, which then stays below 10 MB
 
 
-def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
+def gather(
+    workspace: Workspace, others: Sequence[Path] = (), chosen: Sequence[str] = ()
+) -> Material:
     """Read everything that a report shows.
 
     Args:
         workspace: the workspace, evaluated.
         others: ``metrics.json`` of further seeds.
+        chosen: systems that are shown beside the best ones.
 
     Raises:
         UsageError: the metrics, an index, the scores or a bank is missing; the message names the
@@ -68,12 +70,7 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
         JobError: a file is damaged.
     """
     params = workspace.params
-    figures = read_record(workspace.reports / NAME, FiguresRequest)
-    for name in figures.files:
-        if not name.startswith("official/"):  # which are of no use here
-            figures.file(name)
-    results = read_results([workspace.reports / "metrics.json", *others])
-    of_figures = evaluated(workspace, figures)
+    results, of_figures = figures_of(workspace, others)
     clips = {machine: clips_of(workspace, machine) for machine in of_figures}
     tested = _tested(clips)
     scores = _scores(workspace, results.systems, of_figures, tested) if tested else {}
@@ -82,7 +79,7 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
     systems = {name: _facts(params, name) for name in params.every_system if name in scores}
     models = tuple(dict.fromkeys(m for name in systems for m in params.models_of(name)))
     curves = {name: read_curves(workspace.reports / "roc" / f"{name}.csv") for name in scores}
-    basis = Material(params.dataset.name, results, systems, scores, curves)
+    basis = Material(params.dataset.name, results, systems, scores, curves, chosen=chosen)
     machines = basis.machines
     shown = {machine: basis.shown_system(machine) for machine in machines}
     choices = {machine: choose(basis.scored(shown[machine], machine)) for machine in machines}
@@ -90,7 +87,7 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
     return replace(
         basis,
         histories=_histories(workspace, machines, models),
-        maps=_maps(workspace, machines, models, clips),
+        maps=_maps(workspace, {m: params.models_of(of) for m, of in shown.items()}, clips),
         clips=_shown_clips(workspace, choices, tested, shown),
         clips_of=shown,
         store=_store(workspace, of_figures),
@@ -101,6 +98,26 @@ def gather(workspace: Workspace, others: Sequence[Path] = ()) -> Material:
             for machine, of in records.items()
         },
     )
+
+
+def figures_of(
+    workspace: Workspace, others: Sequence[Path] = ()
+) -> tuple[Results, tuple[str, ...]]:
+    """Read the figures of a workspace, or their means with those of further seeds.
+
+    Returns:
+        The figures, and the machines that they are of.
+
+    Raises:
+        UsageError: they are missing.
+        JobError: a file is damaged.
+    """
+    record = read_record(workspace.reports / NAME, FiguresRequest)
+    for name in record.files:
+        if not name.startswith("official/"):  # which are of no use here
+            record.file(name)
+    results = read_results([workspace.reports / "metrics.json", *others])
+    return results, evaluated(workspace, record)
 
 
 def _facts(params: Params, name: str) -> SystemFacts:
@@ -167,19 +184,20 @@ def _history(path: Path) -> History:
 
 
 def _maps(
-    workspace: Workspace, machines: Iterable[str], models: Sequence[str], clips: Clips
+    workspace: Workspace, models: Mapping[str, Sequence[str]], clips: Clips
 ) -> dict[str, dict[str, dict[str, Map]]]:
-    """Lay out the embeddings of every machine's test clips, for the models that have them."""
-    found: dict[str, dict[str, dict[str, Map]]] = {machine: {} for machine in machines}
-    with progress(len(found) * len(models), "t-SNE", "model") as advance:
+    """Lay out the embeddings of every machine's test clips, by the first model that has them."""
+    found: dict[str, dict[str, dict[str, Map]]] = {machine: {} for machine in models}
+    with progress(len(found), "t-SNE", "machine") as advance:
         for machine, of_machine in found.items():
             truth = {clip.name: clip for clip in clips[machine] if clip.split == "test"}
-            for model in models:
+            for model in models[machine]:
                 bank = read_bank(workspace.bank_record(model, machine).with_name("test.h5"))
                 embedding = _embedding(bank)
                 if embedding is not None:
                     of_machine[model] = _layouts(bank, embedding, truth)
-                advance()
+                    break
+            advance()
     return found
 
 
@@ -269,9 +287,9 @@ def _shown_clips(
     for turn in zip_longest(*(in_turn(of_machine) for of_machine in choices.values())):
         for choice in filter(None, turn):
             windows = tested[(*choice.key, choice.name)]
-            size = wav_uri_size(_length_of(windows))
-            sound = _sound(workspace, windows) if size <= room else None
-            room -= size if sound else 0
+            sound = _sound(workspace, windows) if room > 0 else None
+            size = len(sound) * 4 // 3 if sound else 0
+            sound, room = (sound, room - size) if size <= room else (None, room)
             fetched[choice] = ShownClip(
                 choice,
                 windows[0].attributes,
@@ -303,8 +321,8 @@ def _picture(workspace: Workspace, windows: Sequence[Clip]) -> np.ndarray | None
     return np.maximum.reduceat(whole, begins, axis=-1)
 
 
-def _sound(workspace: Workspace, windows: Sequence[Clip]) -> Sound | None:
-    """Return a recording from the store or from its file; None where neither is there."""
+def _sound(workspace: Workspace, windows: Sequence[Clip]) -> bytes | None:
+    """Return a recording, encoded, from the store or its file; None where neither is there."""
     from asd.clips.audio import Signal, read_windows
 
     index = workspace.params.index
@@ -317,7 +335,7 @@ def _sound(workspace: Workspace, windows: Sequence[Clip]) -> Sound | None:
             rows = list(read_windows(path, signal, [clip.start for clip in windows]))
         except AsdError:
             return None
-    return Sound(_joined(rows, windows), index.sample_rate)
+    return encoded(_joined(rows, windows), index.sample_rate)
 
 
 def _length_of(windows: Sequence[Clip]) -> int:

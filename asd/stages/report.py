@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from asd.artifact import Request, is_current, lack, making, read_any, read_record
-from asd.atomic import refusals
+from asd.artifact import Request, is_current, lack, making, prune, read_any, read_record
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
 from asd.stages import index
@@ -26,7 +25,9 @@ class ReportRequest(Request):
     """Everything that decides a report.
 
     Attributes:
+        version: raised whenever the same request would give another page.
         params: the digest of all params.
+        systems: those that the reader chose.
         figures: the digest of the official numbers.
         others: the digests of the figures of further seeds.
         index: by machine, the digest of the index.
@@ -37,7 +38,9 @@ class ReportRequest(Request):
     kind: ClassVar[str] = "report"
     verb: ClassVar[str] = "report"
 
+    version: int = 2
     params: str
+    systems: tuple[str, ...] = ()
     figures: str
     others: tuple[str, ...]
     index: dict[str, str]
@@ -55,7 +58,7 @@ class Written:
     paths: tuple[Path, ...]
 
 
-def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
+def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str] = ()) -> Written:
     """Write data/reports/report.html, results.md, results.csv and figures/.
 
     A report that is there already of the same figures, artifacts and params is kept.
@@ -63,6 +66,7 @@ def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
     Args:
         workspace: the workspace, evaluated.
         others: ``metrics.json`` of further seeds: scores become means over the seeds.
+        systems: systems whose curves are shown beside those of the best ones.
 
     Raises:
         UsageError: the figures, an index, the scores or a bank is missing; the message names the
@@ -70,41 +74,63 @@ def run(workspace: Workspace, others: Sequence[Path] = ()) -> Written:
         JobError: a file is damaged, or the report cannot be written.
     """
     check(workspace)
-    from asd.report.charts import draw_pictures
-    from asd.report.page import document
-    from asd.report.tables import results_csv, results_markdown
-    from asd.stages.material import gather
+    from asd.report.tables import DATASET, results_csv, results_markdown
+    from asd.stages.material import figures_of
 
-    asked = request(workspace, others)
+    asked = request(workspace, others, systems)
     path = workspace.reports / NAME
     if is_current(path, asked):
         record = read_any(path)
         counts, names = record.facts["counts"], record.facts["names"]
         return Written(**counts, paths=tuple(workspace.reports / name for name in names))
-    material = gather(workspace, others)
+    results, evaluated_machines = figures_of(workspace, others)
+    page, pictures, machines = _page(workspace, evaluated_machines, others, asked.systems)
+    dataset = workspace.params.dataset.name
     with making(path, asked, "matplotlib") as made:
-        made.text(PAGE, document(material))
-        made.text(
-            "results.md", results_markdown(material.results, material.dataset, material.with_paper)
-        )
-        made.text("results.csv", results_csv(material.results, material.with_paper))
-        with refusals(workspace.reports / "figures"):
-            pictures = draw_pictures(workspace.reports / "figures", material)
-        made.names += [one.relative_to(workspace.reports).as_posix() for one in pictures]
-        counts = {
-            "systems": len(material.scores),
-            "machines": len(material.machines),
-            "pictures": len(pictures),
-        }
+        made.text(PAGE, page)
+        made.text("results.md", results_markdown(results, dataset, dataset == DATASET))
+        made.text("results.csv", results_csv(results, dataset == DATASET))
+        for name, text in pictures.items():
+            made.text(f"figures/{name}.svg", text)
+        counts = {"systems": len(results.systems), "machines": machines, "pictures": len(pictures)}
         made.facts |= {"counts": counts, "names": made.names}
+    # DVC wants the outputs of a stage to be there, where nothing is drawn too.
+    (workspace.reports / "figures").mkdir(exist_ok=True)
+    prune(workspace.reports / "figures", lambda one: one.stem in pictures)
     return Written(**counts, paths=tuple(workspace.reports / name for name in made.names))
 
 
-def request(workspace: Workspace, others: Sequence[Path] = ()) -> ReportRequest:
+def _page(
+    workspace: Workspace, of: Sequence[str], others: Sequence[Path], systems: Sequence[str]
+) -> tuple[str, dict[str, str], int]:
+    """Return the page that the params ask for, its pictures by name, and how many machines.
+
+    Args:
+        workspace: the workspace, evaluated.
+        of: the machines that the figures are of.
+        others, systems: as of :func:`run`.
+    """
+    params = workspace.params
+    if params.report.page == "recordings":
+        from asd.report.recordings import document as recordings
+        from asd.stages.recordings import gather as listen
+
+        machines = listen(workspace, of)
+        return *recordings(params.dataset.name, machines), len(machines)
+    from asd.report.challenge import document
+    from asd.stages.material import gather
+
+    material = gather(workspace, others, systems)
+    return *document(material), len(material.machines)
+
+
+def request(
+    workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str] = ()
+) -> ReportRequest:
     """Return what a report would be made of now.
 
     Raises:
-        UsageError: there are no figures, or no index.
+        UsageError: there are no figures, or no index, or no such system.
     """
     from asd.store import FeatureStore
     from asd.store.shard import Shard
@@ -125,6 +151,7 @@ def request(workspace: Workspace, others: Sequence[Path] = ()) -> ReportRequest:
             raise UsageError(f"{path}: no such file; give metrics.json of another seed")
     return ReportRequest(
         params=sha256_json(params.model_dump(mode="json")),
+        systems=workspace.systems(systems) if systems else (),
         figures=figures.digest,
         others=tuple(sha256_file(path) for path in others),
         index={machine: record_digest(workspace, machine) for machine in machines},
@@ -146,8 +173,9 @@ def lacks(workspace: Workspace) -> str:
         record = read_record(workspace.reports / FIGURES, FiguresRequest)
         if any(index.lacks(workspace, machine) for machine in evaluated(workspace, record)):
             return "other recordings, or other settings of the index"
-        others = tuple(read_any(path).request["others"])
-        asked = request(workspace).model_copy(update={"others": others})
+        made = read_any(path).request
+        given = {"others": tuple(made["others"]), "systems": tuple(made.get("systems", ()))}
+        asked = request(workspace).model_copy(update=given)
         return lack(path, asked)
     except (AsdError, LookupError) as error:
         return str(error).splitlines()[0]
@@ -168,4 +196,7 @@ def _digests(workspace: Workspace, machines: Sequence[str]) -> dict[str, str]:
                     found[path.relative_to(workspace.work).as_posix()] = read_any(path).digest
                 except AsdError as error:
                     found[path.relative_to(workspace.work).as_posix()] = str(error)
+        # Recordings are shown as they are predicted, with what was enrolled since.
+        for path in sorted(workspace.enrolled(machine).rglob("*.json")):
+            found[path.relative_to(workspace.data).as_posix()] = sha256_file(path)
     return found

@@ -144,7 +144,9 @@ def test_a_project_is_evaluated_into_its_reports(project: Path, asd: Callable) -
         assert points[0] == "machine,section,fpr,tpr"
         official = (reports / "official" / f"{system}_result.csv").read_text()
         assert f"official score,,{figures['score']!r}" in official
-    assert "2 unlabelled sections, 2 unusable clips" in done.out
+    assert done.out.startswith("48 clips in 2 sections, 2 unlabelled sections, 2 unusable clips\n")
+    best = max("12", key=expected_score)
+    assert f"System {best} is best at {100 * expected_score(best):.2f} %" in done.out
     assert "without figures: fan section 03: 1 of 1 clips unlabelled" in done.out
     assert "section 05" not in done.out
 
@@ -171,8 +173,8 @@ def test_json_is_what_is_written(project: Path, asd: Callable) -> None:
 def test_chosen_systems_are_shown_and_not_written(project: Path, asd: Callable) -> None:
     done = asd("evaluate", "--system", "2")
     assert done.code == 0
-    assert "2: official score" in done.out
-    assert "1: official score" not in done.out
+    assert "System 2 reaches" in done.out
+    assert "System 1" not in done.out
     assert not (project / "data" / "reports").exists()
     assert asd("evaluate", "--system", "2", "--output", "out").code == 0
     assert (project / "out" / "metrics.json").is_file()
@@ -205,7 +207,7 @@ def test_outside_of_any_project(year: str, elsewhere: Path, asd: Callable) -> No
     given = ("evaluate", "--scores", "scores", "--ground-truth", "truth", "--bootstrap", "20")
     done = asd(*given, "--rules", year)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("scores: official score ")
+    assert "System scores reaches" in done.out
     document = json.loads(asd(*given, "--rules", year, "--json").out)
     assert document["rules"] == year
     assert len(document["systems"]["scores"]["machines"]) == 2

@@ -163,9 +163,8 @@ def whole(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def project(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, for tests of other things than maps and pictures, which take their time."""
+    """The same, for tests of other things than maps, which take their time."""
     monkeypatch.setattr("asd.stages.material.lay_out", lambda points: points[:, :2])
-    monkeypatch.setattr("asd.report.charts.draw_pictures", lambda folder, material: [])
     return whole
 
 
@@ -178,6 +177,8 @@ def test_tables_and_page_hold_the_figures(project: Path, asd: Asd) -> None:
         assert rows[-1][f"{name} low"] == f"{100 * system['interval']['low']:.2f}"
     text = (REPORTS / "results.md").read_text()
     assert f"{100 * metrics['2']['score']:.2f} [" in text
+    best = max(metrics, key=lambda name: metrics[name]["score"])
+    assert f"System {best} is best at" in text
     page = (REPORTS / "report.html").read_text()
     for words in ("1 x cannot be read", "fan / wave", "8 x 4 float16", "sp 1, mic 2"):
         assert words in page
@@ -195,7 +196,7 @@ def test_all_is_written_and_the_same_each_time(whole: Path, asd: Asd) -> None:
     done = asd("report")
     assert (done.code, done.err) == (0, "")
     assert re.fullmatch(
-        r"report: 2 systems on 1 machine, 4 pictures -> data/reports/report\.html \(0\.\d MB\),"
+        r"report: 2 systems on 1 machine, 8 pictures -> data/reports/report\.html \(0\.\d MB\),"
         r" results\.md, results\.csv, figures\n",
         done.out,
     )
@@ -205,13 +206,13 @@ def test_all_is_written_and_the_same_each_time(whole: Path, asd: Asd) -> None:
 def test_sounds_are_the_clips_of_the_store(project: Path, asd: Asd) -> None:
     asd("report")
     page = (REPORTS / "report.html").read_text()
-    found = re.findall(r'src="data:audio/wav;base64,([^"]*)" aria-label="Sound of ([^"]*)"', page)
+    found = re.findall(r'src="data:audio/mpeg;base64,([^"]*)" aria-label="Sound of ([^"]*)"', page)
     assert len(found) == 6
     by_name = {clip.name: clip for clip in make_clips()}
     for data, name in found:
         samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data)), dtype="int16")
         assert rate == RATE
-        np.testing.assert_array_equal(samples, wave_of(by_name[name]))
+        assert np.corrcoef(samples, wave_of(by_name[name]))[0, 1] > 0.9
 
 
 def test_sounds_come_from_the_recordings_where_the_store_has_none(project: Path, asd: Asd) -> None:

@@ -11,10 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from asd.metrics.bootstrap import compare, interval, resample, resample_counts
+from asd.metrics.bootstrap import (
+    Interval,
+    _by_bound,
+    compare,
+    interval,
+    resample,
+    resample_counts,
+)
 from asd.metrics.official import evaluate
-from asd.metrics.rules import RULES, Section
+from asd.metrics.rules import RULES, Section, System
+from asd.metrics.summary import assess
 
 TOLERANCE = 1e-12
 RESAMPLES = 25
@@ -118,6 +127,45 @@ def test_undefined_stays_undefined(make_section: Callable[..., Section]) -> None
     samples = resample([section], RULES["2022"], RESAMPLES)
     assert np.isnan(samples.score).all()
     assert np.isnan([interval(samples.score).low, samples.machines["fan"][0]]).all()
+
+
+@pytest.mark.parametrize(("right", "pairs"), [(2, 2), (5, 5), (3, 5), (0, 4), (1, 1), (19, 20)])
+def test_bounds_are_those_of_clopper_and_pearson(right: int, pairs: int) -> None:
+    uniform = (np.random.default_rng(0).permutation(100_000) + 0.5) / 100_000
+    found = interval(_by_bound(right / pairs, pairs, uniform))
+    exact = binomtest(right, pairs).proportion_ci(0.95, "exact")
+    assert [found.low, found.high] == pytest.approx([exact.low, exact.high], abs=1e-3)
+
+
+@pytest.mark.parametrize("clips", [4, 10, 100])
+def test_a_perfect_order_of_few_clips_says_little(
+    make_section: Callable[..., Section], clips: int
+) -> None:
+    """The interval ends at 100, and begins the lower the fewer clips there are."""
+    section = make_section(clips=clips, domains=[""] * clips)
+    perfect = replace(section, scores=section.scores + 100 * section.labels)
+    found = assess(System("1", (perfect,)), RULES["2020"]).intervals
+    assert found is not None
+    exact = binomtest(clips // 2, clips // 2).proportion_ci(0.95, "exact").low
+    # The mean of AUC and pAUC, of which the second is known of a tenth of the normal clips alone.
+    assert found.score.low < (exact + 1) / 2
+    assert found.score.high == 1.0
+    assert found.machines["fan"] == found.score
+    resampled = resample([perfect], RULES["2020"], 50)
+    assert set(resampled.score) == {1.0}
+
+
+def test_many_clips_that_are_mixed_keep_their_resamples(
+    make_section: Callable[..., Section],
+) -> None:
+    section = make_section(clips=60, domains=[""] * 60)
+    found = resample([section], RULES["2020"], RESAMPLES)
+    assert found.bounded is not None
+    np.testing.assert_array_equal(found.bounded.score, found.score)
+
+
+def test_an_interval_holds_its_value() -> None:
+    assert interval(np.full(9, 0.5), 0.7) == Interval(0.5, 0.7)
 
 
 WHOLE_DEV_SET = """

@@ -17,11 +17,11 @@ import pytest
 from scipy.stats import hmean
 
 from asd.metrics.bootstrap import compare, interval, resample
+from asd.metrics.figures import Figures, Judging
 from asd.metrics.official import evaluate
 from asd.metrics.roc import roc_auc
 from asd.metrics.rules import RULES, Section, System
 from asd.metrics.summary import (
-    Assessment,
     assess,
     comparison_json,
     comparison_table,
@@ -30,7 +30,6 @@ from asd.metrics.summary import (
     result_csv,
     roc_csv,
     sections_table,
-    systems_table,
 )
 
 RESAMPLES = 20
@@ -56,7 +55,9 @@ def test_json_holds_every_figure_at_full_precision(year: str, sections: list[Sec
             found = of_machine["sections"][section.section]
             assert {name: found[name] for name in section.values} == section.values
             assert (found["clips"], found["anomalies"]) == (24, 12)
-    expected = interval(resample(sections, rules, RESAMPLES, seed=3).score)
+    samples = resample(sections, rules, RESAMPLES, seed=3).bounded
+    assert samples is not None
+    expected = interval(samples.score, result.score)
     assert figures["interval"] == {"low": expected.low, "high": expected.high}
     assert (figures["clips"], figures["unusable_clips"]) == (6 * 24, 2)
     assert figures["unlabelled_sections"] == 1
@@ -103,12 +104,6 @@ def cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.fixture
-def assessments(sections: list[Section]) -> list[Assessment]:
-    systems = [System("1", tuple(sections)), System("2", tuple(sections[:4]))]
-    return [assess(system, RULES["2022"], 20) for system in systems]
-
-
 def test_percent() -> None:
     assert [percent(value) for value in (0.596349, 1.0, 0.0, math.nan)] == [
         "59.63",
@@ -124,17 +119,27 @@ def test_markdown_is_aligned() -> None:
     )
 
 
-def test_systems_side_by_side(assessments: list[Assessment]) -> None:
-    rows = cells(systems_table(assessments))
-    assert rows[0] == ["System", "1", "2"]
-    assert [row[0] for row in rows[2:]] == ["ToyCar", "fan", "valve", "Total", "95 % interval"]
-    assert rows[4][2] == "undefined"
-    evaluation = assessments[0].evaluation
-    assert [row[1] for row in rows[2:5]] == [percent(m.score) for m in evaluation.machines]
-    assert rows[5][1] == percent(evaluation.score)
-    ends = assessments[0].intervals
-    assert ends is not None
-    assert rows[6][1] == f"{percent(ends.score.low)} to {percent(ends.score.high)}"
+def test_each_system_is_beside_the_best(sections: list[Section]) -> None:
+    """The difference is the paired one, over all and on each machine."""
+    better = [replace(section, scores=section.scores + section.labels) for section in sections]
+    systems = [System("1", tuple(sections)), System("2", tuple(better))]
+    judging = Judging("2022", 50, 3)
+    ours, best = Figures.of(systems, judging).assessments
+    expected = compare(sections, better, RULES["2022"], 50, 3)
+    assert best.behind == {}
+    assert {behind.best for behind in ours.behind.values()} == {"2"}
+    assert ours.behind[""].difference == expected.score
+    machines = {name: one.difference for name, one in ours.behind.items() if name}
+    assert machines == expected.machines
+    assert ours.to_json()["behind"]["difference"] == expected.score.value
+    assert ours.to_json()["machines"]["fan"]["behind"]["best"] == "2"
+
+
+def test_systems_of_other_clips_are_not_beside_the_best(sections: list[Section]) -> None:
+    worse = [replace(section, scores=-section.scores) for section in sections[:4]]
+    systems = [System("1", tuple(sections)), System("2", tuple(worse))]
+    _, fewer = Figures.of(systems, Judging("2022", 20, 0)).assessments
+    assert sorted(fewer.behind) == ["ToyCar", "fan"]
 
 
 @pytest.mark.parametrize("year", RULES)
@@ -152,7 +157,6 @@ def test_sections_of_one_system(year: str, sections: list[Section]) -> None:
 def test_nothing_to_show(make_section: Callable[..., Section]) -> None:
     empty = assess(System("1", ()), RULES["2022"], 0)
     assert cells(sections_table(empty.evaluation))[-1] == ["Total", "undefined"]
-    assert cells(systems_table([empty]))[-1] == ["Total", "undefined"]
     one_class = assess(System("1", (make_section(labels=[1] * 24),)), RULES["2022"], 0)
     assert "nan" not in sections_table(one_class.evaluation)
 

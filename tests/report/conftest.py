@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
 
-from asd.metrics.official import evaluate
+from asd.metrics.figures import Figures, Judging
 from asd.metrics.roc import roc_curve
-from asd.metrics.rules import RULES, System
-from asd.metrics.summary import assess
+from asd.metrics.rules import System
 from asd.report.material import (
     Map,
     Material,
     ShownClip,
-    Sound,
     StoredFeature,
     SystemFacts,
     choose,
 )
-from asd.report.results import Figure, Results, SystemResult
+from asd.report.media import encoded
+from asd.report.results import Results, parse_results
 from asd.report.scores import Curve, ScoredSection
 from asd.scoring.thresholds import Threshold
 
@@ -58,24 +62,11 @@ def make_section(
 
 def results_of(scores: dict[str, dict[tuple[str, str], ScoredSection]]) -> Results:
     """Return the figures of made-up scores, by way of the official numbers."""
-    systems = {}
-    for name, of_system in scores.items():
-        sections = [s for s in (scored.labelled() for scored in of_system.values()) if s]
-        found = assess(System(name, sections), RULES["2022"], 200)
-        values = found.to_json()
-        assert evaluate(sections, RULES["2022"]).score == values["score"]
-        machines = {
-            machine: Figure(of["score"], of["interval"]["low"], of["interval"]["high"])
-            for machine, of in values["machines"].items()
-        }
-        measures = {
-            (machine, section): of_section
-            for machine, of in values["machines"].items()
-            for section, of_section in of["sections"].items()
-        }
-        total = Figure(values["score"], values["interval"]["low"], values["interval"]["high"])
-        systems[name] = SystemResult(total, machines, measures, ())
-    return Results("2022", systems, 1, 200, 0)
+    systems = [
+        System(name, tuple(s for one in of_system.values() if (s := one.labelled())))
+        for name, of_system in scores.items()
+    ]
+    return parse_results(Figures.of(systems, Judging("2022", 200, 0)).document)
 
 
 @pytest.fixture(scope="session")
@@ -93,11 +84,44 @@ def material() -> Material:
     return make_material()
 
 
-def make_material(clips: int = CLIPS) -> Material:
+@pytest.fixture(scope="session")
+def wide_material() -> Material:
+    """Twelve systems on seven machines."""
+    gaps = {f"system_{i}": 0.2 * i for i in range(12)}
+    return make_material(4, tuple(f"machine{i}" for i in range(7)), gaps)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Callable]:
+    """Opens the text of a page in headless Chromium, so wide; skips where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pages are not opened")
+    if path is None:
+        pytest.skip("no chromium: pages are not opened")
+    with api.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+        def show(folder: Path, text: str, width: int = 1280, **settings: Any) -> Any:
+            file = folder / "page.html"
+            file.write_text(text, encoding="utf-8")
+            size = {"width": width, "height": 844}
+            page = started.new_context(viewport=size, **settings).new_page()
+            page.goto(file.as_uri())
+            return page
+
+        yield show
+        started.close()
+
+
+def make_material(
+    clips: int = CLIPS,
+    machines: tuple[str, ...] = MACHINES,
+    gaps: Mapping[str, float] = MappingProxyType(GAPS),
+) -> Material:
     rng = np.random.default_rng(0)
     scores = {
-        name: {(m, s): make_section(m, s, gap, clips) for m in MACHINES for s in SECTIONS}
-        for name, gap in GAPS.items()
+        name: {(m, s): make_section(m, s, gap, clips) for m in machines for s in SECTIONS}
+        for name, gap in gaps.items()
     }
     curves: dict[str, dict[tuple[str, str], Curve]] = {}
     for name, of_system in scores.items():
@@ -117,6 +141,7 @@ def make_material(clips: int = CLIPS) -> Material:
         "2": SystemFacts("logmel_tgram", ("logmel", "wave"), "posterior"),
         "2_cosine": SystemFacts("logmel_tgram", ("logmel", "wave"), "cosine"),
     }
+    systems = {name: systems.get(name, systems["2"]) for name in gaps}
     basis = Material("demo", results_of(scores), systems, scores, curves)
     models = ("logmel", "logmel_tgram")
     tone = (8000 * np.sin(np.arange(8000) * 0.3)).astype(np.int16)
@@ -125,33 +150,33 @@ def make_material(clips: int = CLIPS) -> Material:
             model: {
                 s: Map(rng.normal(size=(4 * clips, 2)), *_truth(scores, m, s)) for s in SECTIONS
             }
-            for model in models
+            for model in models[:1]
         }
-        for m in MACHINES
+        for m in machines
     }
     shown = {
         m: [
-            ShownClip(choice, "sp=1;mic=2", 0.5, rng.normal(size=(128, 16)), Sound(tone, 16000))
+            ShownClip(choice, "sp=1;mic=2", 0.5, rng.normal(size=(128, 16)), encoded(tone, 16000))
             for choice in choose(basis.scored(basis.shown_system(m), m))
         ]
-        for m in MACHINES
+        for m in machines
     }
     return replace(
         basis,
-        histories={m: dict.fromkeys(models, history) for m in MACHINES},
+        histories={m: dict.fromkeys(models, history) for m in machines},
         maps=maps,
         clips=shown,
-        clips_of={m: basis.shown_system(m) for m in MACHINES},
+        clips_of={m: basis.shown_system(m) for m in machines},
         store=[
             StoredFeature(m, "logmel", 4, 8 * clips, "128 x 126 float16", 2_600_000, "ab" * 32)
-            for m in MACHINES
+            for m in machines
         ],
         counts=[("machines", "2"), ("test clips", "160")],
         provenance=[("data set", "demo"), ("parameters (SHA-256)", "cd" * 32)],
-        records={m: {"logmel": {"seed": 0, "versions": {"torch": "2.13.0"}}} for m in MACHINES},
+        records={m: {"logmel": {"seed": 0, "versions": {"torch": "2.13.0"}}} for m in machines},
     )
 
 
 def _truth(scores: dict, machine: str, section: str) -> tuple[np.ndarray, np.ndarray]:
-    scored = scores["1"][machine, section]
+    scored = next(iter(scores.values()))[machine, section]
     return scored.labels, scored.domains

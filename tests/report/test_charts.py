@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,18 @@ from asd.report.charts import (
     Chart,
     bins_of,
     dot_chart,
-    draw_pictures,
     line_chart,
     map_chart,
+    picture_file,
     roc_chart,
     score_chart,
     series,
+    strip_chart,
     svg,
+    trend_chart,
 )
 from asd.report.material import Map, Material
-from asd.report.results import Figure, Results
+from asd.report.results import Figure
 from asd.report.scores import Curve, ScoredSection
 
 matplotlib_figure = pytest.importorskip("matplotlib.figure")
@@ -43,7 +46,6 @@ THEMES = {"light": LIGHT, "dark": DARK}
 SURFACES = ("page", "card", "wash")
 TEXT = ("ink", "quiet", "accent", "normal", "anomaly")  # labels of clips are small coloured texts
 LINES = ("edge", "normal", "anomaly", *(f"s{i}" for i in range(8)))
-KINDS = ("roc", "scores", "training", "tsne")
 
 
 def drawn(chart: Chart) -> Any:
@@ -265,36 +267,37 @@ def test_the_threshold_is_on_the_axis(section: ScoredSection) -> None:
     assert bins_of(replace(section, threshold=far)).edges[-1] > 40.0
 
 
-@pytest.fixture(scope="module")
-def fan(material: Material) -> Material:
-    """One machine, since drawing takes its time."""
-    keys = {key: of for key, of in material.scores["2"].items() if key[0] == "fan"}
-    return replace(
-        material,
-        results=Results("2022", {}),
-        scores={"2": keys},
-        curves={"2": material.curves["2"]},
+def test_a_file_is_the_chart_by_itself(section: ScoredSection) -> None:
+    chart = score_chart("1", section)
+    text = picture_file(svg(chart, "chart1"), chart)
+    root = ET.fromstring(text)
+    assert (root.attrib["width"], root.attrib["height"]) == (str(2 * WIDTH), str(2 * chart.height))
+    assert "var(" not in text
+    assert LIGHT["anomaly"] in text
+
+
+def test_a_strip_has_a_dot_a_recording_and_the_threshold() -> None:
+    groups = {"normal, training": np.arange(5.0), "new, fault": np.array([7.0, 9.0])}
+    chart = strip_chart("pump", groups, 4.5, "anomaly score")
+    *rows, cut = drawn(chart).lines
+    assert [sorted(row.get_xdata()) for row in rows] == [list(of) for of in groups.values()]
+    assert [row.get_color() for row in rows] == [LIGHT["normal"], LIGHT["anomaly"]]
+    assert list(cut.get_xdata()) == [4.5, 4.5]
+    assert "alarm above 4.5" in texts(parsed(chart))
+    assert chart.label == "Scores of pump: 5 normal, training, 2 new, fault; threshold 4.5"
+
+
+def test_a_trend_is_over_time() -> None:
+    times = [datetime(2024, 5, day, 12) for day in (1, 2, 9)]
+    chart = trend_chart(
+        "pump", times, np.array([1.0, 2.0, 8.0]), ["training", "", "anomaly"], 4, "s"
     )
-
-
-def test_the_same_bytes_each_time_and_nothing_stale(fan: Material, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    second.mkdir()
-    (second / "roc_gone.png").write_bytes(b"old")
-    drawn = draw_pictures(first, fan)
-    assert [path.name for path in drawn] == [f"{kind}_fan.png" for kind in KINDS]
-    draw_pictures(second, fan)
-    for path in drawn:
-        data = path.read_bytes()
-        assert data.startswith(b"\x89PNG")
-        assert b"matplotlib" not in data.lower()
-        assert data == (second / path.name).read_bytes()
-    assert sorted(path.name for path in second.iterdir()) == sorted(path.name for path in drawn)
-
-
-def test_what_has_no_data_is_not_drawn(fan: Material, tmp_path: Path) -> None:
-    bare = replace(fan, curves={}, histories={}, maps={})
-    assert [path.name for path in draw_pictures(tmp_path, bare)] == ["scores_fan.png"]
+    *rows, cut = drawn(chart).lines
+    assert [row.get_ydata().tolist() for row in rows] == [[1.0], [8.0], [2.0]]
+    assert list(cut.get_ydata()) == [4, 4]
+    assert chart.legend == ["normal, training", "new, fault", "new"]
+    assert "2024-05-01 to 2024-05-09" in chart.label
+    parsed(chart)
 
 
 def luminance(colour: str) -> float:

@@ -10,16 +10,18 @@ from statistics import harmonic_mean
 
 import pytest
 
-from asd.report.results import Figure, Results, SystemResult
+from asd.report.results import Behind, Figure, Results, SystemResult
 from asd.report.tables import (
     MACHINES,
     TABLES,
     cell,
     flattened,
+    headline,
     reported,
     reported_total,
     results_csv,
     results_markdown,
+    systems_table,
     tables_of,
 )
 
@@ -32,28 +34,79 @@ def results_of(*names: str) -> Results:
 
 
 def test_the_markdown_of_one_system() -> None:
-    head, words, table = results_markdown(results_of("1"), "demo", with_paper=False).split("\n\n")
+    text = results_markdown(results_of("1"), "demo", with_paper=False)
+    head, said, words, table = text.split("\n\n")
     assert head == "# Results: demo"
+    assert said == "System 1 reaches 60.00 % (95 % interval 50.0 to 70.0)."
     assert "harmonic mean of AUC and pAUC over sections and domains" in " ".join(words.split())
     assert table.splitlines() == [
-        "| Machine |                  1 |",
-        "| ------- | -----------------: |",
-        "| fan     | 50.00 [41.0, 60.0] |",
-        "| valve   |              75.00 |",
-        "| Total   | 60.00 [50.0, 70.0] |",
+        "| System |              Total |                fan | valve |",
+        "| ------ | -----------------: | -----------------: | ----: |",
+        "| 1      | 60.00 [50.0, 70.0] | 50.00 [41.0, 60.0] | 75.00 |",
     ]
 
 
+def several(**scores: float) -> Results:
+    """Systems of one machine, each with its difference to the best."""
+    best = max(scores, key=lambda name: scores[name])
+    figures = {
+        name: Figure(
+            value,
+            value - 0.05,
+            value + 0.05,
+            behind=None
+            if name == best
+            else Behind(best, value - scores[best], value - scores[best] - 0.02, 0.01),
+        )
+        for name, value in scores.items()
+    }
+    systems = {name: SystemResult(one, {"fan": one}, {}, ()) for name, one in figures.items()}
+    return Results("2022", systems, 1, 100, 0)
+
+
+def test_the_best_comes_first_with_the_differences_beside() -> None:
+    text = results_markdown(several(a=0.6, b=0.7, c=math.nan), "demo", False)
+    rows = [line for line in rows_of(text) if not line.startswith("| -")]
+    assert rows[:3] == [
+        "| System | Total | to the best |",
+        "| b | 70.00 [65.0, 75.0] | |",
+        "| a | 60.00 [55.0, 65.0] | -10.0 [-12.0, +1.0] |",
+    ]
+    assert "System b is best at 70.00 % (95 % interval 65.0 to 75.0), 10.0 points ahead of a" in (
+        " ".join(text.split())
+    )
+    assert "other test clips could turn that order." in " ".join(text.split())
+
+
+def test_a_lead_that_does_not_show_is_a_tie() -> None:
+    assert headline(several(a=0.7, b=0.7001, c=0.6)).startswith("Systems b and a tie at 70.01 %")
+    assert "| tie |" in " ".join(systems_table(several(a=0.7, b=0.7001)).split())
+
+
+def test_a_lead_that_the_clips_hardly_turn_is_called_so() -> None:
+    results = several(a=0.6, b=0.7)
+    score = results.systems["a"].score
+    clear = replace(score, behind=Behind("b", -0.1, -0.12, -0.08))
+    systems = {**results.systems, "a": replace(results.systems["a"], score=clear)}
+    said = headline(replace(results, systems=systems))
+    assert said.endswith(
+        "10.0 points ahead of a (8.0 to 12.0): other test clips would hardly turn that order."
+    )
+
+
 def test_every_table_is_aligned_and_fits_a_terminal() -> None:
-    text = results_markdown(results_of(*(f"system_{i}" for i in range(9))), "demo", False)
+    machine = Figure(0.5, 0.41, 0.6)
+    system = SystemResult(machine, {f"machine{i}": machine for i in range(7)}, {}, ())
+    names = [f"a_system_{i}" for i in range(9)]
+    text = results_markdown(Results("2022", dict.fromkeys(names, system), 1, 100, 0), "demo", False)
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 3
+    assert len(tables) == 2
     for table in tables:
         assert len({len(line) for line in table}) == 1
         assert len(table[0]) <= 100
-        assert len(table) == 5
-    names = [name for table in tables for name in table[0].split() if name.startswith("system")]
-    assert names == [f"system_{i}" for i in range(9)]
+        assert [row.split()[1] for row in table[2:]] == names
+    columns = [name for table in tables for name in table[0].split() if name.startswith("machine")]
+    assert columns == list(system.machines)
 
 
 def rows_of(text: str) -> list[str]:
@@ -88,7 +141,7 @@ def test_an_undefined_score_and_an_odd_name() -> None:
     results = Results("2020", {"1": odd})
     lines = results_markdown(results, "x", False).splitlines()
     assert "arithmetic mean of AUC and pAUC over sections;" in lines[2]
-    assert lines[-2] == "| a\\|b    |   - |"
+    assert lines[-1] == "| 1      |     - |"
     assert results_csv(results, False).splitlines() == ["machine,1", "a|b,", "Total,"]
 
 

@@ -1,41 +1,38 @@
-"""``report.html``: one file that needs no network and no script.
+"""The page of a challenge's results: which system is best and by how much, and what it heard.
 
-The page is ``page.html.j2`` beside this file, with the style sheet ``page.css``. Here is prepared
-what it shows: figures with their captions, tables of measures, pictures and sounds.
+The page is ``challenge.html.j2`` beside this file. Here is prepared what it shows: a picture and a
+sentence first, then tables of measures, charts, clips and what made all of it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 from asd.metrics.rules import RULES
 from asd.report.charts import (
-    DARK,
-    LIGHT,
     Chart,
     dot_chart,
     map_chart,
     score_chart,
     section_roc,
-    svg,
     training_charts,
 )
+from asd.report.layout import rendered
 from asd.report.material import Map, Material, ShownClip
-from asd.report.media import png_uri, spectrogram_uris, wav_uri
+from asd.report.media import png_uri, sound_uri, spectrogram_uris
 from asd.report.results import Figure, Key
-from asd.report.scores import ANOMALY, NORMAL, ScoredSection
-from asd.report.summary import reading
+from asd.report.scores import ANOMALY, NORMAL, Rate, ScoredSection
 from asd.report.tables import (
     SOURCE,
     TOTAL,
+    behind,
     beside_paper,
     ends,
     explained,
     flattened,
+    headline,
     paper,
     percent,
     short,
@@ -55,43 +52,31 @@ class Panel(NamedTuple):
 
 
 class SectionView(NamedTuple):
-    """What is shown of one section: figures, those that are folded away, and clips.
+    """What is shown of one section: figures, and clips with the pictures of their sound.
 
-    A clip comes with the picture of its sound, if it has one. Without labels there is no ROC.
+    Without labels there is no ROC.
     """
 
     name: str
     panels: Sequence[Panel]
-    others: Sequence[Panel]
     clips: Sequence[tuple[ShownClip, str | None]]
     has_roc: bool
 
 
-def document(material: Material) -> str:
-    """Return the report as one HTML file."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    numbers = count(1)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    shared = (beside_paper, explained, flattened, percent, png_uri, reading, short, size, wav_uri)
-    for function in (*shared, cell_notes, glance, lede, measures, notes, sections):
-        environment.globals[function.__name__] = function
-    return environment.get_template("page.html.j2").render(
+def document(material: Material) -> tuple[str, dict[str, str]]:
+    """Return the page as one HTML file, and its charts as SVG files by name."""
+    shared = (behind, beside_paper, explained, flattened, headline, percent, png_uri, short, size)
+    own = (alarms, cell_notes, measures, notes, picture, sections, sound_uri)
+    return rendered(
+        "challenge",
+        title=f"Anomalous sound detection: {material.dataset}",
+        heading=f"Report on {material.dataset}",
+        counts=material.counts,
+        functions=(*shared, *own),
         material=material,
         results=material.results,
-        chart=lambda chart: Markup(svg(chart, f"chart{next(numbers)}")),
         curves=[training_charts(material, machine) for machine in material.machines],
-        tokens=(LIGHT, DARK),
         paper_tables=tables_of(material.results.systems) if material.with_paper else [],
-        words={NORMAL: "normal", ANOMALY: "anomalous", "": "unlabelled"},
         SOURCE=SOURCE,
         TOTAL=TOTAL,
     )
@@ -104,11 +89,11 @@ def cell_notes(material: Material, name: str, machine: str | None) -> Iterator[s
     if not math.isnan(score.deviation):
         yield f"± {percent(score.deviation)}"
     if score.has_interval:
-        yield ends(score)
+        yield ends(score).replace(" to ", "–")
+    if score.behind is not None:
+        yield from behind(score).split(" ", 1)[: 2 if machine is None else 1]
     if material.with_paper and (known := paper(results, name, machine or TOTAL)):
         yield f"paper {known}"
-    if len(results.systems) > 1 and results.best(machine) == name:
-        yield "highest"
 
 
 def notes(material: Material) -> list[str]:
@@ -117,16 +102,11 @@ def notes(material: Material) -> list[str]:
     return list(dict.fromkeys(line for result in systems for line in result.notes))
 
 
-def glance(material: Material) -> list[Panel]:
-    """Return the scores of all systems, over all machines and of each."""
+def picture(material: Material) -> Chart:
+    """Return the scores of all systems over all machines, best first."""
     results = material.results
-    rows = [("All machines", None)] if len(results.machines) > 1 else []
-    panels = {
-        title: {name: results.figure(name, machine) for name in results.systems}
-        for title, machine in (*rows, *((machine, machine) for machine in results.machines))
-    }
-    low = _floor([figure for figures in panels.values() for figure in figures.values()])
-    return [Panel(title, dot_chart(title, figures, low)) for title, figures in panels.items()]
+    figures = {name: results.figure(name) for name in results.ranked()}
+    return dot_chart("All machines", figures, _floor(list(figures.values())))
 
 
 def _floor(figures: Sequence[Figure]) -> float:
@@ -136,16 +116,28 @@ def _floor(figures: Sequence[Figure]) -> float:
     return min(40.0, 10.0 * math.floor(lowest / 10.0))
 
 
-def lede(material: Material, machine: str) -> str:
-    """Return the first sentence on a machine."""
-    results = material.results
-    best = results.best(machine)
-    if best is None:
-        return f"Scores of system {material.shown_system(machine)}; the clips have no labels."
-    score = results.figure(best, machine)
-    interval = f" (95 % interval {ends(score)})" if score.has_interval else ""
-    others = "" if len(results.systems) == 1 else ", the highest here"
-    return f"System {best} scores {percent(score.value)} %{interval}{others}."
+def alarms(material: Material, machine: str) -> str:
+    """Return how often the shown system alarms on a machine, rightly and not; empty if unknown."""
+    name = material.shown_system(machine)
+    found = material.scored(name, machine)
+    if any(section.decisions is None for section in found):
+        return ""
+    normal, anomalous = (
+        _sum([section.rate(label, domain) for section in found for domain in section.groups])
+        for label in (NORMAL, ANOMALY)
+    )
+    if not (normal.clips and anomalous.clips):
+        return f"Scores of system {name}."
+    rates = {section.threshold.rate for section in found if section.threshold}
+    asked = f", where {100 * rates.pop():g} % was asked for" if len(rates) == 1 else ""
+    return (
+        f"With thresholds from training clips alone {name} calls {normal} normal test clips"
+        f" anomalous{asked}, and finds {anomalous} anomalies."
+    )
+
+
+def _sum(rates: Sequence[Rate]) -> Rate:
+    return Rate(sum(rate.called for rate in rates), sum(rate.clips for rate in rates))
 
 
 def measures(material: Material, machine: str) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -176,27 +168,23 @@ def _title(rules: str, name: str) -> str:
 
 
 def sections(material: Material, machine: str) -> Iterator[SectionView]:
-    """Yield what is shown of each section of a machine; the shown system is not folded away."""
+    """Yield what is shown of each section of a machine, for the shown system and those chosen."""
     shown = material.shown_system(machine)
-    facts = material.systems.get(shown)
     for section in material.sections(machine):
         key = machine, section
-        scored = {name: _scores(name, of[key]) for name, of in material.scores.items() if key in of}
-        maps = {
-            model: _map(material, key, model, of_model[section])
-            for model, of_model in material.maps.get(machine, {}).items()
-            if section in of_model
-        }
-        own = facts.model if facts and facts.model in maps else next(iter(maps), "")
         roc = section_roc(material, key)
         said = ["Over all clips of the section. The diagonal is guessing."]
         panels = [Panel("ROC", roc, said)] if roc else []
-        panels += [of.pop(name) for of, name in ((scored, shown), (maps, own)) if name in of]
+        for name in dict.fromkeys((shown, *material.chosen)):
+            if key in (of := material.scores.get(name, {})):
+                panels.append(_scores(name, of[key]))
+        for model, of_model in material.maps.get(machine, {}).items():
+            if section in of_model:
+                panels.append(_map(material, key, model, of_model[section]))
         clips = [clip for clip in material.clips.get(machine, ()) if clip.choice.key == key]
         uris = iter(spectrogram_uris([c.picture for c in clips if c.picture is not None]))
         pictured = [(clip, None if clip.picture is None else next(uris)) for clip in clips]
-        others = [*scored.values(), *maps.values()]
-        yield SectionView(section, panels, others, pictured, roc is not None)
+        yield SectionView(section, panels, pictured, roc is not None)
 
 
 def _scores(system: str, section: ScoredSection) -> Panel:
