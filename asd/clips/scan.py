@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import unicodedata
@@ -94,7 +95,10 @@ def _walk(folder: Path, below: tuple[str, ...]) -> Iterator[Found]:
         suffix = path.suffix.lower()
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _leads_nowhere(path):
+            if suffix in SUFFIXES:
+                yield _found(path, below, "link that leads back to itself: remove it")
+        elif entry.is_dir():
             if entry.is_symlink():
                 yield _found(path, below, "link to a folder: link the machine's folder instead")
             else:
@@ -119,6 +123,14 @@ def _printable(name: str) -> str:
     return "".join(
         ascii(mark)[1:-1] if unicodedata.category(mark) in {"Cc", "Cs"} else mark for mark in name
     )
+
+
+def _leads_nowhere(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _is_shown(path: Path) -> bool:

@@ -44,6 +44,9 @@ def each(items: Iterable[Item], work: Callable[[Item], Iterator[T]]) -> Iterator
             yield from work(item)
         except AsdError as error:
             failed.append(error)
+        except OSError as error:  # of one file, which is no reason to stop the others
+            where = f"{error.filename}: " if error.filename else ""
+            failed.append(JobError(f"{where}{error.strerror or ' '.join(str(error).split())}"))
     if not failed:
         return
     if tried == 1:
