@@ -305,14 +305,39 @@ class LossWeights(Settings):
     auxiliary: float = Field(0.0, ge=0)
 
 
+class PseudoLabels(Settings):
+    """What stands for attributes that are hidden; see :mod:`asd.training.pseudo`.
+
+    Attributes:
+        model: a training-free model (network ``pooled``).
+        embedding: which of its embeddings is clustered.
+        share: clusters, as a share of a section's source clips; two at least.
+        features, network, settings: of that model, filled in by :meth:`asd.params.Params.model`.
+    """
+
+    model: Name
+    embedding: str = "mean"
+    share: float = Field(0.008, gt=0, le=0.5)
+    features: tuple[Name, ...] = ()
+    network: Component = "pooled"
+    settings: dict[str, Any] = Field({})
+
+
+Supplemental = Literal["clips", "mix", "class"]
+
+
 class ModelConfig(Settings):
     """One model: the features it reads, its network and its losses.
 
     ``network`` is a name of the section ``networks`` or of the registry of networks; ``settings``
     override what that section sets. ``head`` names the head of a classifier as ``kind``, one of
     :mod:`asd.models.heads`, with its settings; none is a linear one. ``classes`` says what makes a
-    class of a joint model. ``train`` overrides settings of the section ``train``; a network of the
-    section ``networks`` may say it for all models that use it.
+    class of a joint model. ``pseudo`` gives clips with hidden attributes pseudo-labels.
+    ``supplemental`` says what a classifier makes of the supplemental clips: ``clips`` are further
+    training clips, of the machine without the hall; ``mix`` mixes the noise of the hall alone into
+    training clips; ``class`` has what is not taken as clips as one class of its own. ``train``
+    overrides settings of the section ``train``; a network of the section ``networks`` may say it
+    for all models that use it.
     """
 
     features: tuple[Name, ...] = Field(min_length=1)
@@ -321,6 +346,8 @@ class ModelConfig(Settings):
     head: dict[str, Any] = Field({})
     classes: tuple[ClassPart, ...] = Field(CLASS_PARTS, min_length=1)
     losses: LossWeights = LossWeights()
+    pseudo: PseudoLabels | None = None
+    supplemental: tuple[Supplemental, ...] = ()
     train: dict[str, Any] = Field({})
 
 
@@ -328,7 +355,8 @@ class TrainConfig(Settings):
     """How every model is trained.
 
     ``mixup`` is the share of the clips of a batch that are mixed with another clip
-    (:mod:`asd.training.examples`).
+    (:mod:`asd.training.examples`), ``noise_share`` that of clips that supplemental noise is mixed
+    into, where a model says so, at a ratio drawn from ``noise_snr_db``.
     """
 
     epochs: Positive = 100
@@ -337,6 +365,8 @@ class TrainConfig(Settings):
     clips_per_class: Annotated[int, Field(ge=2, le=1024)] = 8
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 512
     mixup: float = Field(0.0, ge=0, le=1)
+    noise_share: float = Field(0.5, ge=0, le=1)
+    noise_snr_db: tuple[float, float] = (5.0, 20.0)
     held_out: float = Field(0.0, ge=0, lt=1)
     seed: int = 0
     device: Device = "auto"

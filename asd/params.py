@@ -121,13 +121,27 @@ class Params(Settings):
         )
 
     def model(self, name: str) -> ModelConfig:
-        """Return a model with the settings and the training of its network filled in."""
+        """Return a model with the settings and the training of its network filled in.
+
+        Where it has pseudo-labels, what the model that makes them reads is filled in too.
+        """
         model = self.every_model[name]
         common = dict(self.networks.get(model.network, {}))
         kind = common.pop("network", model.network)
         train = dict(common.pop("train", {})) | model.train
+        pseudo = model.pseudo
+        if pseudo is not None:
+            of = self.model(pseudo.model)
+            pseudo = pseudo.model_copy(
+                update={"features": of.features, "network": of.network, "settings": of.settings}
+            )
         return model.model_copy(
-            update={"network": kind, "settings": common | model.settings, "train": train}
+            update={
+                "network": kind,
+                "settings": common | model.settings,
+                "train": train,
+                "pseudo": pseudo,
+            }
         )
 
 
@@ -191,6 +205,11 @@ def unresolved(params: Params) -> Iterator[str]:
     for name in params.joint:
         if name in params.models:
             yield f"joint.{name}: 'models' has one of this name; rename it"
+    for name, model in params.every_model.items():
+        other = params.every_model.get(model.pseudo.model) if model.pseudo else None
+        if other is not None and other.pseudo is not None:
+            section = "joint" if name in params.joint else "models"
+            yield f"{section}.{name}.pseudo.model: it has pseudo-labels itself; name a pooled one"
     for name, model in params.models.items():
         if model.classes != CLASS_PARTS:
             yield f"models.{name}.classes: only a model of 'joint' chooses them"
@@ -233,6 +252,8 @@ def _references(params: Params) -> Iterator[tuple[str, str, str, Collection[str]
         section = "joint" if name in params.joint else "models"
         for feature in model.features:
             yield f"{section}.{name}.features", "feature", feature, features
+        if model.pseudo is not None:
+            yield f"{section}.{name}.pseudo.model", "model", model.pseudo.model, models
     for name, system in params.systems.items():
         yield f"systems.{name}.model", "model", system.model, models
     for name in params.select.models:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from asd.artifact import RECORD, Record, Request, making, read_record, tell_drift
 from asd.atomic import refusals, replace_folder, restore
-from asd.config import Channel, settings
+from asd.config import Channel, PseudoLabels, settings
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
 
@@ -44,6 +44,8 @@ class ModelRequest(Request):
         train: the settings of training that the objective reads, with device and precision; ``{}``
             where nothing is learned.
         inputs: by feature and section, the identities of the shards.
+        further: of what is read beside, ``"supplemental"`` clips or what makes ``"pseudo"`` labels,
+            the identities likewise.
         shapes: the shape of one row of each feature.
         recipes: of each feature; with these a clip can be scored where there is no store.
         task: what the primary classes are.
@@ -68,11 +70,18 @@ class ModelRequest(Request):
     attribute_classes: tuple[str, ...]
     attribute_head: bool
     plugins: dict[str, str] = Field({})
+    further: dict[str, dict[str, dict[str, str]]] = Field({})
 
     @property
     def features(self) -> tuple[str, ...]:
         """The features that are read, in the order that decides what each weight is for."""
         return tuple(self.model["features"])
+
+    @property
+    def pseudo(self) -> PseudoLabels | None:
+        """What makes pseudo-labels for it, if anything does."""
+        given = self.model.get("pseudo")
+        return PseudoLabels.model_validate(given) if given else None
 
     def inputs_of(self, machine: str) -> dict[str, dict[str, str]]:
         """Return the identities of a machine's shards, by feature and section."""

@@ -38,7 +38,7 @@ class StoredClips:
         store: the feature store.
         machine: the machine type, or several of them.
         features: the features to read, by name.
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"``, ``"test"`` or ``"supplemental"``, which some machines have none of.
 
     Attributes:
         machine: the machine type; ``"all"`` where several were asked for.
@@ -84,6 +84,16 @@ class StoredClips:
         some.machines = [self.machines[row] for row in rows]
         some.table = self.table.only(rows)
         return some
+
+    def joined(self, others: StoredClips) -> StoredClips:
+        """Return these clips and then others of the same features, of another split."""
+        both = copy(self)
+        both._shards = {name: own + others._shards[name] for name, own in self._shards.items()}
+        both._starts = np.concatenate([self._starts, self._starts[-1] + others._starts[1:]])
+        both._chosen = np.concatenate([self._chosen, self._starts[-1] + others._chosen])
+        both.machines = [*self.machines, *others.machines]
+        both.table = ClipTable.joined([self.table, others.table])
+        return both
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

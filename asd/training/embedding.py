@@ -16,7 +16,8 @@ from asd.progress import progress
 from asd.store import FeatureStore
 from asd.training.artifact import ModelRequest, Trained
 from asd.training.data import StoredClips, ahead, unlearned
-from asd.training.labels import joint_names, label, numbered
+from asd.training.labels import names_of, numbered
+from asd.training.pseudo import attributes_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def embed(
     if split == "train" and clips.identities != request.inputs_of(machine):
         raise JobError(f"{machine}: the store changed since training; run 'asd train' again")
     if split == "train" and request.classes:
-        classes = _classes(clips, request)
+        classes = _classes(clips, request, store)
     else:
         classes = np.full(len(clips), -1, np.int32)
     arrays = _forward(model, clips, compute, config.batch_size)
@@ -80,13 +81,12 @@ def outputs_of(
     }
 
 
-def _classes(clips: StoredClips, request: ModelRequest) -> np.ndarray:
+def _classes(clips: StoredClips, request: ModelRequest, store: FeatureStore) -> np.ndarray:
     """Return the primary class (N,) of each training clip of a machine."""
-    columns = clips.table.section, clips.table.domain, clips.table.attributes
-    if request.task == "joint":
-        parts = request.model["classes"]
-        return numbered(joint_names(clips.machines, *columns, parts), request.classes)
-    return label(*columns).primary
+    attributes = attributes_of(clips, store, request.pseudo)
+    columns = clips.table.section, clips.table.domain, attributes
+    parts = request.model["classes"]
+    return numbered(names_of(request.task, *columns, clips.machines, parts), request.classes)
 
 
 def _forward(

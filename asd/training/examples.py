@@ -8,12 +8,14 @@ rest. What is stored is mixed as if the waves had been, by share * a + (1 - shar
   times share squared, and the powers of two clips add up but for the cross terms, whose mean over
   phases is 0;
 - everything else linearly: frames of a network, and spectra.
+
+Noise is mixed in alike, at a ratio to the clip's own power (of a log-mel: summed over its bands).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,6 +181,55 @@ def mixed(
         else:
             out[name][rows] = _powers(own, other, weights, unit).clamp_min(_lowest(recipe))
     return out
+
+
+def noisy(
+    inputs: Mapping[str, torch.Tensor],
+    noise: StoredClips,
+    machines: Sequence[str],
+    share: float,
+    snr_db: tuple[float, float],
+    random: np.random.Generator,
+) -> dict[str, torch.Tensor]:
+    """Return a batch with the noise of their own halls mixed into some of the clips.
+
+    Args:
+        inputs: (B, ...) features of the clips, by name.
+        noise: clips of noise alone, of some machines, with the same features.
+        machines: (B,) of each clip; one whose machine has no noise is left as it is.
+        share: how likely a clip is chosen.
+        snr_db: between which the ratio of clip to noise is drawn, uniformly in decibels.
+        random: decides all of it.
+    """
+    count = len(machines)
+    chosen, ratios = random.random(count) < share, random.uniform(*snr_db, count)
+    places = {one: np.flatnonzero(np.array(noise.machines) == one) for one in set(machines)}
+    rows = [row for row in np.flatnonzero(chosen).tolist() if len(places[machines[row]])]
+    drawn = [random.choice(places[machines[row]]) for row in rows]
+    if not rows:
+        return dict(inputs)
+    heard, ratio = noise.batch(np.array(drawn)), torch.from_numpy(ratios[rows]).float()
+    out = {}
+    for name, values in inputs.items():
+        out[name] = values.clone()
+        out[name][rows] = _with_noise(values[rows], heard[name], ratio, noise.recipes[name])
+    return out
+
+
+def _with_noise(
+    own: torch.Tensor, noise: torch.Tensor, ratio: torch.Tensor, recipe: Mapping[str, Any]
+) -> torch.Tensor:
+    """Add noise (n, ...) to clips (n, ...) of one feature at ratios (n,) in dB."""
+    unit, ratio = decibel(recipe), ratio.reshape(-1, *[1] * (own.dim() - 1))
+    over = tuple(range(1, own.dim()))
+    if unit is None:
+        powers = [one.square().mean(over, keepdim=True) for one in (own, noise)]
+        gain = (powers[0] / powers[1].clamp_min(1e-12)).sqrt() * 10 ** (-ratio / 20)
+        return own + gain * noise
+    scale = _LN10_10 / unit
+    levels = [(one * scale).logsumexp(over, keepdim=True) for one in (own, noise)]
+    shift = levels[0] - levels[1] - _LN10_10 * ratio
+    return torch.logaddexp(own * scale, noise * scale + shift) / scale
 
 
 def _powers(

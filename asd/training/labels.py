@@ -67,20 +67,17 @@ def label(
         machines: (N,) of each, for one network over several machines.
         parts: what makes a class of such a network.
     """
-    states = [
-        f"{domain} {attribute}".strip()
-        for domain, attribute in zip(domains, attributes, strict=True)
-    ]
-    joint = joint_names(machines, sections, domains, attributes, parts) if machines else []
+    states = names_of("attributes", sections, domains, attributes)
     task: Task
-    if len(set(joint)) > 1:
-        task, named = "joint", joint
+    if machines and len(set(joint_names(machines, sections, domains, attributes, parts))) > 1:
+        task = "joint"
     elif len(set(sections)) > 1:
-        task, named = "sections", list(sections)
+        task = "sections"
     elif any(attributes) and len(set(states)) > 1:
-        task, named = "attributes", states
+        task = "attributes"
     else:
-        task, named = "transformations", [TRANSFORMS[0]] * len(sections)
+        task = "transformations"
+    named = names_of(task, sections, domains, attributes, machines, parts)
     classes = TRANSFORMS if task == "transformations" else tuple(sorted(set(named)))
     owners = [f"{machine} " for machine in machines] if machines else [""] * len(sections)
     combinations = [
@@ -95,6 +92,25 @@ def label(
         attribute_classes,
         numbered(combinations, attribute_classes),
     )
+
+
+def names_of(
+    task: str,
+    sections: Sequence[str],
+    domains: Sequence[str],
+    attributes: Sequence[str],
+    machines: Sequence[str] | None = None,
+    parts: Sequence[ClassPart] = CLASS_PARTS,
+) -> list[str]:
+    """Return the name of the primary class (N,) of each clip in a task; see :func:`label`."""
+    if task == "joint":
+        return joint_names(machines or (), sections, domains, attributes, parts)
+    if task == "sections":
+        return list(sections)
+    if task == "attributes":
+        pairs = zip(domains, attributes, strict=True)
+        return [f"{domain} {attribute}".strip() for domain, attribute in pairs]
+    return [TRANSFORMS[0]] * len(sections)
 
 
 def joint_names(

@@ -17,13 +17,13 @@ from asd.models import NETWORKS
 from asd.models.windows import cut
 from asd.registry import Registry
 from asd.training.data import StoredClips
-from asd.training.examples import Examples, balanced_batches, draw, mixed
+from asd.training.examples import Examples, balanced_batches, draw, mixed, noisy
 from asd.training.labels import Labels
 from asd.training.loop import Batch, Objective
 from asd.training.losses import Mixed, total_loss
 
 # Keeps the mixtures apart from the order of the examples, which has the same seed.
-_MIXTURES = 2
+_MIXTURES, _NOISES = 2, 4
 # Enough that a batch mixes clips of all sections; few enough to be held in memory at once.
 CLIPS_TOGETHER = 64
 
@@ -53,6 +53,7 @@ class ModelObjective(Objective):
         labels: their classes.
         model: the model's features and losses.
         config: how it is trained.
+        noise: clips of noise alone that a classifier mixes in, if there are any.
 
     Attributes:
         reads: the settings of :class:`TrainConfig` that it has a use for, beside those of all.
@@ -63,9 +64,15 @@ class ModelObjective(Objective):
     learns: ClassVar[bool] = True
 
     def __init__(
-        self, clips: StoredClips, labels: Labels, model: ModelConfig, config: TrainConfig
+        self,
+        clips: StoredClips,
+        labels: Labels,
+        model: ModelConfig,
+        config: TrainConfig,
+        noise: StoredClips | None = None,
     ) -> None:
         self.clips, self.labels, self.model, self.config = clips, labels, model, config
+        self.noise = noise
 
     @property
     @abstractmethod
@@ -123,7 +130,9 @@ class Classification(ModelObjective):
         With mixup also ``partner`` (B,) int64 and ``share`` (B,), of :class:`Mixture`.
         """
         config = self.config
-        mixing = np.random.default_rng([config.seed, epoch, _MIXTURES])
+        mixing, hall = (
+            np.random.default_rng([config.seed, epoch, what]) for what in (_MIXTURES, _NOISES)
+        )
         examples = Examples(self.clips, self.labels, config.seed, epoch)
         for drawn in balanced_batches(
             examples.classes, config.classes_per_batch, config.clips_per_class, config.seed, epoch
@@ -134,6 +143,10 @@ class Classification(ModelObjective):
                 "classes": examples.targets(drawn),
                 "attributes": torch.from_numpy(attributes),
             }
+            if self.noise is not None:
+                machines = [self.clips.machines[row] for row in examples.rows(drawn)]
+                ratio = config.noise_snr_db
+                inputs = noisy(inputs, self.noise, machines, config.noise_share, ratio, hall)
             if config.mixup:
                 mixture = draw(len(drawn), config.mixup, mixing)
                 inputs = mixed(inputs, mixture, self.clips.recipes)

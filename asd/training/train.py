@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from asd.artifact import is_current
+from asd.clips.names import NOISE, SUPPLEMENTAL
 from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import UsageError
@@ -24,6 +25,8 @@ from asd.training.data import StoredClips, statistics, unlearned
 from asd.training.labels import label
 from asd.training.loop import Course, State, go_through
 from asd.training.objectives import OBJECTIVES, ModelObjective
+from asd.training.pseudo import attributes_of
+from asd.training.pseudo import inputs as clustered
 
 # Raised whenever the same request would give other weights.
 VERSION = 2
@@ -79,7 +82,7 @@ def make_plan(
     model: ModelConfig,
     config: TrainConfig,
 ) -> Plan:
-    """Say what a training would do; nothing but the tables of the store is read.
+    """Say what a training would do; but for pseudo-labels, only tables of the store are read.
 
     Args:
         store: the feature store.
@@ -95,13 +98,58 @@ def make_plan(
     config = settings(TrainConfig, config.model_dump() | model.train, f"models.{name}.train")
     compute = choose_compute(config.device, config.precision, "train")
     clips = StoredClips(store, machine, model.features, "train")
-    machines = clips.machines if clips.joint else None
-    columns = clips.table.section, clips.table.domain, clips.table.attributes
-    labels = label(*columns, machines, model.classes)
-    kind = NETWORKS[model.network].kind
-    learned = np.flatnonzero(~unlearned(clips, labels.primary, config.held_out))
-    objective = OBJECTIVES[kind](clips.only(learned), labels.of(learned), model, config)
-    return Plan(objective, _request(objective, compute), compute, len(clips))
+    kind = OBJECTIVES[NETWORKS[model.network].kind]
+    given = _supplement(store, machine, model) if kind.learns else None
+    whole, columns = _columns(clips, attributes_of(clips, store, model.pseudo), given, model)
+    labels = label(*columns, whole.machines if clips.joint else None, model.classes)
+    learned = ~unlearned(clips, labels.primary[: len(clips)], config.held_out)
+    rows = np.flatnonzero(np.append(learned, np.ones(len(whole) - len(clips), bool)))
+    noise = None if given is None or "mix" not in model.supplemental else _of_label(given, NOISE)
+    objective = kind(whole.only(rows), labels.of(rows), model, config, noise)
+    further = {"pseudo": clustered(store, machine, model.pseudo)} if model.pseudo else {}
+    further |= {"supplemental": given.identities} if given is not None else {}
+    request = _request(objective, compute, clips.identities, further)
+    return Plan(objective, request, compute, len(clips))
+
+
+def _supplement(
+    store: FeatureStore, machine: str | Sequence[str], model: ModelConfig
+) -> StoredClips | None:
+    """Return the supplemental clips that a model asks for, if there are any."""
+    asked = [machine] if isinstance(machine, str) else machine
+    having = [one for one in asked if store.paths(one, model.features[0], SUPPLEMENTAL)]
+    if not model.supplemental or not having:
+        return None
+    return StoredClips(
+        store, machine if isinstance(machine, str) else having, model.features, SUPPLEMENTAL
+    )
+
+
+def _of_label(clips: StoredClips, label: str) -> StoredClips | None:
+    rows = np.flatnonzero(np.array(clips.table.label) == label)
+    return clips.only(rows) if len(rows) else None
+
+
+def _columns(
+    clips: StoredClips, attributes: Sequence[str], given: StoredClips | None, model: ModelConfig
+) -> tuple[StoredClips, tuple[list[str], list[str], list[str]]]:
+    """Return all clips that are learned from, with their sections, domains and attributes (N,)."""
+    sections, domains = list(clips.table.section), list(clips.table.domain)
+    attributes, whole = list(attributes), clips
+    # Where sections are told apart, or what no attribute is of, the class of its own is a section.
+    by_section = len(set(sections)) > 1 if not clips.joint else "attributes" not in model.classes
+    if given is None:
+        return whole, (sections, domains, attributes)
+    taken = (np.array(given.table.label) != NOISE) & ("clips" in model.supplemental)
+    for use, rows in (("clips", taken), ("class", ~taken)):
+        if use not in model.supplemental:
+            continue
+        more, is_own = given.only(np.flatnonzero(rows)), use == "class"
+        whole = whole.joined(more)
+        sections += [SUPPLEMENTAL if is_own and by_section else s for s in more.table.section]
+        domains += ["" if is_own else domain for domain in more.table.domain]
+        attributes += [SUPPLEMENTAL if is_own else one for one in more.table.attributes]
+    return whole, (sections, domains, attributes)
 
 
 def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
@@ -147,12 +195,20 @@ def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
     )
 
 
-def _request(objective: ModelObjective, compute: Compute) -> ModelRequest:
-    """Return everything that decides the weights."""
+def _request(
+    objective: ModelObjective,
+    compute: Compute,
+    inputs: dict[str, dict[str, str]],
+    further: dict[str, dict[str, dict[str, str]]],
+) -> ModelRequest:
+    """Return everything that decides the weights; inputs and further ones by their identities."""
     clips, model, config = objective.clips, objective.model, objective.config
     read = {"epochs", "learning_rate", "seed", "held_out", *objective.reads}
+    read |= {"noise_share", "noise_snr_db"} if objective.noise is not None else set()
     decisive = config.model_dump(mode="json", include=read) | compute.describe()
     definition = model.model_dump(mode="json", exclude={"train"})
+    for unused in [key for key in ("pseudo", "supplemental") if not definition[key]]:
+        del definition[unused]
     if is_linear(model.head):
         definition["head"] = {}  # in words or not, it is the same head
     return ModelRequest(
@@ -161,7 +217,8 @@ def _request(objective: ModelObjective, compute: Compute) -> ModelRequest:
         machines=tuple(dict.fromkeys(clips.machines)) if clips.joint else (),
         model=definition,
         train=decisive if objective.learns else {},
-        inputs=clips.identities,
+        inputs=inputs,
+        further=further,
         shapes=clips.shapes,
         recipes=clips.recipes,
         plugins=_plugins(model),

@@ -39,6 +39,8 @@ def fill(tmp_path: Path) -> Fill:
         machine: str = "fan",
         shapes: Shapes = SHAPES,
         recipes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        label: str = "normal",
+        domains: tuple[str, ...] = ("source",),
     ) -> FeatureStore:
         store = FeatureStore(tmp_path / root)
         above = 0 if machine == "fan" else 50
@@ -51,8 +53,8 @@ def fill(tmp_path: Path) -> Fill:
                         "recording": names,
                         "section": [section] * count,
                         "split": [split] * count,
-                        "domain": ["source"] * count,
-                        "label": ["normal"] * count,
+                        "domain": [domains[i % len(domains)] for i in range(count)],
+                        "label": [label] * count,
                         "attributes": [attributes[i % len(attributes)] for i in range(count)],
                         "content": [sha256_json(name) for name in names],
                     }
