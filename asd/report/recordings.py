@@ -136,7 +136,7 @@ def recording_times(names: Sequence[str], written: Sequence[float]) -> list[date
         All None where neither tells: copied files are all of one hour.
     """
     named = [_time_in(name) for name in names]
-    if sum(one is not None for one in named) > 0.8 * len(names) and len(set(named)) > 2:
+    if sum(one is not None for one in named) >= 0.8 * len(names) and len(set(named)) > 2:
         return named
     known = [one for one in written if not math.isnan(one)]
     if len(known) < len(written) or not known or max(known) - min(known) < _SPREAD:
