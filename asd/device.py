@@ -54,13 +54,14 @@ def choose_compute(device: str, precision: str, where: str, worthwhile: bool = T
     if not there[device]:
         raise UsageError(f"{where}.device: no {device} device here; set it to auto")
     if precision == "auto":
-        half = device == "cuda" or (device == "cpu" and worthwhile and _cpu_has_bfloat16())
+        half = device == "cuda" or (device == "cpu" and worthwhile and cpu_has_bfloat16())
     else:
         half = precision == "bfloat16"
     return Compute(torch.device(device), half)
 
 
-def _cpu_has_bfloat16() -> bool:
+def cpu_has_bfloat16() -> bool:
+    """Return whether this CPU multiplies matrices of bfloat16."""
     import torch
 
     able = torch.cpu.get_capabilities()

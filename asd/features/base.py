@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from asd.clips.audio import Signal
 from asd.config import Settings, channel_of, settings
 from asd.errors import JobError, UsageError
 from asd.registry import Registry
+
+if TYPE_CHECKING:
+    from asd.features.checkpoint import Checkpoint
+    from asd.features.frozen import FrozenNetwork, Reading
 
 LEAST_COSINE = 0.999
 """Mean cosine to float32 below which frames of a lower precision are refused."""
@@ -123,6 +127,44 @@ class NetworkExtractor(Extractor):
     @abstractmethod
     def build(self, precision: str) -> Callable[[np.ndarray], np.ndarray]:
         """Build what computes rows of waves in a precision."""
+
+    def network(
+        self,
+        checkpoint: Checkpoint,
+        layers: int | tuple[int, ...] | None,
+        mix: np.ndarray | None,
+        reading: Reading,
+        precision: str,
+    ) -> FrozenNetwork:
+        """Return a checkpoint's layers, or their mix by logits, read as rows in a precision."""
+        from asd.features.checkpoint import load_model
+        from asd.features.frozen import FrozenNetwork
+
+        def load(convertible: bool) -> Any:
+            import torch
+
+            from asd.features.transformer import LayerFrames
+
+            kind = checkpoint.kind
+            # A fused kernel of attention is none that can be converted.
+            own = {"attn_implementation": "eager"} if convertible else {}
+            model = kind.body(load_model(checkpoint.folder, **own)[0])
+            frames = LayerFrames(model, layers, kind.ends_in_layer)
+            if mix is not None:
+                frames.mix = torch.nn.Parameter(torch.from_numpy(mix))
+            return frames
+
+        content = [self.checkpoint_digest, layers]
+        return FrozenNetwork(
+            checkpoint.kind,
+            load,
+            reading,
+            precision,
+            self.device,
+            checkpoint.folder,
+            content,
+            self.signal.length,
+        )
 
     @cached_property
     def _network(self) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,6 +1,7 @@
-"""Checkpoints of any audio encoder: found by name, and their weights read without a silent gap.
+"""Checkpoints of audio encoders: found by name, described, and read without a silent gap.
 
-A name is that of a local folder, or of a repository of the Hugging Face hub.
+A name is that of a local folder, or of a repository of the Hugging Face hub. Weights are read by
+the library, which knows the names that they had in older files of each kind.
 """
 
 from __future__ import annotations
@@ -8,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asd.atomic import restore
 from asd.errors import UsageError
-from asd.features.timing import FrameGrid
+from asd.features.kinds import KINDS, Anatomy, Kind
 from asd.native import import_torchaudio
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
@@ -85,6 +90,96 @@ def has_safetensors(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file() or (folder / WEIGHTS_INDEX).is_file()
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is known of a checkpoint before any weight is read.
+
+    Attributes:
+        folder: where it lies.
+        config: the content of config.json.
+        kind: of its encoder.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    kind: Kind
+
+    @classmethod
+    def of(cls, folder: Path, config: dict[str, Any], front: Mapping[str, Any]) -> Checkpoint:
+        """Return what config.json and preprocessor_config.json (empty if there is none) say.
+
+        Raises:
+            UsageError: a value is impossible.
+        """
+        model_type = config["model_type"]
+        try:
+            kind = KINDS[model_type](config, front)
+            assert kind.anatomy.grid.stride > 0
+        except (AssertionError, TypeError, ValueError, ArithmeticError) as error:
+            raise UsageError(
+                f"{folder / CONFIG}: not a configuration of {model_type} ({error})"
+            ) from None
+        return cls(folder, config, kind)
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What is known of the encoder."""
+        return self.kind.anatomy
+
+    def check_signal(self, sample_rate: int, length: int) -> None:
+        """Check that the encoder can read clips of ``length`` samples at ``sample_rate``.
+
+        Raises:
+            UsageError: another sample rate, or clips shorter than one frame.
+        """
+        wanted, grid = self.anatomy.sample_rate, self.anatomy.grid
+        if sample_rate != wanted:
+            raise UsageError(
+                f"{self.folder}: the checkpoint wants {wanted} Hz and the clips have"
+                f" {sample_rate} Hz; set index.sample_rate to {wanted}"
+            )
+        if grid.count(length) < 1:
+            raise UsageError(
+                f"{self.folder}: clips of {length} samples are shorter than the receptive field of"
+                f" {grid.receptive_field} samples; set index.seconds to longer clips"
+            )
+
+    def check_layer(self, layer: int) -> None:
+        """Check that a hidden layer exists: 0 is the input of the transformer, n its output.
+
+        Raises:
+            UsageError: it does not.
+        """
+        if not 0 <= layer <= self.anatomy.layers:
+            raise UsageError(
+                f"{self.folder}: no layer {layer}; layers are 0 to {self.anatomy.layers}"
+            )
+
+
+def describe(folder: Path, ways_out: str, known: Collection[str] = KINDS) -> Checkpoint:
+    """Read what a checkpoint folder says of itself; imports no torch.
+
+    Args:
+        folder: the checkpoint.
+        ways_out: what the user can do where it is none, for error messages.
+        known: the kinds that can be used.
+
+    Raises:
+        UsageError: there is no such checkpoint, it is damaged, or it is of another kind.
+    """
+    restore(folder)
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{folder}: no checkpoint ({CONFIG} is missing); {ways_out}")
+    config = read_json(folder / CONFIG)
+    front = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
+    if config.get("model_type") not in known:
+        raise UsageError(
+            f"{folder}: model_type {config.get('model_type')!r} is no encoder that can be read"
+            f" here; known: {', '.join(sorted(known))}"
+        )
+    return Checkpoint.of(folder, config, front)
+
+
 def check_weights(folder: Path, allow_pickle: bool, setting: str) -> None:
     """Check that there are weights, and that they may be read.
 
@@ -111,123 +206,145 @@ def check_weights(folder: Path, allow_pickle: bool, setting: str) -> None:
         )
 
 
-def check_signal(
-    folder: Path, called: str, grid: FrameGrid, wanted: int, sample_rate: int, length: int
-) -> None:
-    """Check that a network can read clips of ``length`` samples at ``sample_rate``.
+def load_model(folder: Path, **settings: Any) -> tuple[Any, list[str]]:
+    """Load the body of a model in float32 and evaluation mode by the library's own loader.
+
+    LayerDrop and the library's own masking are switched off: both are random, and whoever trains
+    passes a mask.
 
     Args:
-        folder: where it lies.
-        called: what errors call it.
-        grid: its frames.
-        wanted: the rate in Hz that it was trained at.
-        sample_rate: that of the clips.
-        length: samples of a clip.
+        folder: the checkpoint.
+        settings: more for the library, such as ``attn_implementation``.
 
-    Raises:
-        UsageError: another sample rate, or clips shorter than one frame.
-    """
-    if sample_rate != wanted:
-        raise UsageError(
-            f"{folder}: the {called} wants {wanted} Hz and the clips have"
-            f" {sample_rate} Hz; set index.sample_rate to {wanted}"
-        )
-    if grid.count(length) < 1:
-        raise UsageError(
-            f"{folder}: clips of {length} samples are shorter than the receptive field of"
-            f" {grid.receptive_field} samples; set index.seconds to longer clips"
-        )
-
-
-def check_layer(folder: Path, layer: int, layers: int) -> None:
-    """Check that a hidden layer exists: 0 is the input of the transformer, n its output.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if not 0 <= layer <= layers:
-        raise UsageError(f"{folder}: no layer {layer}; layers are 0 to {layers}")
-
-
-def load_encoder(folder: Path) -> Any:
-    """Load a model in float32 and evaluation mode by the library's own loader.
-
-    The library knows the names that weights had in older files of each kind. What a file holds
-    beside the model, such as a classifier, is left out.
+    Returns:
+        The model, and the names of what the file holds beside it, such as a classifier.
 
     Raises:
         UsageError: weights are damaged, missing, of another shape, or left over.
     """
     import_torchaudio()
-    import pickle
-
     import torch
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel
 
-    try:
-        with _quiet():
-            config = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-            if getattr(config, "add_adapter", False):
-                config.add_adapter = False  # it comes after the last layer
-            model, found = AutoModel.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=has_safetensors(folder),
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        SafetensorError,
-        StrictDataclassError,
-    ) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"{folder}: not a checkpoint that can be read ({reason})") from None
-    _check_found(folder, model, found)
-    return model.eval()
-
-
-def _check_found(folder: Path, model: Any, found: dict[str, Any]) -> None:
-    """Refuse weights that the library made up, and those of the body that it had no place for."""
-    parts = {name for name, _ in model.named_children()}
+    local = {"local_files_only": True, "trust_remote_code": False}
+    with _library(str(folder)):
+        config = AutoConfig.from_pretrained(folder, **local)
+        _switch_off(config)
+        model, found = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=has_safetensors(folder),
+            ignore_mismatched_sizes=True,  # they are told below
+            output_loading_info=True,
+            **local,
+            **settings,
+        )
+    own = {name for name, _ in model.named_children()}
     prefix = f"{model.base_model_prefix}."
-    faults = {
-        "missing": sorted(set(found["missing_keys"]) - OPTIONAL),
-        "unexpected": sorted(
-            key
-            for key in found["unexpected_keys"]
-            if key.removeprefix(prefix).partition(".")[0] in parts
-        ),
+    beside = {
+        key
+        for key in found["unexpected_keys"]
+        if key.removeprefix(prefix).partition(".")[0] not in own
     }
-    said = [f"{fault}: {', '.join(keys[:3])}" for fault, keys in faults.items() if keys]
+    faults = {
+        "missing": set(found["missing_keys"]) - OPTIONAL,
+        "unexpected": set(found["unexpected_keys"]) - beside,
+        "of another shape": {key for key, *_ in found["mismatched_keys"]},
+    }
+    said = [f"{fault}: {', '.join(sorted(keys)[:3])}" for fault, keys in faults.items() if keys]
     if said:
         raise UsageError(
             f"{folder}: the weights do not fit {CONFIG} ({'; '.join(said)});"
             " take a checkpoint that save_pretrained wrote"
         )
+    for weight in (*model.parameters(), *model.buffers()):
+        # A file that is mapped into memory puts them at any address, and the last bit of a product
+        # depends on that.
+        weight.data = weight.data.clone()
+    model.config.mask_time_prob = 0.0
+    return model.eval(), sorted(beside)
+
+
+def build_model(config: Mapping[str, Any], where: str, seed: int = 0) -> Any:
+    """Build the body of a model with fresh weights drawn from ``seed``.
+
+    Args:
+        config: what ``config.json`` of a checkpoint says.
+        where: the place of the configuration, for the message.
+        seed: of the weights.
+
+    Raises:
+        UsageError: the configuration is impossible.
+    """
+    import_torchaudio()
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModel
+
+    own = {key: value for key, value in config.items() if key != "model_type"}
+    with _library(where, seed):
+        typed = CONFIG_MAPPING[config["model_type"]](**own)
+        _switch_off(typed)
+        model = AutoModel.from_config(typed, dtype=torch.float32)
+    model.config.mask_time_prob = 0.0
+    return model.eval()
+
+
+def read_tensors(folder: Path, names: Collection[str]) -> dict[str, torch.Tensor]:
+    """Read some of the tensors of a checkpoint, under the names that they have in its files."""
+    from safetensors import safe_open
+
+    found = {}
+    for path in sorted(folder.glob("model*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            found |= {key: file.get_tensor(key) for key in file.keys() if key in names}  # noqa: SIM118
+    if names and not has_safetensors(folder):
+        import torch
+
+        weights = torch.load(folder / PICKLED_WEIGHTS, map_location="cpu", weights_only=True)
+        found = {key: weights[key] for key in names}
+    return found
+
+
+def _switch_off(config: Any) -> None:
+    """Switch off what is random in training, and what comes after the last layer."""
+    for key in ("layerdrop", "encoder_layerdrop", "mask_feature_prob"):
+        if hasattr(config, key):
+            setattr(config, key, 0.0)
+    if hasattr(config, "mask_time_prob"):
+        # The mask embedding exists where this is positive, and masked training needs it.
+        config.mask_time_prob, config.apply_spec_augment = 0.05, True
+    if getattr(config, "add_adapter", False):
+        config.add_adapter = False
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library from drawing bars and from reporting the heads that are left out."""
+def _library(where: str, seed: int = 0) -> Iterator[None]:
+    """Let the library work without a word, with what it draws from ``seed``, and tell its errors.
+
+    Raises:
+        UsageError: the configuration or the weights at ``where`` cannot be read.
+    """
+    import pickle
+
+    import torch
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    except (
+        *(OSError, KeyError, TypeError, ValueError, RuntimeError),
+        *(pickle.UnpicklingError, SafetensorError, StrictDataclassError),
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{where}: not a checkpoint that can be read ({reason})") from None
     finally:
         logging.set_verbosity(level)
         if bars:

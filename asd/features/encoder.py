@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,23 +16,20 @@ from asd.features.base import NetworkExtractor
 from asd.features.checkpoint import (
     CONFIG,
     PICKLED_WEIGHTS,
-    PREPROCESSOR,
     WEIGHTS,
-    check_layer,
-    check_signal,
+    Checkpoint,
     check_weights,
+    describe,
     files_digest,
     find_folder,
     has_safetensors,
-    load_encoder,
-    read_json,
     weight_files,
 )
-from asd.features.encoder_kinds import FRONT_ENDS, Anatomy, Kind
-from asd.features.timing import interpolation, logmel_frames
+from asd.features.kinds import Anatomy
+from asd.features.timing import averaging, interpolation, logmel_frames
 
 if TYPE_CHECKING:
-    from asd.features.transformer import EncoderNetwork
+    from asd.features.frozen import FrozenNetwork
 
 _WAYS_OUT = f"set base to a local folder that holds {CONFIG} and {WEIGHTS}"
 
@@ -91,7 +87,7 @@ class Encoder(NetworkExtractor):
     """
 
     name: ClassVar[str] = "encoder"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[Settings]] = EncoderConfig
     places = ("base", "revision", "allow_pickle")
     called = "encoder"
@@ -100,18 +96,10 @@ class Encoder(NetworkExtractor):
     def __init__(self, config: EncoderConfig, signal: Signal) -> None:
         super().__init__(config, signal)
         self.folder = find_folder(config.base, config.revision, config.allow_pickle, _WAYS_OUT)
-        self._kind = read_kind(self.folder)
-        self._anatomy = self._kind.anatomy
+        self._checkpoint = describe(self.folder, _WAYS_OUT)
         check_weights(self.folder, config.allow_pickle, "the feature's allow_pickle")
-        check_signal(
-            self.folder,
-            "encoder",
-            self._anatomy.grid,
-            self._anatomy.sample_rate,
-            signal.sample_rate,
-            signal.length,
-        )
-        self._layers = _chosen_layers(self.folder, self._anatomy, config.layer)
+        self._checkpoint.check_signal(signal.sample_rate, signal.length)
+        self._layers = _chosen_layers(self._checkpoint, config.layer)
         self._check_frames()
 
     @property
@@ -125,6 +113,10 @@ class Encoder(NetworkExtractor):
         """The digest of the configuration and of the weights that are read."""
         beside = {PICKLED_WEIGHTS} if has_safetensors(self.folder) else set()
         return files_digest(self.folder, set(weight_files(self.folder)) - beside)
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        return self._checkpoint.anatomy
 
     @property
     def _units(self) -> int:
@@ -152,27 +144,18 @@ class Encoder(NetworkExtractor):
                 " lower it"
             )
 
-    def build(self, precision: str) -> EncoderNetwork:
+    def build(self, precision: str) -> FrozenNetwork:
         """Build the network."""
-        from asd.features.transformer import EncoderNetwork
+        from asd.features.frozen import Reading
 
-        return EncoderNetwork(
-            kind=self._kind,
-            model=load_encoder(self.folder),
-            layers=self._layers,
-            keep_bands=self.config.bands == "keep",
-            times=self._times,
-            projection=self._projection,
-            precision=precision,
-            device=self.device,
-        )
+        reading = Reading(self.config.bands == "keep", self._projection, None, self._times)
+        return self.network(self._checkpoint, self._layers, None, reading, precision)
 
     @property
     def _times(self) -> np.ndarray | None:
         """Return how the feature's frames come from the encoder's, (T, J) float32."""
         if self.config.hop is not None:
-            left, share = interpolation(self._anatomy.grid, self.signal.length, self.config.hop)
-            return interpolating(left, share, self._own_frames)
+            return interpolation(self._anatomy.grid, self.signal.length, self.config.hop)
         if self.config.frames_per_second is not None:
             return averaging(self._own_frames, self._frames)
         return None
@@ -184,72 +167,16 @@ class Encoder(NetworkExtractor):
         return random_projection(self.config.rows, self._units, self.config.seed)
 
 
-def read_kind(folder: Path) -> Kind:
-    """Read what an encoder's folder says of it; imports no torch.
-
-    Raises:
-        UsageError: there is no such checkpoint, it is damaged, or of a kind that is not known.
-    """
-    if not (folder / CONFIG).is_file():
-        raise UsageError(f"{folder}: no checkpoint ({CONFIG} is missing); {_WAYS_OUT}")
-    config = read_json(folder / CONFIG)
-    front = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
-    model_type = str(config.get("model_type"))
-    if model_type not in FRONT_ENDS:
-        raise UsageError(
-            f"{folder}: model_type '{model_type}' is no audio encoder that can be read;"
-            f" known: {', '.join(sorted(FRONT_ENDS))}"
-        )
-    try:
-        kind = FRONT_ENDS[model_type](config, front)
-        assert kind.anatomy.grid.stride > 0
-    except (AssertionError, TypeError, ValueError, ArithmeticError) as error:
-        raise UsageError(
-            f"{folder / CONFIG}: not a configuration of {model_type} ({error})"
-        ) from None
-    return kind
-
-
-def averaging(frames: int, runs: int) -> np.ndarray:
-    """Return the matrix (runs, frames) float32 that averages frames in nearly equal runs.
-
-    Example:
-        >>> averaging(4, 2).tolist()
-        [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
-    """
-    matrix = np.zeros((runs, frames), np.float32)
-    for run, members in enumerate(np.array_split(np.arange(frames), runs)):
-        matrix[run, members] = 1 / len(members)
-    return matrix
-
-
-def interpolating(left: np.ndarray, share: np.ndarray, frames: int) -> np.ndarray:
-    """Return the matrix (T, frames) float32 of an interpolation between neighbours.
-
-    Args:
-        left: (T,) frame on the left.
-        share: (T,) share of its right neighbour.
-        frames: frames that are interpolated from; the last is its own right neighbour.
-    """
-    matrix = np.zeros((len(left), frames), np.float32)
-    places = np.arange(len(left))
-    matrix[places, left] = 1 - share
-    matrix[places, np.minimum(left + 1, frames - 1)] += share
-    return matrix
-
-
 def random_projection(rows: int, units: int, seed: int) -> np.ndarray:
     """Return a Gaussian projection (rows, units) float32 that keeps lengths on average."""
     drawn = np.random.default_rng(seed).standard_normal((rows, units))
     return (drawn / np.sqrt(rows)).astype(np.float32)
 
 
-def _chosen_layers(
-    folder: Path, anatomy: Anatomy, layer: int | str | Sequence[int]
-) -> tuple[int, ...]:
+def _chosen_layers(checkpoint: Checkpoint, layer: int | str | Sequence[int]) -> tuple[int, ...]:
     if layer == "mid":
-        return ((anatomy.layers + 1) // 2,)
+        return ((checkpoint.anatomy.layers + 1) // 2,)
     chosen = (layer,) if isinstance(layer, int) else tuple(int(one) for one in layer)
     for one in chosen:
-        check_layer(folder, one, anatomy.layers)
+        checkpoint.check_layer(one)
     return chosen

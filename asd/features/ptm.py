@@ -13,13 +13,13 @@ from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.features.base import NetworkExtractor
-from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, files_digest
+from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, describe, files_digest
+from asd.features.kinds import FAMILY
 from asd.features.projection import HEAD, read_head_info, read_projection
 from asd.features.timing import interpolation, logmel_frames
-from asd.features.wav2vec2 import describe, load_model, read_weights
 
 if TYPE_CHECKING:
-    from asd.features.transformer import PtmNetwork
+    from asd.features.frozen import FrozenNetwork
 
 
 class PtmConfig(Settings):
@@ -55,7 +55,7 @@ class Ptm(NetworkExtractor):
     """
 
     name: ClassVar[str] = "ptm"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Config: ClassVar[type[Settings]] = PtmConfig
     places = ("checkpoint",)
     called = "checkpoint"
@@ -64,7 +64,7 @@ class Ptm(NetworkExtractor):
     def __init__(self, config: PtmConfig, signal: Signal) -> None:
         super().__init__(config, signal)
         self.folder = folder = Path(config.checkpoint)
-        self._checkpoint = describe(folder)
+        self._checkpoint = describe(folder, "'asd finetune' writes one", FAMILY)
         tell_drift_of(folder / RECORD)
         if not (folder / WEIGHTS).is_file():
             raise UsageError(f"{folder / WEIGHTS}: no such file; 'asd finetune' writes it")
@@ -72,10 +72,8 @@ class Ptm(NetworkExtractor):
         if config.layer is not None:
             self._checkpoint.check_layer(config.layer)
         self._info = read_head_info(folder)
-        if (self._info.layers, self._info.hidden) != (
-            self._checkpoint.layers,
-            self._checkpoint.hidden,
-        ):
+        anatomy = self._checkpoint.anatomy
+        if (self._info.layers, self._info.hidden) != (anatomy.layers, anatomy.hidden):
             raise UsageError(f"{folder}: {HEAD} belongs to another checkpoint; run 'asd finetune'")
         if config.projection == "pca" and config.layer is None and self._info.layer is None:
             raise UsageError(f"{folder}: a mix has no principal components; set features.ptm.layer")
@@ -90,25 +88,21 @@ class Ptm(NetworkExtractor):
         """The digest of the weights, the configuration and the projection."""
         return files_digest(self.folder, (CONFIG, PREPROCESSOR, WEIGHTS, HEAD))
 
-    def build(self, precision: str) -> PtmNetwork:
+    def build(self, precision: str) -> FrozenNetwork:
         """Build the network.
 
         Raises:
             UsageError: int8 is wanted on another device than a CPU.
         """
-        from asd.features.transformer import PtmNetwork
+        from asd.features.frozen import Reading
 
-        config, checkpoint = self.config, self._checkpoint
+        config, grid = self.config, self._checkpoint.anatomy.grid
         if precision == "int8" and not self.device.startswith("cpu"):
             raise UsageError(
                 f"features.ptm.precision: int8 is for CPUs and the device is {self.device};"
                 " set it to bfloat16"
             )
-        return PtmNetwork(
-            model=load_model(checkpoint, read_weights(checkpoint)),
-            projection=read_projection(self.folder, config.layer, pca=config.projection == "pca"),
-            times=interpolation(checkpoint.grid, self.signal.length, config.hop),
-            normalize=checkpoint.normalize,
-            precision=precision,
-            device=self.device,
-        )
+        read = read_projection(self.folder, config.layer, pca=config.projection == "pca")
+        times = interpolation(grid, self.signal.length, config.hop)
+        reading = Reading(weight=read.weight, bias=read.bias, times=times)
+        return self.network(self._checkpoint, read.layer, read.mix, reading, precision)

@@ -57,24 +57,38 @@ def logmel_frames(length: int, hop: int) -> int:
     return 1 + length // hop
 
 
-def interpolation(grid: FrameGrid, length: int, hop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return how log-mel frames are interpolated linearly from the frames of ``grid``.
+def interpolation(grid: FrameGrid, length: int, hop: int) -> np.ndarray:
+    """Return the matrix (T, J) float32 that interpolates log-mel frames from those of ``grid``.
 
-    Log-mel frame k is centred at sample ``k * hop``. Its value is
-    ``(1 - share[k]) * frame[left[k]] + share[k] * frame[left[k] + 1]``; the right neighbour of the
-    last frame is the last frame.
+    Log-mel frame k is centred at sample ``k * hop``; it is interpolated linearly between the two
+    frames that are centred around it.
 
     Args:
         grid: the frames to interpolate from.
         length: samples of the clip.
         hop: samples between log-mel frames.
-
-    Returns:
-        ``left`` (T,) int64 and ``share`` (T,) float32 in [0, 1).
     """
     position = grid.positions(np.arange(logmel_frames(length, hop)) * hop, length)
     left = np.floor(position).astype(np.int64)
-    return left, (position - left).astype(np.float32)
+    share = (position - left).astype(np.float32)
+    matrix = np.zeros((len(left), grid.count(length)), np.float32)
+    places = np.arange(len(left))
+    matrix[places, left] = 1 - share
+    matrix[places, np.minimum(left + 1, grid.count(length) - 1)] += share
+    return matrix
+
+
+def averaging(frames: int, runs: int) -> np.ndarray:
+    """Return the matrix (runs, frames) float32 that averages frames in nearly equal runs.
+
+    Example:
+        >>> averaging(4, 2).tolist()
+        [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    """
+    matrix = np.zeros((runs, frames), np.float32)
+    for run, members in enumerate(np.array_split(np.arange(frames), runs)):
+        matrix[run, members] = 1 / len(members)
+    return matrix
 
 
 @dataclass(frozen=True)

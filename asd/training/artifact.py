@@ -26,8 +26,8 @@ from asd.models import NETWORKS
 if TYPE_CHECKING:
     from torch import nn
 
+    from asd.features.checkpoint import Checkpoint
     from asd.features.projection import Head
-    from asd.features.wav2vec2 import Checkpoint
 
 WEIGHTS, HISTORY = "weights.safetensors", "history.csv"
 _LIBRARIES = ("numpy", "safetensors", "torch")
@@ -259,11 +259,11 @@ def write_checkpoint(
     config.pop("add_adapter", None)
     front = {
         "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-        "do_normalize": checkpoint.normalize,
+        "do_normalize": checkpoint.kind.normalize,
         "feature_size": 1,
         "padding_value": 0.0,
         "return_attention_mask": False,
-        "sampling_rate": checkpoint.sample_rate,
+        "sampling_rate": checkpoint.anatomy.sample_rate,
     }
     weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
     with making(beside / RECORD, request, *_LIBRARIES, "transformers") as made:

@@ -21,9 +21,9 @@ from asd.config import Channel, FinetuneConfig
 from asd.device import choose_compute
 from asd.digest import sha256_json
 from asd.errors import JobError, UsageError
+from asd.features.checkpoint import Checkpoint
 from asd.features.projection import Head, Projection
 from asd.features.transformer import LayerFrames
-from asd.features.wav2vec2 import Checkpoint
 from asd.training.artifact import CheckpointRequest, write_checkpoint
 from asd.training.data import Cuts, Recordings
 from asd.training.finetune_objectives import (
@@ -181,7 +181,7 @@ def _chosen_layer(checkpoint: Checkpoint, config: FinetuneConfig) -> int | None:
         if "classify" not in config.objectives:
             raise UsageError("finetune.layer: a mix is learned by the objective 'classify'; add it")
         return None
-    layer = middle_layer(checkpoint.layers) if config.layer == "auto" else config.layer
+    layer = middle_layer(checkpoint.anatomy.layers) if config.layer == "auto" else config.layer
     checkpoint.check_layer(layer)
     return layer
 
@@ -201,12 +201,12 @@ def _check_objectives(
             " training clips; choose contrastive or none"
         )
     if "contrastive" in objectives:
-        if checkpoint.model_type != "wav2vec2":
+        if checkpoint.config["model_type"] != "wav2vec2":
             raise UsageError(
                 f"{name}: the objective 'contrastive' is that of wav2vec2, and the checkpoint is of"
-                f" {checkpoint.model_type}; set finetune.objectives to classify"
+                f" {checkpoint.config['model_type']}; set finetune.objectives to classify"
             )
-        frames = checkpoint.grid.count(cut)
+        frames = checkpoint.anatomy.grid.count(cut)
         if frames < _LEAST_CONTRASTIVE_FRAMES:
             raise UsageError(
                 f"finetune.objectives: 'contrastive' needs {_LEAST_CONTRASTIVE_FRAMES} frames, and"
@@ -302,7 +302,7 @@ class _Run:
             config.device,
             config.precision,
             "finetune",
-            worthwhile=plan.checkpoint.hidden >= _LEAST_HIDDEN,
+            worthwhile=plan.checkpoint.anatomy.hidden >= _LEAST_HIDDEN,
         )
         self.body, self._beside = load_base(
             config.base, plan.checkpoint, config.seed, config.allow_pickle
@@ -326,7 +326,7 @@ class _Run:
             plan.recordings,
             config.rows,
             config.pca_clips,
-            plan.checkpoint.normalize,
+            plan.checkpoint.kind.normalize,
             self.compute,
         )
         if tuned is None:
@@ -368,8 +368,8 @@ class _Run:
             if len(self.state.history) > (number + 1) * config.steps:
                 continue
             cuts = Cuts(plan.recordings, plan.cut, config.batch_size, (config.seed, number))
-            frames = plan.checkpoint.grid.count(plan.cut)
-            setting = Setting(config, cuts, frames, plan.checkpoint.normalize)
+            frames = plan.checkpoint.anatomy.grid.count(plan.cut)
+            setting = Setting(config, cuts, frames, plan.checkpoint.kind.normalize)
             if name == "contrastive":
                 self._train(Contrastive(setting, self.body, self._beside), number)
                 continue
@@ -377,7 +377,7 @@ class _Run:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(config.seed)
                 layer = LayerFrames(self.body, plan.layer)
-                objective = kind(setting, layer, plan.checkpoint.hidden, classes)
+                objective = kind(setting, layer, plan.checkpoint.anatomy.hidden, classes)
             self._train(objective, number)
             trained = self._finish(objective)
         if config.method == "lora":

@@ -22,16 +22,21 @@ from torch.nn.utils import parametrize
 from asd.device import Compute
 from asd.digest import sha256_bytes
 from asd.errors import UsageError
-from asd.features.checkpoint import CONFIG, WEIGHTS, files_digest, find_folder, weight_files
-from asd.features.transformer import all_layers, model_input
-from asd.features.wav2vec2 import (
+from asd.features.checkpoint import (
+    CONFIG,
+    WEIGHTS,
     Checkpoint,
     build_model,
+    check_weights,
     describe,
+    files_digest,
+    find_folder,
     load_model,
-    read_weights,
-    split_weights,
+    read_tensors,
+    weight_files,
 )
+from asd.features.kinds import FAMILY
+from asd.features.transformer import all_layers, model_input
 from asd.progress import progress
 from asd.training.data import Recordings
 
@@ -76,7 +81,7 @@ def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> 
         return Checkpoint.of(Path(name), BUILTIN[name], front={})
     if name.startswith("builtin:"):
         raise UsageError(f"unknown base '{name}'; built in: {', '.join(BUILTIN)}")
-    return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT))
+    return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT), _WAYS_OUT, FAMILY)
 
 
 def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
@@ -96,9 +101,10 @@ def load_base(
     """
     if name in BUILTIN:
         return build_model(checkpoint.config, name, seed), {}
-    weights = read_weights(checkpoint, allow_pickle)
-    model = load_model(checkpoint, weights)
-    return model, split_weights(model.base_model_prefix, weights)[1]
+    folder = checkpoint.folder
+    check_weights(folder, allow_pickle, "finetune.allow_pickle")
+    model, beside = load_model(folder)
+    return model, read_tensors(folder, beside)
 
 
 class LowRank(nn.Module):

@@ -118,9 +118,8 @@ def write_wav2vec2_base(folder: Path, rows: int = 128) -> Path:
 
     from safetensors.torch import save_file
 
-    from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS
+    from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, build_model
     from asd.features.projection import HEAD, Head, Projection
-    from asd.features.wav2vec2 import build_model
 
     config = {"model_type": "wav2vec2"}  # all else is the base model's by default
     model = build_model(config, CONFIG)

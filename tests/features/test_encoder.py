@@ -19,8 +19,9 @@ from safetensors.torch import load_file, save_file
 from asd.clips.audio import Signal
 from asd.errors import JobError, UsageError
 from asd.features import EXTRACTORS, base, build_extractor
-from asd.features.encoder import Encoder, EncoderConfig, averaging, random_projection
-from asd.features.encoder_kinds import FRONT_ENDS
+from asd.features.encoder import Encoder, EncoderConfig, random_projection
+from asd.features.kinds import KINDS
+from asd.features.timing import averaging
 from asd.native import import_torchaudio
 
 RATE, LENGTH = 16000, 16000
@@ -144,7 +145,7 @@ def rows_of(states: np.ndarray) -> np.ndarray:
     return states.reshape(*states.shape[:2], -1).transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("model_type", FRONT_ENDS)
+@pytest.mark.parametrize("model_type", KINDS)
 def test_layers_are_those_of_the_library(model_type: str, folders: Callable[..., Path]) -> None:
     folder = folders(model_type)
     waves = WAVES[:, : min(LENGTH, WINDOW.get(model_type, LENGTH) - 1000)]
@@ -268,7 +269,7 @@ def test_random_projections_keep_lengths() -> None:
     assert (drawn == random_projection(256, 300, 0)).all()
 
 
-@pytest.mark.parametrize("model_type", FRONT_ENDS)
+@pytest.mark.parametrize("model_type", KINDS)
 def test_same_bytes_whatever_the_batch_and_the_threads(
     model_type: str, folders: Callable[..., Path]
 ) -> None:
@@ -286,7 +287,7 @@ def test_same_bytes_whatever_the_batch_and_the_threads(
     assert again(WAVES).tobytes() == rows.tobytes()
 
 
-@pytest.mark.parametrize("model_type", FRONT_ENDS)
+@pytest.mark.parametrize("model_type", KINDS)
 def test_bfloat16_stays_near_and_is_checked(
     model_type: str, folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +441,7 @@ def test_bad_input_is_refused_at_once(folders: Callable[..., Path], tmp_path: Pa
     refused("wants 16000 Hz and the clips have 8000 Hz", Signal(8000, 16000, 0))
     refused("399 samples are shorter than the receptive field of 400", Signal(RATE, 399, 0))
     for config, message in (
-        ({"model_type": "bert"}, "model_type 'bert' is no audio encoder.*whisper"),
+        ({"model_type": "bert"}, "model_type 'bert' is no encoder that can be read.*whisper"),
         ({"model_type": "hubert", "conv_stride": [5]}, "not a configuration of hubert"),
         ({"model_type": "hubert", "hidden_size": "wide"}, "not a configuration of hubert"),
     ):

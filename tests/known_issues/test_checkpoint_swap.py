@@ -14,8 +14,8 @@ import pytest
 from torch import nn
 
 from asd.artifact import RECORD, is_current
+from asd.features.checkpoint import describe
 from asd.features.projection import Head, Projection
-from asd.features.wav2vec2 import describe
 from asd.training.artifact import CheckpointRequest, read_checkpoint_record, write_checkpoint
 from asd.training.pretrained import find_base
 
@@ -49,7 +49,7 @@ def test_a_kill_between_the_renames_leaves_a_checkpoint(
         _write(tmp_path, "old")
         killed = killed_at(kills, ("os.rename",), lambda: _write(tmp_path, "new"))
         if reader == "extract":
-            assert describe(folder).folder == folder
+            assert describe(folder, "").folder == folder
         else:
             read_checkpoint_record(folder)
         assert any(is_current(folder / RECORD, _request(one)) for one in ("old", "new"))

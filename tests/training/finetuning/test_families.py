@@ -16,8 +16,8 @@ from asd.clips.audio import Signal
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.features.encoder import Encoder, EncoderConfig
+from asd.features.kinds import FAMILY
 from asd.features.ptm import Ptm, PtmConfig
-from asd.features.wav2vec2 import FAMILY
 from asd.native import import_torchaudio
 from asd.training.finetune import finetune
 

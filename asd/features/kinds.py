@@ -2,7 +2,7 @@
 
 A kind knows its encoder from ``config.json`` and ``preprocessor_config.json`` alone; a value that
 is left out there is the library's default. The front end is the library's own. A new kind is one
-class and one line of :data:`FRONT_ENDS`.
+class and one line of :data:`KINDS`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from asd.features.timing import FrameGrid
-from asd.features.wav2vec2 import FAMILY
 
-if TYPE_CHECKING:
-    import torch
+FAMILY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Kind(ABC):
     Attributes:
         ends_in_layer: whether layer n is read before what follows it, since that is no frame of
             the same grid.
-        has_fast_parts: whether :func:`asd.features.frozen.freeze` knows the encoder's parts.
+        normalize: whether each clip is brought to mean 0 and variance 1.
     """
 
     ends_in_layer = False
-    has_fast_parts = False
+    normalize = False
 
     def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
         self._config = config
@@ -68,14 +68,14 @@ class Kind(ABC):
         """What the files say."""
 
     @abstractmethod
-    def inputs(self, waves: torch.Tensor) -> torch.Tensor:
+    def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return what the encoder wants of ``waves`` (B, L) int16, L being at most the window."""
 
     def body(self, model: Any) -> Any:
-        """Return the encoder of a model of the library."""
+        """Return the encoder of a model of the library, with its layers in ``layers``."""
         return model
 
-    def frames(self, states: torch.Tensor) -> torch.Tensor:
+    def frames(self, states: Any) -> Any:
         """Return the frames (B, J, bands, H) of hidden states (B, S, H), padding included."""
         return states[:, :, None]
 
@@ -88,7 +88,9 @@ class Kind(ABC):
 class Waves(Kind):
     """Encoders of the wave itself by convolutions: wav2vec 2.0 and all that came of it."""
 
-    has_fast_parts = True
+    def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
+        super().__init__(config, front)
+        self.normalize = bool(front.get("do_normalize", True))
 
     @property
     def anatomy(self) -> Anatomy:
@@ -100,24 +102,17 @@ class Waves(Kind):
             )
         )
 
-    def inputs(self, waves: torch.Tensor) -> torch.Tensor:
+    def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return the samples (B, L)."""
         from asd.features.transformer import model_input
 
-        return model_input(waves, bool(self._front.get("do_normalize", True)))
-
-
-class ConformerWaves(Waves):
-    """wav2vec 2.0 with the layers of a Conformer."""
-
-    has_fast_parts = False
+        return np.asarray(model_input(waves, self.normalize), np.float32)
 
 
 class SqueezedWaves(Waves):
     """SEW: its layers run at half the rate of its convolutions, and are read at that."""
 
     ends_in_layer = True
-    has_fast_parts = False
 
     @property
     def anatomy(self) -> Anatomy:
@@ -140,20 +135,17 @@ class StackedMel(Kind):
         grid = FrameGrid(stack * step, (stack - 1) * step + size)
         return Anatomy(layers, hidden, 1, grid, self._rate, None)
 
-    def inputs(self, waves: torch.Tensor) -> torch.Tensor:
+    def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return log-mel frames (B, J, 2 * mels)."""
         # Unpadded: what the library would mask as padding is not there in the first place.
-        found = self._library(
-            _floats(waves), sampling_rate=self._rate, pad_to_multiple_of=None, return_tensors="pt"
-        )
-        return found["input_features"].float().to(waves.device)
+        return self._library(waves, pad_to_multiple_of=None)
 
     @property
     def _stack(self) -> int:
         return int(self._front.get("stride", 2))
 
     @cached_property
-    def _library(self) -> Callable[..., Any]:
+    def _library(self) -> Callable[..., np.ndarray]:
         mels = int(self._config.get("feature_projection_input_dim", 160)) // self._stack
         return _extractor(
             "SeamlessM4TFeatureExtractor",
@@ -187,16 +179,15 @@ class Patches(Kind):
             window=step * (length - 1) + size,
         )
 
-    def inputs(self, waves: torch.Tensor) -> torch.Tensor:
+    def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return padded log-mels (B, length, mels)."""
-        found = self._library(_floats(waves), sampling_rate=self._rate, return_tensors="pt")
-        return found["input_values"].to(waves.device)
+        return self._library(waves)
 
-    def frames(self, states: torch.Tensor) -> torch.Tensor:
+    def frames(self, states: Any) -> Any:
         """Return the patches (B, J, bands, H); two tokens that stand for the clip come before."""
         batch, _, hidden = states.shape
         patches = states[:, 2:].reshape(batch, self.anatomy.bands, -1, hidden)
-        return patches.transpose(1, 2)
+        return patches.swapaxes(1, 2)
 
     @property
     def _patch(self) -> int:
@@ -211,7 +202,7 @@ class Patches(Kind):
         return int(self._config.get("max_length", 1024))
 
     @cached_property
-    def _library(self) -> Callable[..., Any]:
+    def _library(self) -> Callable[..., np.ndarray]:
         return _extractor(
             "ASTFeatureExtractor",
             num_mel_bins=self._mels,
@@ -245,15 +236,9 @@ class Whisper(Kind):
             window=stride * int(self._config.get("max_source_positions", 1500)),
         )
 
-    def inputs(self, waves: torch.Tensor) -> torch.Tensor:
+    def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return padded log-mels (B, mels, frames)."""
-        found = self._library(
-            _floats(waves),
-            sampling_rate=self._rate,
-            max_length=self.anatomy.window,
-            return_tensors="pt",
-        )
-        return found["input_features"].to(waves.device)
+        return self._library(waves, max_length=self.anatomy.window)
 
     def body(self, model: Any) -> Any:
         """Return the encoder; the decoder is not computed."""
@@ -264,7 +249,7 @@ class Whisper(Kind):
         return int(self._front.get("hop_length", 160))
 
     @cached_property
-    def _library(self) -> Callable[..., Any]:
+    def _library(self) -> Callable[..., np.ndarray]:
         return _extractor(
             "WhisperFeatureExtractor",
             feature_size=int(self._config.get("num_mel_bins", 80)),
@@ -278,24 +263,26 @@ def _ms(sample_rate: int, milliseconds: int) -> int:
     return sample_rate * milliseconds // 1000
 
 
-def _floats(waves: torch.Tensor) -> list[Any]:
-    """Return clips (B, L) int16 as the library's front ends want them: floats in [-1, 1)."""
-    return list((waves.cpu().float() / 32768.0).numpy())
-
-
-def _extractor(name: str, **settings: Any) -> Callable[..., Any]:
+def _extractor(name: str, sampling_rate: int, **settings: Any) -> Callable[..., np.ndarray]:
+    """Return a front end of the library, from waves (B, L) int16 to what its encoder wants."""
     from asd.native import import_torchaudio
 
     import_torchaudio()
     import transformers
 
-    found: Callable[..., Any] = getattr(transformers, name)(**settings)
-    return found
+    library = getattr(transformers, name)(sampling_rate=sampling_rate, **settings)
+
+    def extract(waves: np.ndarray, **own: Any) -> np.ndarray:
+        clips = list((waves / 32768.0).astype(np.float32))
+        found = library(clips, sampling_rate=sampling_rate, return_tensors="np", **own)
+        return np.asarray(found[library.model_input_names[0]], np.float32)
+
+    return extract
 
 
-FRONT_ENDS: Mapping[str, type[Kind]] = {
+KINDS: Mapping[str, type[Kind]] = {
     **dict.fromkeys(FAMILY, Waves),
-    "wav2vec2-conformer": ConformerWaves,
+    "wav2vec2-conformer": Waves,
     "sew": SqueezedWaves,
     "wav2vec2-bert": StackedMel,
     "audio-spectrogram-transformer": Patches,

@@ -12,16 +12,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asd.errors import UsageError
+from asd.features.checkpoint import check_weights, describe, load_model, read_tensors
+from asd.features.kinds import FAMILY
 from asd.features.transformer import LayerFrames, all_layers, model_input
-from asd.features.wav2vec2 import FAMILY, describe, load_model, read_weights
 
 WAVES = torch.randn(2, 3000, generator=torch.Generator().manual_seed(1))
 POSITIONS = "encoder.pos_conv_embed.conv"
 
 
 def load(folder: Path) -> Any:
-    checkpoint = describe(folder)
-    return load_model(checkpoint, read_weights(checkpoint))
+    describe(folder, "write one", FAMILY)
+    return load_model(folder)[0]
 
 
 def change_weights(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -36,9 +37,9 @@ def test_save_pretrained_round_trips(
 ) -> None:
     model = small_model(model_type)
     model.save_pretrained(tmp_path)
-    checkpoint = describe(tmp_path)
-    assert (checkpoint.model_type, checkpoint.layers, checkpoint.hidden) == (model_type, 3, 24)
-    assert (checkpoint.grid.stride, checkpoint.grid.receptive_field) == (320, 400)
+    anatomy = describe(tmp_path, "").anatomy
+    assert (anatomy.layers, anatomy.hidden) == (3, 24)
+    assert (anatomy.grid.stride, anatomy.grid.receptive_field) == (320, 400)
     loaded = load(tmp_path)
     with torch.inference_mode():
         assert torch.equal(loaded(WAVES).last_hidden_state, model(WAVES).last_hidden_state)
@@ -48,8 +49,15 @@ def test_body_is_found_below_a_head(small_model: Callable[..., Any], tmp_path: P
     model = small_model(head=True)
     model.save_pretrained(tmp_path, max_shard_size="20KB")
     assert not (tmp_path / "model.safetensors").exists()  # in several files
-    for name, weight in load(tmp_path).state_dict().items():
+    loaded, beside = load_model(tmp_path)
+    for name, weight in loaded.state_dict().items():
         assert torch.equal(weight, model.wav2vec2.state_dict()[name]), name
+    wanted = {k: v for k, v in model.state_dict().items() if not k.startswith("wav2vec2.")}
+    found = read_tensors(tmp_path, beside)
+    assert "quantizer.codevectors" in found
+    assert set(found) == set(wanted)
+    for name, weight in found.items():
+        assert torch.equal(weight, wanted[name]), name
 
 
 def test_older_names_of_the_positions(small_model: Callable[..., Any], tmp_path: Path) -> None:
@@ -97,30 +105,32 @@ def test_mask_embedding_may_be_missing(small_model: Callable[..., Any], tmp_path
 
 
 def test_pickles_are_read_on_request_alone(small_model: Callable[..., Any], tmp_path: Path) -> None:
-    model = small_model()
+    model = small_model(head=True)
     model.save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    checkpoint = describe(tmp_path)
     with pytest.raises(UsageError, match="model.safetensors is missing"):
-        read_weights(checkpoint)
+        check_weights(tmp_path, True, "allow")
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(UsageError, match="pytorch_model.bin: .* pickle; set finetune.allow_pickle"):
-        read_weights(checkpoint)
-    assert load_model(checkpoint, read_weights(checkpoint, allow_pickle=True))
+    with pytest.raises(UsageError, match="pytorch_model.bin: .* pickle; set allow to true"):
+        check_weights(tmp_path, False, "allow")
+    check_weights(tmp_path, True, "allow")
+    loaded, beside = load_model(tmp_path)
+    assert torch.equal(loaded.state_dict()["masked_spec_embed"], model.wav2vec2.masked_spec_embed)
+    assert "quantizer.codevectors" in read_tensors(tmp_path, beside)
     torch.save(WAVES.__reduce_ex__, tmp_path / "pytorch_model.bin")  # code, not weights
-    with pytest.raises(UsageError, match="not a file of plain weights"):
-        read_weights(checkpoint, allow_pickle=True)
+    with pytest.raises(UsageError, match="not a checkpoint that can be read .*[Ww]eights.only"):
+        load_model(tmp_path)
 
 
 def test_bad_folders(small_model: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no checkpoint .config.json is missing."):
-        describe(tmp_path)
+        describe(tmp_path, "", FAMILY)
     small_model().save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     for changed, message in (
-        ({"model_type": "bert"}, "model_type 'bert' is not of the wav2vec 2.0 family"),
-        ({"conv_stride": [5]}, "not a wav2vec 2.0 configuration"),
-        ({"num_attention_heads": 5}, "not a configuration that can be built"),
+        ({"model_type": "bert"}, "model_type 'bert' is no encoder that can be read"),
+        ({"conv_stride": [5]}, "not a configuration of wav2vec2"),
+        ({"num_attention_heads": 5}, "not a checkpoint that can be read"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | changed))
         with pytest.raises(UsageError, match=message) as error:
@@ -128,10 +138,10 @@ def test_bad_folders(small_model: Callable[..., Any], tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UsageError, match="config.json: cannot be read"):
-        describe(tmp_path)
+        describe(tmp_path, "", FAMILY)
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
-    with pytest.raises(UsageError, match="damaged weights"):
+    with pytest.raises(UsageError, match="not a checkpoint that can be read"):
         load(tmp_path)
 
 
@@ -148,6 +158,9 @@ def test_a_layer_is_what_the_library_gives(
             frames = LayerFrames(model, layer)
             assert torch.equal(frames(WAVES), wanted[layer]), layer
             frames.whole()
+        frames = LayerFrames(model, (0, 2))
+        assert torch.equal(frames(WAVES), torch.stack([wanted[0], wanted[2]]).mean(dim=0))
+        frames.whole()
         for ours, theirs in zip(all_layers(model, WAVES), wanted, strict=True):
             assert torch.equal(ours, theirs)
 
@@ -172,5 +185,6 @@ def test_model_input_is_that_of_the_library() -> None:
     for normalize in (False, True):
         library = Wav2Vec2FeatureExtractor(do_normalize=normalize)
         wanted = library(list((waves / 32768).numpy()), sampling_rate=16000, return_tensors="pt")
-        ours = model_input(waves.to(torch.int16), normalize)
-        torch.testing.assert_close(ours, wanted["input_values"].float(), atol=1e-5, rtol=1e-5)
+        for given in (waves.to(torch.int16), waves.to(torch.int16).numpy()):
+            ours = torch.as_tensor(model_input(given, normalize)).float()
+            torch.testing.assert_close(ours, wanted["input_values"].float(), atol=1e-5, rtol=1e-5)
