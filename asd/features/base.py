@@ -137,7 +137,6 @@ class NetworkExtractor(Extractor):
         precision: str,
     ) -> FrozenNetwork:
         """Return a checkpoint's layers, or their mix by logits, read as rows in a precision."""
-        from asd.features.checkpoint import load_model
         from asd.features.frozen import FrozenNetwork
 
         def load(convertible: bool) -> Any:
@@ -145,11 +144,10 @@ class NetworkExtractor(Extractor):
 
             from asd.features.transformer import LayerFrames
 
-            kind = checkpoint.kind
             # A fused kernel of attention is none that can be converted.
             own = {"attn_implementation": "eager"} if convertible else {}
-            model = kind.body(load_model(checkpoint.folder, **own)[0])
-            frames = LayerFrames(model, layers, kind.ends_in_layer)
+            model = checkpoint.kind.model(checkpoint.folder, **own)
+            frames = LayerFrames(model, layers, checkpoint.kind.ends_in_layer)
             if mix is not None:
                 frames.mix = torch.nn.Parameter(torch.from_numpy(mix))
             return frames

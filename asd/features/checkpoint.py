@@ -69,7 +69,7 @@ def find_folder(name: str, revision: str, allow_pickle: bool, ways_out: str) -> 
 
 def weight_files(folder: Path) -> list[str]:
     """Return the names of the files of a checkpoint that decide what it computes."""
-    parts = [path.name for path in folder.glob("*.safetensors")]
+    parts = [path.name for path in (*folder.glob("*.safetensors"), *folder.glob("*.pt"))]
     return sorted({CONFIG, PREPROCESSOR, WEIGHTS_INDEX, PICKLED_WEIGHTS, *parts})
 
 
@@ -157,7 +157,7 @@ class Checkpoint:
 
 
 def describe(folder: Path, ways_out: str, known: Collection[str] = KINDS) -> Checkpoint:
-    """Read what a checkpoint folder says of itself; imports no torch.
+    """Read what a checkpoint folder says of itself; imports no torch where that is JSON.
 
     Args:
         folder: the checkpoint.
@@ -168,9 +168,9 @@ def describe(folder: Path, ways_out: str, known: Collection[str] = KINDS) -> Che
         UsageError: there is no such checkpoint, it is damaged, or it is of another kind.
     """
     restore(folder)
-    if not (folder / CONFIG).is_file():
+    if not (folder / CONFIG).is_file() and _pickle_of(folder).suffix != ".pt":
         raise UsageError(f"{folder}: no checkpoint ({CONFIG} is missing); {ways_out}")
-    config = read_json(folder / CONFIG)
+    config = _config(folder)
     front = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
     if config.get("model_type") not in known:
         raise UsageError(
@@ -193,7 +193,7 @@ def check_weights(folder: Path, allow_pickle: bool, setting: str) -> None:
     """
     if has_safetensors(folder):
         return
-    path = folder / PICKLED_WEIGHTS
+    path = _pickle_of(folder)
     if not path.is_file():
         raise UsageError(
             f"{folder}: no weights ({WEIGHTS} is missing); where they are published as a pickle"
@@ -290,20 +290,47 @@ def build_model(config: Mapping[str, Any], where: str, seed: int = 0) -> Any:
     return model.eval()
 
 
-def read_tensors(folder: Path, names: Collection[str]) -> dict[str, torch.Tensor]:
-    """Read some of the tensors of a checkpoint, under the names that they have in its files."""
+def read_tensors(folder: Path, names: Collection[str] | None = None) -> dict[str, torch.Tensor]:
+    """Read tensors of a checkpoint, under the names that they have in its files.
+
+    Args:
+        folder: the checkpoint.
+        names: which tensors; nothing for all.
+
+    Raises:
+        UsageError: the weights cannot be read.
+    """
     from safetensors import safe_open
 
-    found = {}
-    for path in sorted(folder.glob("model*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            found |= {key: file.get_tensor(key) for key in file.keys() if key in names}  # noqa: SIM118
-    if names and not has_safetensors(folder):
-        import torch
+    found: dict[str, torch.Tensor] = {}
+    with _library(str(folder)):
+        for path in sorted(folder.glob("model*.safetensors")):
+            with safe_open(path, framework="pt") as file:
+                found |= {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if not has_safetensors(folder):
+            found = _unpickled(folder)
+            found = found.get("model", found)
+    return {key: value for key, value in found.items() if names is None or key in names}
 
-        weights = torch.load(folder / PICKLED_WEIGHTS, map_location="cpu", weights_only=True)
-        found = {key: weights[key] for key in names}
-    return found
+
+def _pickle_of(folder: Path) -> Path:
+    """Return where a pickle of weights would be: of the library's name, or the only ``.pt``."""
+    others = [] if (folder / CONFIG).is_file() else list(folder.glob("*.pt"))
+    return others[0] if len(others) == 1 else folder / PICKLED_WEIGHTS
+
+
+def _unpickled(folder: Path) -> Any:
+    import torch
+
+    return torch.load(_pickle_of(folder), map_location="cpu", weights_only=True, mmap=True)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Read config.json, or what BEATs keeps beside its weights; no code of a pickle is run."""
+    if (folder / CONFIG).is_file():
+        return read_json(folder / CONFIG)
+    with _library(str(folder)):
+        return {"model_type": "beats", **_unpickled(folder)["cfg"]}
 
 
 def _switch_off(config: Any) -> None:

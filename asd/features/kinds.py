@@ -11,11 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asd.features.timing import FrameGrid
+from asd.registry import Registry
 
 FAMILY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
 
@@ -71,9 +73,19 @@ class Kind(ABC):
     def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return what the encoder wants of ``waves`` (B, L) int16, L being at most the window."""
 
-    def body(self, model: Any) -> Any:
-        """Return the encoder of a model of the library, with its layers in ``layers``."""
-        return model
+    def model(self, folder: Path, **settings: Any) -> Any:
+        """Read the encoder from its checkpoint; its layers are in ``layers``.
+
+        Args:
+            folder: the checkpoint.
+            settings: more for the library, such as ``attn_implementation``.
+
+        Raises:
+            UsageError: weights are damaged, missing, of another shape, or left over.
+        """
+        from asd.features.checkpoint import load_model
+
+        return load_model(folder, **settings)[0]
 
     def frames(self, states: Any) -> Any:
         """Return the frames (B, J, bands, H) of hidden states (B, S, H), padding included."""
@@ -240,9 +252,9 @@ class Whisper(Kind):
         """Return padded log-mels (B, mels, frames)."""
         return self._library(waves, max_length=self.anatomy.window)
 
-    def body(self, model: Any) -> Any:
-        """Return the encoder; the decoder is not computed."""
-        return model.encoder
+    def model(self, folder: Path, **settings: Any) -> Any:
+        """Read the encoder; the decoder is not computed."""
+        return super().model(folder, **settings).encoder
 
     @property
     def _hop(self) -> int:
@@ -280,11 +292,18 @@ def _extractor(name: str, sampling_rate: int, **settings: Any) -> Callable[..., 
     return extract
 
 
-KINDS: Mapping[str, type[Kind]] = {
-    **dict.fromkeys(FAMILY, Waves),
-    "wav2vec2-conformer": Waves,
-    "sew": SqueezedWaves,
-    "wav2vec2-bert": StackedMel,
-    "audio-spectrogram-transformer": Patches,
-    "whisper": Whisper,
-}
+KINDS: Registry[type[Kind]] = Registry(
+    "encoder",
+    {
+        **dict.fromkeys(FAMILY, "asd.features.kinds:Waves"),
+        "wav2vec2-conformer": "asd.features.kinds:Waves",
+        "sew": "asd.features.kinds:SqueezedWaves",
+        "wav2vec2-bert": "asd.features.kinds:StackedMel",
+        "audio-spectrogram-transformer": "asd.features.kinds:Patches",
+        "whisper": "asd.features.kinds:Whisper",
+        "beats": "asd.features.beats:Beats",
+        "ced": "asd.features.dasheng:Ced",
+        "dasheng": "asd.features.dasheng:Dasheng",
+        "eat": "asd.features.eat:Eat",
+    },
+)

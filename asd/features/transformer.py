@@ -45,7 +45,7 @@ class LayerFrames(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        owner = getattr(model, "encoder", model)
+        owner: Any = getattr(model, "encoder", model)
         # In a tuple, since a module that is an attribute would count as a part of this one.
         self._whole = owner, owner.layers
         total = len(owner.layers)
@@ -81,7 +81,8 @@ class LayerFrames(nn.Module):
 
     def whole(self) -> Any:
         """Give the model back with all its layers."""
-        owner, owner.layers = self._whole
+        owner, layers = self._whole
+        owner.layers = layers
         for hook in self._hooks:
             hook.remove()
         return self.model

@@ -63,6 +63,8 @@ OWN: dict[str, dict[str, Any]] = {
         "decoder_start_token_id": 1,
     },
 }
+# Those that the library has; the others are in test_published.
+LIBRARY = tuple(kind for kind in KINDS if kind not in ("beats", "ced", "dasheng", "eat"))
 BANDS = {"audio-spectrogram-transformer": 3}
 WINDOW = {"audio-spectrogram-transformer": 12720, "whisper": 12800}
 STRIDE = {"audio-spectrogram-transformer": 1600, "sew": 640}
@@ -145,7 +147,7 @@ def rows_of(states: np.ndarray) -> np.ndarray:
     return states.reshape(*states.shape[:2], -1).transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("model_type", KINDS)
+@pytest.mark.parametrize("model_type", LIBRARY)
 def test_layers_are_those_of_the_library(model_type: str, folders: Callable[..., Path]) -> None:
     folder = folders(model_type)
     waves = WAVES[:, : min(LENGTH, WINDOW.get(model_type, LENGTH) - 1000)]
@@ -269,7 +271,7 @@ def test_random_projections_keep_lengths() -> None:
     assert (drawn == random_projection(256, 300, 0)).all()
 
 
-@pytest.mark.parametrize("model_type", KINDS)
+@pytest.mark.parametrize("model_type", LIBRARY)
 def test_same_bytes_whatever_the_batch_and_the_threads(
     model_type: str, folders: Callable[..., Path]
 ) -> None:
@@ -287,7 +289,7 @@ def test_same_bytes_whatever_the_batch_and_the_threads(
     assert again(WAVES).tobytes() == rows.tobytes()
 
 
-@pytest.mark.parametrize("model_type", KINDS)
+@pytest.mark.parametrize("model_type", LIBRARY)
 def test_bfloat16_stays_near_and_is_checked(
     model_type: str, folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,7 +351,7 @@ def test_no_weight_is_silently_made_up(
     for changed, message in (
         ({k: v for k, v in weights.items() if k != name}, f"missing: {name}"),
         (weights | {f"{prefix}.more": torch.ones(1)}, f"unexpected: {prefix}.more"),
-        (weights | {name: torch.ones(2)}, "not a checkpoint that can be read"),
+        (weights | {name: torch.ones(2)}, f"of another shape: {name}"),
     ):
         save_file(changed, tmp_path / "model.safetensors", metadata={"format": "pt"})
         with pytest.raises(UsageError, match=message) as error:

@@ -1,0 +1,140 @@
+"""What the encoders share that transformers has not: vision transformers over log-mels.
+
+Their checkpoints are read here, in the layouts in which they are published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from asd.errors import UsageError
+from asd.features.checkpoint import CONFIG, read_tensors
+from asd.native import import_torchaudio
+
+
+class Attention(nn.Module):
+    """Self-attention with one map for queries, keys and values."""
+
+    def __init__(self, width: int, heads: int, bias: bool = True) -> None:
+        super().__init__()
+        self._heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=bias)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute (B, S, H) of ``x`` (B, S, H)."""
+        split = self.qkv(x).unflatten(2, (3, self._heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = split.unbind(0)
+        scores = query * query.shape[-1] ** -0.5 @ key.mT
+        attended: torch.Tensor = self.proj((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
+        return attended
+
+
+class Block(nn.Module):
+    """A layer of a vision transformer, normalised before its two parts or after them."""
+
+    def __init__(
+        self, width: int, heads: int, ratio: float, bias: bool, norm_first: bool, eps: float
+    ) -> None:
+        super().__init__()
+        inner = int(width * ratio)
+        self._norm_first = norm_first
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
+        self.attn = Attention(width, heads, bias)
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, inner), "fc2": nn.Linear(inner, width)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute (B, S, H) of ``x`` (B, S, H)."""
+        if self._norm_first:
+            x = x + self.attn(self.norm1(x))
+            return x + self._feed_forward(self.norm2(x))
+        x = self.norm1(x + self.attn(x))
+        normed: torch.Tensor = self.norm2(x + self._feed_forward(x))
+        return normed
+
+    def _feed_forward(self, x: torch.Tensor) -> torch.Tensor:
+        fed: torch.Tensor = self.mlp["fc2"](nn.functional.gelu(self.mlp["fc1"](x)))
+        return fed
+
+
+def output(states: torch.Tensor) -> Any:
+    """Return states as the library's models do."""
+    return SimpleNamespace(last_hidden_state=states)
+
+
+def fill(
+    folder: Path, module: nn.Module, named: Callable[[str], str | None], where: str = CONFIG
+) -> nn.Module:
+    """Put the weights of a checkpoint into a module.
+
+    Args:
+        folder: the checkpoint.
+        module: what its configuration describes.
+        named: from the published name of a tensor to the module's; None for one of a head.
+        where: the file that describes it.
+
+    Raises:
+        UsageError: a tensor is missing, left over, or of another shape.
+    """
+    found = {named(name): value for name, value in read_tensors(folder).items()}
+    found.pop(None, None)
+    wanted = module.state_dict()
+    faults = {
+        "missing": set(wanted) - set(found),
+        "unexpected": set(found) - set(wanted),
+        "of another shape": {
+            k for k in set(found) & set(wanted) if found[k].shape != wanted[k].shape
+        },
+    }
+    said = [f"{fault}: {', '.join(sorted(keys)[:3])}" for fault, keys in faults.items() if keys]
+    if said:
+        raise UsageError(
+            f"{folder}: the weights do not fit {where} ({'; '.join(said)}); take them as published"
+        )
+    module.load_state_dict({k: v.to(wanted[k].dtype, copy=True) for k, v in found.items()})
+    return module.eval()
+
+
+def filter_bank(waves: np.ndarray, scale: float, **settings: Any) -> torch.Tensor:
+    """Return Kaldi's log-mels (B, T, 128) of waves (B, L) int16, frames of 25 ms every 10 ms.
+
+    Args:
+        waves: clips at 16 kHz.
+        scale: what full scale is to be.
+        settings: more of Kaldi's.
+    """
+    import_torchaudio()
+    from torchaudio.compliance.kaldi import fbank
+
+    clips = torch.from_numpy(waves / 32768.0).float() * scale
+    return torch.stack(
+        [fbank(clip[None], num_mel_bins=128, sample_frequency=16000, **settings) for clip in clips]
+    )
+
+
+def decibels(waves: np.ndarray, front: Mapping[str, Any]) -> torch.Tensor:
+    """Return mel spectrograms (B, F, 1 + L // hop) in decibels of waves (B, L) int16.
+
+    Nothing is more than 120 dB below the loudest value of its clip.
+    """
+    import_torchaudio()
+    from torchaudio.transforms import MelSpectrogram
+
+    transform = MelSpectrogram(
+        sample_rate=int(front.get("sampling_rate", 16000)),
+        n_fft=int(front.get("n_fft", 512)),
+        win_length=int(front.get("win_size", 512)),
+        hop_length=int(front.get("hop_size", 160)),
+        f_min=float(front.get("f_min", 0)),
+        f_max=front.get("f_max"),
+        n_mels=int(front.get("feature_size", 64)),
+    )
+    values = 10 * transform(torch.from_numpy(waves / 32768.0).float()).clamp(min=1e-10).log10()
+    return torch.maximum(values, values.amax(dim=(1, 2), keepdim=True) - 120)
