@@ -308,8 +308,8 @@ def read_tensors(folder: Path, names: Collection[str] | None = None) -> dict[str
             with safe_open(path, framework="pt") as file:
                 found |= {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if not has_safetensors(folder):
-            found = _unpickled(folder)
-            found = found.get("model", found)
+            weights = _unpickled(folder)
+            found = weights.get("model", weights)
     return {key: value for key, value in found.items() if names is None or key in names}
 
 

@@ -83,10 +83,10 @@ def fill(
     Raises:
         UsageError: a tensor is missing, left over, or of another shape.
     """
-    found = {named(name): value for name, value in read_tensors(folder).items()}
-    found.pop(None, None)
+    read = {named(name): value for name, value in read_tensors(folder).items()}
+    found = {name: value for name, value in read.items() if name is not None}
     wanted = module.state_dict()
-    faults = {
+    faults: dict[str, set[str]] = {
         "missing": set(wanted) - set(found),
         "unexpected": set(found) - set(wanted),
         "of another shape": {
