@@ -6,6 +6,8 @@ here they are plain mappings, checked when the component is built.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -13,7 +15,7 @@ from functools import reduce
 from operator import getitem
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from asd.errors import UsageError, unknown_name
 
@@ -23,6 +25,24 @@ Positive = Annotated[int, Field(ge=1)]
 AtOnce = Annotated[int, Field(ge=1, le=65_536)]
 """Of what is held in memory together."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+_MACHINE = re.compile(r"\w(?:[\w .,+()&@=-]*[\w+()=])?")
+
+
+def machine_name(name: str) -> str:
+    """Return a machine's name: that of a folder, and of files.
+
+    Raises:
+        ValueError: no file of every system can be called so; the message says the way out.
+    """
+    if _MACHINE.fullmatch(unicodedata.normalize("NFC", name)) and name.isprintable():
+        return name
+    raise ValueError(
+        "a machine's name begins and ends with a letter or a digit, and has letters, digits, spaces"
+        " and . , + - _ = ( ) & @ between them; rename its folder"
+    )
+
+
+MachineName = Annotated[str, AfterValidator(machine_name)]
 Component = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$")]
 """A name of a registry, or ``package.module:Name`` (:mod:`asd.registry`)."""
 
@@ -126,7 +146,7 @@ class DatasetConfig(Settings):
     name: str
     rules: Rules = "2022"
     raw: str
-    machines: tuple[Name, ...]
+    machines: tuple[MachineName, ...]
 
     @field_validator("rules", mode="before")
     @classmethod
@@ -410,7 +430,7 @@ class FusionConfig(Settings):
 
     members: tuple[Name, ...] = ()
     join: Literal["mean", "max"] = "mean"
-    machines: dict[Name, tuple[SystemConfig, ...]] = Field({})
+    machines: dict[MachineName, tuple[SystemConfig, ...]] = Field({})
 
 
 class ScorerConfig(Settings):

@@ -16,10 +16,17 @@ from asd.workspace import PARAMS
 @click.option(
     "--raw",
     type=click.Path(path_type=Path),
-    help="Folder of your recordings, one folder a machine below it (for `folder`).",
+    help="Folder of your recordings: one folder a machine below it, or recordings of one machine.",
+)
+@click.option(
+    "--normal",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="A folder of it whose sound is normal, whatever it is called (repeatable).",
 )
 @json_option
-def command(profile: str, raw: Path | None, as_json: bool) -> None:
+def command(profile: str, raw: Path | None, normal: tuple[Path, ...], as_json: bool) -> None:
     """Make a workspace for PROFILE here: params, dvc.yaml, and DVC, with git or without.
 
     In a workspace only pipeline/params.yaml is written anew; the one that was there is kept as
@@ -30,10 +37,17 @@ def command(profile: str, raw: Path | None, as_json: bool) -> None:
     Examples:
       asd init demo
       asd init folder --raw recordings
+      asd init folder --raw recordings --normal recordings/pump/monday
     """
     from asd.stages.init import run
 
-    made = run(profile, raw, tell=lambda line: say(line, as_json))
+    made = run(
+        profile,
+        raw,
+        tell=lambda line: say(line, as_json),
+        warn=lambda line: click.echo(f"asd: {line}", err=True),
+        normal=normal,
+    )
     path, machines = made.root / PARAMS, made.params.dataset.machines
     note = f"; the one before is {made.before}" if made.before else ""
     if made.created:

@@ -109,9 +109,14 @@ def index_recordings(raw: Path, machine: str, config: IndexConfig, workers: int 
     found = find_recordings(folder)
     layout = detect_layout(found) if config.layout == "auto" else config.layout
     probes = _probe_all(machine, found, config, workers)
-    describe = _describer(layout, folder)
+    describe = _describer(layout, folder, machine, found, config.normal)
+    # Paths begin at the raw folder; a machine may be that folder itself.
+    below = "" if folder == raw else f"{machine}/"
     clips = [
-        _draft(machine, recording, describe(recording), probed, config)
+        replace(
+            _draft(machine, recording, describe(recording), probed, config),
+            path=below + recording.place,
+        )
         for recording, probed in zip(found, probes, strict=True)
     ]
     facts = {
@@ -198,10 +203,13 @@ def _probe_all(
     return probes
 
 
-def _describer(layout: str, folder: Path) -> Callable[[Found], Facts | str]:
+def _describer(
+    layout: str, folder: Path, machine: str, found: Sequence[Found], normal: Sequence[str]
+) -> Callable[[Found], Facts | str]:
     """Return the function that says what a recording's place and name tell, or why nothing."""
     if layout == PLAIN:
-        return lambda recording: names.place(recording.folders)
+        said = [tuple(path.split("/")) for path in normal]
+        return _place_describer(found, [path[1:] for path in said if path[0] == machine])
     tables = read_attributes(folder)
 
     def describe(recording: Found) -> Facts | str:
@@ -215,6 +223,35 @@ def _describer(layout: str, folder: Path) -> Callable[[Found], Facts | str]:
             spelt = names.attributes_in(tables, recording.folders[0], recording.name)
             return replace(facts, attributes=spelt)
         return facts
+
+    return describe
+
+
+def _place_describer(
+    found: Sequence[Found], normal: Sequence[tuple[str, ...]]
+) -> Callable[[Found], Facts | str]:
+    """Return what describes recordings of a plain folder.
+
+    Args:
+        found: all of them: a class that is not understood is one beside others that are.
+        normal: the folders that were said to be normal.
+    """
+    with_classes = {
+        recording.folders[:depth]
+        for recording in found
+        for depth, name in enumerate(recording.folders)
+        if names.is_class(name)
+    }
+
+    def describe(recording: Found) -> Facts | str:
+        folders = recording.folders
+        depths = [len(path) for path in normal if folders[: len(path)] == path]
+        for depth, name in enumerate(folders if not depths else ()):
+            says = names.meaning(name) or names.section_of(name)
+            below = any(map(names.is_class, folders[depth + 1 :]))
+            if folders[:depth] in with_classes and not says and not below:
+                return names.not_understood(name)
+        return names.place(folders, recording.name, max(depths, default=None))
 
     return describe
 

@@ -14,14 +14,18 @@ year (folder: name):
   the noise of the hall alone (``section_00_noise_supplemental_normal_0000.wav``), labelled
   ``noise``.
 
-In a plain folder, the place alone says what a recording is. Below a machine's folder, any file
-name, at any depth:
+In a plain folder, the place says what a recording is. Between a machine's folder and the file, in
+folders at any depth, these words count, in upper or lower case (:func:`meaning`):
 
-- ``train/`` holds normal clips for training;
-- ``test/normal/`` and ``test/abnormal/`` (or ``anomaly``, ``anomalous``) hold test clips of known
-  label, the rest of ``test/`` clips of unknown label;
-- ``normal/`` and ``abnormal/`` hold clips that are still to be split: see :func:`choose_split`;
-- all of these may lie in folders ``id_NN`` (as in MIMII), each of which is the section NN.
+- ``train`` is normal sound for training, as is what lies straight in the machine's folder;
+- ``normal``, ``ok``, ``good``, ``healthy``, ``io`` ... is normal sound, which is still to be split
+  where nothing says for what: see :func:`choose_split`;
+- ``abnormal``, ``anomaly``, ``bad``, ``ng``, ``nok``, ``faulty`` ... is for testing, and is never
+  learnt, wherever it lies;
+- ``test`` is for testing, of unknown label without a word for one;
+- ``id_NN`` (as in MIMII) is the section NN.
+
+A folder that says nothing and lies beside one that does is a class that is not understood.
 """
 
 from __future__ import annotations
@@ -39,8 +43,26 @@ HIDDEN = frozenset({NO_ATTRIBUTE, "noAttributes"})
 SUPPLEMENTAL = "supplemental"
 NOISE = "noise"
 """The label of what is no machine: the noise of the hall alone, among supplemental clips."""
-_ABNORMAL = frozenset({"abnormal", "anomaly", "anomalous"})
-_PLACES = "train, test, normal or abnormal"
+_TRAINING = frozenset({"train", "training"})
+_TESTING = frozenset({"test", "testing", "eval", "evaluation", "val", "validation"})
+_NORMAL = frozenset(
+    {"normal", "ok", "okay", "good", "healthy", "intact", "undamaged", "gut", "nominal"}
+)
+_ABNORMAL = frozenset(
+    {"abnormal", "abnormality", "anomal", "anomaly", "anomalies", "anomalous", "bad", "broken"}
+    | {"damage", "damaged", "damages", "defect", "defective", "defects", "defekt", "error"}
+    | {"fail", "failed", "failure", "failures", "fault", "faults", "faulty", "faulted", "kaputt"}
+    | {"malfunction", "nok", "schlecht", "unhealthy", "unnormal"}
+)
+_FAULTLESS = frozenset({"faultless", "faultfree", "defectfree", "errorfree"})
+# What only counts as the whole name of a folder: it may be the beginning of many another one.
+_WHOLE = {"io": "normal", "nio": "abnormal", "ng": "abnormal"}
+# What may stand beside train and test: a "test rig" is none.
+_BESIDE = frozenset(
+    {"audio", "clips", "data", "dataset", "dev", "files", "recordings", "set", "sounds", "source"}
+    | {"target", "wav", "wavs"}
+)
+_NEGATIONS = frozenset({"no", "non", "not", "un", "without", "kein", "keine", "nicht"})
 
 
 @dataclass(frozen=True)
@@ -174,34 +196,96 @@ def attributes_of(tail: str) -> str:
     return f"condition={tail}"
 
 
-def place(folders: Sequence[str]) -> Facts | str:
+def meaning(name: str) -> frozenset[str]:
+    """Return what a folder's name says: of train, test, normal and abnormal; or nothing.
+
+    Example:
+        >>> [sorted(meaning(name)) for name in ("Training", "n.i.O.", "no faults", "test_bad")]
+        [['train'], ['abnormal'], ['normal'], ['abnormal', 'test']]
+        >>> sorted(meaning("monday"))
+        []
+    """
+    tokens = re.findall(r"[^\W\d_]+", name.casefold())
+    whole = "".join(tokens)
+    if whole in _WHOLE:
+        return frozenset({_WHOLE[whole]})
+    said, others = set(), set()
+    for before, token, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+        negated = before in _NEGATIONS or after == "free"
+        if token in _ABNORMAL:
+            said.add("normal" if negated else "abnormal")
+        elif token in _NORMAL:
+            said.add("abnormal" if negated else "normal")
+        elif token in _FAULTLESS:
+            said.add("normal")
+        elif token not in _BESIDE | _NEGATIONS | {"free"}:
+            others.add(token)
+    if not others - _TRAINING - _TESTING:
+        said |= {"train"} if others & _TRAINING else set()
+        said |= {"test"} if others & _TESTING else set()
+    return frozenset(said - {"normal"} if "abnormal" in said else said)
+
+
+def section_of(name: str) -> str:
+    """Return the section that a folder's name says; ``""`` for none."""
+    identity = re.fullmatch(r"id_([0-9]{2})", name.casefold())
+    return identity[1] if identity else ""
+
+
+def place(folders: Sequence[str], name: str = "", normal: int | None = None) -> Facts | str:
     """Read what the folders between a machine's folder and a file say of it.
 
     Args:
         folders: names of the folders, the outermost first.
+        name: the file's base name: what is named as a fault is not learnt either.
+        normal: how many of the folders, from the outermost, are the one that was said to be normal,
+            whatever they are called; None where none was.
 
     Returns:
         What they say, with split ``""`` for a normal clip whose split is to be chosen; or the
         reason why they say nothing, as ``reason: details``.
     """
-    names = [name.casefold() for name in folders]
-    section = "00"
-    identity = re.fullmatch(r"id_([0-9]{2})", names[0]) if names else None
-    if identity:
-        section, names = identity[1], names[1:]
-    outer, inner = (names[0] if names else ""), (names[1] if len(names) > 1 else "")
-    label = "normal" if inner == "normal" else "anomaly" if inner in _ABNORMAL else ""
-    if outer == "train":
-        if label == "anomaly":
-            return f"an anomaly among training clips: '{inner}' in train"
-        return Facts(section, "", "train", "normal")
-    if outer == "test":
-        return Facts(section, "", "test", label)
-    if outer == "normal":
-        return Facts(section, "", "", "normal")
-    if outer in _ABNORMAL:
+    where = "/".join(folders) or "."
+    section = next(filter(None, map(section_of, folders)), "00")
+    said = {
+        word
+        for depth, folder in enumerate(folders)
+        for word in meaning(folder)
+        if depth >= (normal or 0) or word in ("train", "test")
+    }
+    split = "train" if "train" in said else "test" if "test" in said else ""
+    if {"train", "test"} <= said:
+        return f"both for training and for testing: in '{where}'"
+    if "abnormal" in said:
+        if split == "train":
+            return f"an anomaly among training clips: in '{where}'"
+        if "normal" in said or normal is not None:
+            return f"normal and faulty at once: in '{where}'"
         return Facts(section, "", "test", "anomaly")
-    return f"not in a folder named {_PLACES}: in '{'/'.join(folders) or '.'}'"
+    is_normal = "normal" in said or normal is not None
+    if split == "test":
+        return Facts(section, "", "test", "normal" if is_normal else "")
+    if not is_normal and not split:
+        unknown = [folder for folder in folders if not section_of(folder)]
+        if unknown:
+            return not_understood(unknown[0])
+        split = "train"
+    if "abnormal" in meaning(Path(name).stem):
+        return f"named as a fault: '{name}' among normal sound; move it to a folder 'abnormal'"
+    return Facts(section, "", split, "normal")
+
+
+def not_understood(folder: str) -> str:
+    """Return the reason for a folder whose name says nothing."""
+    return (
+        f"folder '{folder}' not understood: none of train, test, normal, abnormal;"
+        " 'asd init folder --normal DIR' says that its sound is normal"
+    )
+
+
+def is_class(name: str) -> bool:
+    """Return whether a folder's name says that its sound is normal or is not."""
+    return not meaning(name).isdisjoint({"normal", "abnormal"})
 
 
 def choose_split(digests: Iterable[str], train_share: float) -> frozenset[str]:

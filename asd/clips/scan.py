@@ -6,14 +6,17 @@ import errno
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asd.clips import names
 from asd.clips.decoding import FFMPEG_SUFFIXES, READABLE, SUFFIXES, without_ffmpeg
 from asd.errors import UsageError, unknown_name
 
 _SHOWN = 8
+_LINK = "link to a folder"
+NOT_UTF8 = "name not in UTF-8: DVC cannot hold it; rename the file or its folder"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,58 @@ class Found:
         return "/".join((*self.folders, self.name))
 
 
+def find_own(raw: Path) -> tuple[list[str], int]:
+    """Find the machines of a folder that somebody points at.
+
+    Returns:
+        The machines' names, and how many recordings lie beside their folders and are of none. A
+        folder that holds recordings itself, and no other folders than such as ``abnormal``, is one
+        machine.
+
+    Raises:
+        UsageError: there is no machine, or the folder is the inside of one, or above what is meant.
+    """
+    entries = list(_walk(raw, (), deep=False)) if raw.is_dir() else []
+    loose = sum(not found.problem.startswith(_LINK) for found in entries)
+    machines = _folders(raw) if loose else find_machines(raw)
+    inside = [name for name in machines if names.meaning(name) or names.section_of(name)]
+    here = raw.resolve()
+    if loose and len(inside) == len(machines):
+        return [here.name], 0
+    if inside:
+        held = ", ".join(inside)
+        if len(inside) == len(machines):
+            raise UsageError(
+                f"{raw}: holds {held}: that is the inside of one machine; give the folder above, in"
+                f" which {here.name} is a machine: --raw {os.path.relpath(here.parent)}"
+            )
+        raise UsageError(
+            f"{raw}: holds {held} beside machines, and no machine can be called so; move it into"
+            " the machine's folder, or rename it"
+        )
+    return machines, loose
+
+
+def looks_like_machines(found: Sequence[Found]) -> list[str]:
+    """Return the folders of a machine that look like machines themselves: each with its classes."""
+    outer: dict[str, bool] = {}
+    for recording in found:
+        if len(recording.folders) > 1:
+            name, inner = recording.folders[:2]
+            says = bool(names.meaning(inner) or names.section_of(inner))
+            is_machine = says and not names.meaning(name) and not names.section_of(name)
+            outer[name] = outer.get(name, True) and is_machine
+    machines = sorted(name for name, is_machine in outer.items() if is_machine)
+    return machines if len(machines) > 1 else []
+
+
+def folder_of(raw: Path, machine: str) -> Path:
+    """Return where a machine's recordings are: in its folder, or straight in ``raw`` itself."""
+    folder = raw / machine
+    straight = not folder.is_dir() and raw.resolve().name == machine
+    return raw if straight else folder
+
+
 def find_machines(raw: Path) -> list[str]:
     """Return the names of the folders of ``raw`` that hold recordings, sorted.
 
@@ -47,9 +102,7 @@ def find_machines(raw: Path) -> list[str]:
     """
     if not raw.is_dir():
         raise UsageError(f"{raw}: no such folder; put one folder of recordings a machine in it")
-    machines = sorted(
-        entry.name for entry in raw.iterdir() if _is_shown(entry) and _holds_recordings(entry)
-    )
+    machines = _folders(raw)
     if not machines:
         raise UsageError(
             f"{raw}: no folder in it holds {READABLE} recordings; it holds {_listing(raw)}"
@@ -65,9 +118,9 @@ def machine_folder(raw: Path, machine: str) -> Path:
     """
     if not raw.is_dir():
         find_machines(raw)
-    folder = raw / machine
+    folder = folder_of(raw, machine)
     is_name = bool(machine) and Path(machine).name == machine  # not a path that leads elsewhere
-    if not is_name or not _is_shown(folder):
+    if not is_name or not (folder == raw or _is_shown(folder)):
         raise UsageError(f"{raw}: {unknown_name('machine', machine, find_machines(raw))}")
     if not _holds_recordings(folder):
         raise UsageError(f"{folder}: no {READABLE} recordings in it; it holds {_listing(folder)}")
@@ -84,7 +137,7 @@ def find_recordings(folder: Path) -> list[Found]:
     return list(_walk(folder, ()))
 
 
-def _walk(folder: Path, below: tuple[str, ...]) -> Iterator[Found]:
+def _walk(folder: Path, below: tuple[str, ...], deep: bool = True) -> Iterator[Found]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -100,22 +153,29 @@ def _walk(folder: Path, below: tuple[str, ...]) -> Iterator[Found]:
                 yield _found(path, below, "link that leads back to itself: remove it")
         elif entry.is_dir():
             if entry.is_symlink():
-                yield _found(path, below, "link to a folder: link the machine's folder instead")
-            else:
+                yield _found(path, below, f"{_LINK}: link the machine's folder instead")
+            elif deep:
                 yield from _walk(path, (*below, entry.name))
-        elif suffix in SUFFIXES:
-            yield _found(path, below)
+        elif suffix in SUFFIXES or entry.name != _encodable(entry.name):
+            yield _found(path, below)  # whatever it is, DVC cannot hold the latter
         elif suffix in FFMPEG_SUFFIXES:
             # Listed at least, so that nobody wonders where it went.
             yield _found(path, below, "" if shutil.which("ffmpeg") else without_ffmpeg(suffix))
 
 
 def _found(file: Path, folders: tuple[str, ...], problem: str = "") -> Found:
-    names = (*folders, file.name)
-    shown = tuple(_printable(name) for name in names)
-    if shown != names:
+    parts = (*folders, file.name)
+    shown = tuple(_printable(part) for part in parts)
+    if any(part != _encodable(part) for part in parts):
+        problem = NOT_UTF8
+    elif shown != parts:
         problem = "unprintable name: rename the file or its folder"
     return Found(file, shown[:-1], shown[-1], problem)
+
+
+def _encodable(name: str) -> str:
+    """Return a name as far as it is UTF-8."""
+    return name.encode(errors="ignore").decode()
 
 
 def _printable(name: str) -> str:
@@ -133,6 +193,15 @@ def _leads_nowhere(path: Path) -> bool:
     return False
 
 
+def _folders(raw: Path) -> list[str]:
+    above = {raw.resolve(), *raw.resolve().parents}  # where a link may lead round to
+    return sorted(
+        path.name
+        for path in raw.iterdir()
+        if _is_shown(path) and path.resolve() not in above and _holds_recordings(path)
+    )
+
+
 def _is_shown(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
@@ -142,6 +211,6 @@ def _holds_recordings(folder: Path) -> bool:
 
 
 def _listing(folder: Path) -> str:
-    names = sorted(_printable(path.name) for path in folder.iterdir())
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more if names else "nothing"
+    held = sorted(_printable(path.name) for path in folder.iterdir())
+    more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
+    return ", ".join(held[:_SHOWN]) + more if held else "nothing"

@@ -36,7 +36,7 @@ def name_apart(clips: Sequence[Clip]) -> list[Clip]:
     """Name clips of one split that share a base name by their paths below the machine's folder."""
     shared = Counter((clip.split, clip.name) for clip in clips)
     return [
-        replace(clip, name=(place := clip.path.partition("/")[2]), recording=place)
+        replace(clip, name=(place := clip.path.removeprefix(f"{clip.machine}/")), recording=place)
         if shared[clip.split, clip.name] > 1
         else clip
         for clip in clips

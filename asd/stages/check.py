@@ -142,9 +142,11 @@ def _strange_machines(params: Params, raw: Path) -> Iterator[str]:
             if machine not in params.dataset.machines:
                 error = unknown_name("machine", machine, params.dataset.machines)
                 yield f"fusions.{name}.machines: {error}"
-    from asd.clips.scan import machine_folder
+    from asd.clips.scan import folder_of, machine_folder
 
     folders = {one.name for one in raw.iterdir() if one.is_dir()} if raw.is_dir() else set()
+    # A machine may be the raw folder itself.
+    folders |= {name for name in params.dataset.machines if folder_of(raw, name) == raw}
     known = folders | set(params.synth.machines)
     if not known:
         yield f"dataset.raw: {raw}: no recordings there; give the folder that holds the machines"

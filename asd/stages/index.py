@@ -174,13 +174,14 @@ def _listing(
     workspace: Workspace, machine: str, clips: Sequence[Clip], index: Path
 ) -> Iterator[str]:
     """Yield how the raw folder differs from what was indexed."""
-    from asd.clips.scan import find_recordings
+    from asd.clips.scan import find_recordings, folder_of
 
-    folder = workspace.raw / machine
+    folder = folder_of(workspace.raw, machine)
     if not folder.is_dir():
         yield f"{folder} is gone"
         return
-    files = {f"{machine}/{found.place}": found.file for found in find_recordings(folder)}
+    below = "" if folder == workspace.raw else f"{machine}/"
+    files = {f"{below}{found.place}": found.file for found in find_recordings(folder)}
     listed = {clip.path: clip for clip in clips}
     for names, what in (
         (files.keys() - listed.keys(), "new"),

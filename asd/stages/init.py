@@ -10,7 +10,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.atomic import replacing
-from asd.config import IndexConfig, settings
+from asd.config import IndexConfig, machine_name, settings
 from asd.errors import JobError, UsageError, unknown_name
 from asd.params import parse_params
 from asd.stages.synth import FOLDER
 from asd.workspace import PARAMS, find_root
 
 if TYPE_CHECKING:
+    from asd.clips.index import Indexed
     from asd.params import Params
 
 _COMMON, _STAGES = "common", "stages"
@@ -74,6 +75,8 @@ def run(
     raw: Path | None = None,
     folder: Path | None = None,
     tell: Callable[[str], object] = lambda line: None,
+    warn: Callable[[str], object] = lambda line: None,
+    normal: Sequence[Path] = (),
 ) -> Initialised:
     """Write a workspace for a profile.
 
@@ -86,10 +89,12 @@ def run(
         folder: where; by default the workspace that the current folder lies in, or the current
             folder itself.
         tell: called with what was found of each machine.
+        warn: called with what is left out of it, and what is odd.
+        normal: folders of it whose sound is normal, whatever they are called.
 
     Raises:
-        UsageError: an unknown profile, or recordings that cannot be used.
-        JobError: a file cannot be written.
+        UsageError: an unknown profile, or a folder that is none of recordings.
+        JobError: no recording can be learnt from, or a file cannot be written.
     """
     if profile not in profiles():
         raise unknown_name("profile", profile, profiles())
@@ -98,7 +103,15 @@ def run(
     values = _load(profile_text(_COMMON))
     _merge(values, _load(profile_text(profile)))
     index = settings(IndexConfig, values.get("index", {}), f"profile {profile}: index")
-    _merge(values, {"dataset": _own_recordings(profile, raw, index, root, tell)})
+    if profile == "folder":
+        if raw is None:
+            raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
+        _merge(values, _own_recordings(raw, normal, index, root, tell, warn))
+    elif raw is not None or normal:
+        option = "--raw" if raw is not None else "--normal"
+        raise UsageError(
+            f"{option} is for your own recordings: asd init folder --raw {raw or 'DIR'}"
+        )
     _synthesise_what_is_not_there(values, root, tell)
     text = _dumped(values)
     params = parse_params(text.encode(), f"profile {profile}")
@@ -107,35 +120,105 @@ def run(
 
 
 def _own_recordings(
-    profile: str,
-    raw: Path | None,
+    raw: Path,
+    normal: Sequence[Path],
     index: IndexConfig,
     root: Path,
     tell: Callable[[str], object],
+    warn: Callable[[str], object],
 ) -> dict[str, Any]:
-    """Return where the recordings are, which machines there are and by whose rules they count."""
-    if profile != "folder":
-        if raw is not None:
-            raise UsageError(f"--raw is for your own recordings: asd init folder --raw {raw}")
-        return {}
-    if raw is None:
-        raise UsageError("the folder profile needs your recordings: asd init folder --raw DIR")
-    from asd.clips.index import find_machines, index_recordings
-    from asd.clips.survey import describe
+    """Return what the params say of somebody's own recordings, after reading them all.
 
-    machines = find_machines(raw)
-    layouts = set()
+    Where the recordings are, which machines there are and by whose rules they count; and what of
+    the section ``index`` is to be another than by default.
+    """
+    from asd.clips.scan import find_own
+    from asd.clips.survey import describe, suggest
+
+    machines, loose = find_own(raw)
     for machine in machines:
-        found = index_recordings(raw, machine, index)
+        try:
+            machine_name(machine)
+        except ValueError as error:
+            raise UsageError(f"{raw}: machine {machine!a}: {error}") from None
+    if loose:
+        warn(f"{raw}: recordings beside the machines' folders, of no machine: {loose}, not used")
+    chosen = {"normal": _below(raw, normal, machines)} if normal else {}
+    index = index.model_copy(update=chosen)
+    more = suggest(raw, machines, index, warn)
+    index, chosen = index.model_copy(update=more), chosen | more
+    used, layouts, failed = [], set(), []
+    for machine in machines:
+        found, problem = _look(raw, machine, index, warn)
+        if problem:
+            failed.append(f"{machine}: {problem}")
+            continue
+        used.append(machine)
         layouts.add(found.layout)
         tell(f"found {machine}: {describe(found.clips, index.sample_rate)}")
+    for line in failed if used else ():
+        warn(f"left out {line}")
+    if not used:
+        raise JobError("\n".join(f"{raw}: no machine can be used: {line}" for line in failed))
     rules = {_RULES_OF[layout] for layout in layouts}
-    return {
+    dataset = {
         "raw": Path(os.path.relpath(raw, root)).as_posix(),
-        "machines": machines,
+        "machines": used,
         # Domains count where the names of all machines tell them.
         "rules": rules.pop() if len(rules) == 1 else "2020",
     }
+    return {"dataset": dataset, "index": chosen}
+
+
+def _look(
+    raw: Path, machine: str, index: IndexConfig, warn: Callable[[str], object]
+) -> tuple[Indexed, str]:
+    """Index a machine, say what is odd in it, and return why it cannot be used, if it cannot."""
+    from asd.clips.index import index_recordings
+    from asd.clips.scan import find_recordings, folder_of, looks_like_machines
+    from asd.clips.survey import left_out, odd
+
+    found = index_recordings(raw, machine, index)
+    for line in odd(found, index):
+        warn(f"{machine}: {line}")
+    folder = folder_of(raw, machine)
+    if machines := looks_like_machines(find_recordings(folder)):
+        warn(
+            f"{machine}: {', '.join(machines)} are taken for one machine; if each of them is one:"
+            f" asd init folder --raw {folder}"
+        )
+    unused = left_out(found.clips)
+    usable = [clip for clip in found.clips if clip.usable]
+    if not any(clip.split == "train" for clip in usable):
+        what = f"no normal recording to learn from, and {len(usable)} to test" if usable else ""
+        return found, "; ".join(filter(None, [what, *unused])) or "no recordings"
+    for line in unused:
+        warn(f"{machine}: not used: {line}")
+    return found, ""
+
+
+def _below(raw: Path, normal: Sequence[Path], machines: Sequence[str]) -> list[str]:
+    """Return folders that were said to be normal as paths that begin with a machine.
+
+    Each may be given from the current folder, from ``raw`` or from a machine's folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    from asd.clips.scan import folder_of
+
+    found: list[str] = []
+    for given in normal:
+        places = {machine: folder_of(raw, machine) for machine in machines}
+        for machine, place in places.items():
+            for folder in (given, raw / given, place / given):
+                inside = Path(os.path.relpath(folder.resolve(), place.resolve()))
+                if folder.is_dir() and ".." not in inside.parts:
+                    found.append("/".join((machine, *inside.parts)))
+                    break
+        if not any(path for path in found):
+            raise UsageError(f"--normal {given}: no such folder below {raw}")
+    return list(dict.fromkeys(found))
 
 
 def _synthesise_what_is_not_there(

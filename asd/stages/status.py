@@ -74,10 +74,11 @@ def states(workspace: Workspace, machines: Sequence[str], chosen: bool = False) 
 
 def next_verb(workspace: Workspace, machines: Sequence[str], found: Sequence[State]) -> str:
     """Return what to run next, such as ``"index"`` or ``"download dcase2022"``; ``""``: nothing."""
+    from asd.clips.scan import folder_of
     from asd.download.zenodo import RECORDS
 
     params = workspace.params
-    silent = [machine for machine in machines if not (workspace.raw / machine).is_dir()]
+    silent = [machine for machine in machines if not folder_of(workspace.raw, machine).is_dir()]
     if any(machine in params.synth.machines for machine in silent):
         return "synth"
     name = params.dataset.name

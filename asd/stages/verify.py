@@ -291,6 +291,7 @@ def _recordings(
     workspace: Workspace, machines: Collection[str], counts: dict[str, int]
 ) -> Iterator[Damage]:
     """Yield the recordings whose bytes are not those that were indexed."""
+    from asd.clips.scan import folder_of
     from asd.progress import progress
     from asd.store.verification import verify_files
 
@@ -303,7 +304,7 @@ def _recordings(
             continue  # listed with the artifacts
         digests = {workspace.raw / clip.path: clip.digest for clip in clips if clip.digest}
         counts["recording"] = counts.get("recording", 0) + len(digests)
-        folder = workspace.raw / path.stem
+        folder = folder_of(workspace.raw, path.stem)
         if digests and not folder.is_dir():
             listed = f"{len(digests):,} recording{'' if len(digests) == 1 else 's'}"
             yield Damage(folder, f"no such folder; {path} lists {listed}")

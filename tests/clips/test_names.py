@@ -15,6 +15,7 @@ from asd.clips.names import (
     attributes_in,
     attributes_of,
     choose_split,
+    meaning,
     parse,
     place,
     read_attributes,
@@ -333,11 +334,69 @@ def test_places(folders: str, facts: Facts) -> None:
     assert place(folders.split("/")) == facts
 
 
-@pytest.mark.parametrize("folders", ["", "id_06", "id_6/normal", "other/train", "train/anomaly"])
+NORMAL = "normal Normal_2 ok OK good healthy io i.O. no_fault non-faulty fault free faultless gut"
+ABNORMAL = (
+    "abnormal anomaly Anomalous bad ng NOK n.i.O. faulty fault inner_race_fault defect broken"
+    " damaged Failure not_ok kaputt abnormal_normal_speed"
+)
+
+
+@pytest.mark.parametrize("word", NORMAL.replace("fault free", "fault_free").split())
+def test_words_for_normal_at_any_depth(word: str) -> None:
+    assert place([word]) == Facts("00", "", "", "normal")
+    assert place(["fan", "id_03", word, "monday"]) == Facts("03", "", "", "normal")
+    assert place(["test", "day1", word]) == Facts("00", "", "test", "normal")
+    assert place(["training", word]) == Facts("00", "", "train", "normal")
+
+
+@pytest.mark.parametrize("word", ABNORMAL.split())
+def test_words_for_faulty_at_any_depth_are_never_learnt(word: str) -> None:
+    assert place([word]) == Facts("00", "", "test", "anomaly")
+    assert place(["fan", "id_03", word, "monday"]) == Facts("03", "", "test", "anomaly")
+    assert place(["test", "day1", word]) == Facts("00", "", "test", "anomaly")
+    for above in ("train", "normal", "id_00/Train/day1", "ok", "train_data"):
+        for below in ("", "/deeper"):
+            found = place([*above.split("/"), word, *filter(None, below.split("/"))])
+            assert isinstance(found, str), found
+    found = place([f"train_{word}"])
+    assert isinstance(found, str) or (found.split, found.label) == ("test", "anomaly")
+    if len(word) > 2:  # "ng_1.wav" may be anything
+        for folders in ([], ["train"], ["normal"]):
+            assert str(place(folders, f"{word} 1.wav")).startswith("named as a fault: ")
+    assert place(["test"], f"{word}.wav") == Facts("00", "", "test", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["monday", "test rig", "io board", "ngk", "goodyear", "training 2"]
+)
+def test_words_within_others_say_nothing(name: str) -> None:
+    assert meaning(name) == (frozenset({"train"}) if "training" in name else frozenset())
+
+
+def test_straight_in_the_machine_s_folder_is_normal_training_sound() -> None:
+    assert place([]) == Facts("00", "", "train", "normal")
+    assert place(["id_06"]) == Facts("06", "", "train", "normal")
+
+
+def test_a_folder_may_be_said_to_be_normal() -> None:
+    assert place(["monday"], normal=1) == Facts("00", "", "", "normal")
+    assert place(["fault bench"], normal=1) == Facts("00", "", "", "normal")
+    assert place(["test", "monday"], normal=2) == Facts("00", "", "test", "normal")
+    assert place(["anything"], normal=0) == Facts("00", "", "", "normal")
+    assert isinstance(place(["monday", "faulty"], normal=1), str)
+
+
+@pytest.mark.parametrize(
+    "folders", ["monday", "id_6/other", "train/anomaly", "normal/bad", "a/b/c"]
+)
 def test_places_that_say_nothing(folders: str) -> None:
-    reason = place(folders.split("/") if folders else [])
+    reason = place(folders.split("/"))
     assert isinstance(reason, str)
     assert ": " in reason
+
+
+def test_for_training_and_for_testing_is_neither() -> None:
+    assert place(["train", "test"]) == "both for training and for testing: in 'train/test'"
 
 
 def _digests(count: int) -> list[str]:

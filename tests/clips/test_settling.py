@@ -77,8 +77,8 @@ def test_recordings_are_brought_to_the_most_common_duration(tmp_path: Path, reco
 
 def test_the_duration_asked_for(tmp_path: Path, record: Record) -> None:
     record("train/a.wav")
-    (clip,) = index(tmp_path, seconds=0.025, sample_rate=8000, windows="off")
-    assert (clip.length, clip.treatment) == (200, "resampled from 16000 Hz; cut from 0.10 s")
+    (clip,) = index(tmp_path, seconds=0.05, sample_rate=8000, windows="off")
+    assert (clip.length, clip.treatment) == (400, "resampled from 16000 Hz; cut from 0.10 s")
 
 
 def test_where_no_duration_is_common_the_middle_one_is_taken(
