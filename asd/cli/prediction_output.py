@@ -70,6 +70,8 @@ class _Table(Printer):
         nearest = found.nearest or "-"
         if found.anomalous and found.members:
             nearest += f"  (most unusual: {next(iter(found.members))})"
+        if found.level:
+            nearest += f"  ({found.level})"
         if found.windows > 1:
             nearest += f"  (at {found.start:.0f} s)"
             self._of_several[found.section, found.windows] = found.threshold

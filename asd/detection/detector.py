@@ -40,6 +40,9 @@ class Prediction:
         start: where the window with the highest score begins, in seconds.
         members: of a system of several, what each says of that window, the highest first: by its
             name, deviations from the mean of the training clips.
+        gain: the decibels by which views of the level brought that window into the range of the
+            training clips; 0 within it, and of systems that compare levels as they are.
+        level: words about it where no training clip needed as much, else ``""``.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Prediction:
     windows: int
     start: float
     members: dict[str, float] = field(default_factory=dict)
+    gain: float = 0.0
+    level: str = ""
 
 
 class Detector:
@@ -368,7 +373,9 @@ class Detector:
         loudest = int(of_windows[best].argmax())
         members = judged[best][1][:, loudest]
         starts = window_starts(len(recording.samples), self.signal.length)
-        near = self.by_distance(rows_of(outputs, np.array([loudest])), section)
+        decisive = rows_of(outputs, np.array([loudest]))
+        near = self.by_distance(decisive, section)
+        gain, level = self.fitted.gain(decisive, section)
         calibration = self._calibrations[section].pooled(pooling)
         threshold = calibration.threshold(len(starts)).value
         return Prediction(
@@ -385,4 +392,6 @@ class Detector:
                 self._member_names[place]: float(members[place])
                 for place in np.argsort(-members, kind="stable")
             },
+            gain=gain,
+            level=level,
         )

@@ -178,6 +178,13 @@ class LevelRange:
         gains: np.ndarray = np.clip(levels, self.low, self.high) - levels
         return gains
 
+    def words(self, gain: float) -> str:
+        """Say that a clip needed a gain that no training clip does; ``""`` of any other."""
+        if self.array is None or self.high - self.loudest <= gain <= self.low - self.quietest:
+            return ""
+        how = "quieter" if gain > 0 else "louder"
+        return f"{abs(gain):.0f} dB {how} than usual, which was taken off"
+
     def brought(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the embeddings (n, F) float64, in decibels, of clips brought into the range."""
         embedding = arrays["embedding"].astype(np.float64)

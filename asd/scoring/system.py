@@ -223,6 +223,20 @@ class FittedSystem:
             found[section] = (space, space.map(embedding))
         return found
 
+    def gain(
+        self, outputs: Mapping[str, Mapping[str, np.ndarray]], section: str
+    ) -> tuple[float, str]:
+        """Return the gain in decibels that brings the (one) clip of ``outputs`` into the range.
+
+        And words about it, if no training clip needed as much; 0 and ``""`` without such a member.
+        """
+        for member, fitted in zip(self.members, self.fitted, strict=True):
+            within = getattr(fitted.models[section], "within", None)
+            if within is not None and within.array is not None:
+                gain = float(within.gains(member.view(outputs[member.model], "outputs"))[0])
+                return gain, within.words(gain)
+        return 0.0, ""
+
     def calibrating_rows(self, section: str) -> np.ndarray:
         """Return the bank's rows (n,) that a section's thresholds are found from."""
         rows = self.rows[section]

@@ -106,8 +106,8 @@ def _neighbours(space: Space, points: np.ndarray, k: int) -> tuple[np.ndarray, n
         distances[rows, rows + block.start] = np.inf
         near[block] = distances.argmin(axis=1)
         if apart.shape[1]:
-            smallest = np.partition(distances, apart.shape[1] - 1, axis=1)
-            apart[block] = np.sort(smallest[:, : apart.shape[1]], axis=1)
+            distances.partition(apart.shape[1] - 1, axis=1)
+            apart[block] = np.sort(distances[:, : apart.shape[1]], axis=1)
     return near, apart
 
 

@@ -222,11 +222,11 @@ def test_six_views_of_a_thousand_clips_take_a_second(make_bank: MakeBank) -> Non
     arrays = {view: draw.normal(size=(1000, 128)).astype(np.float32) for view in VIEWS}
     bank = make_bank({"00": (1000, 0)}).with_arrays(arrays)
     members = [Member("pooled", view, build(scorer, {})) for view, scorer in MEMBERS]
-    start = time.perf_counter()
+    start = time.process_time()  # of one thread, whatever else the machine does
     fitted = fit_system(members, {"pooled": bank}, join="max")
     fitted.score({"pooled": arrays}, ["00"] * 1000)
     find_threshold("gamma", fitted.training_scores())
-    assert time.perf_counter() - start < 3  # a third of it on two idle cores
+    assert time.process_time() - start < 2  # half of it on an idle core
 
 
 @both

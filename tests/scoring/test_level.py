@@ -20,6 +20,14 @@ def test_the_middle_half_of_each_domain() -> None:
     np.testing.assert_array_equal(found.gains(test), [11.0, 0.0, -24.0])
 
 
+def test_words_where_no_training_clip_needed_as_much() -> None:
+    found = level_range([-30.0, -28, -26, -24, -22], [""] * 5)
+    assert [found.words(gain) for gain in (-2.0, 0.0, 2.0)] == ["", "", ""]
+    assert found.words(12.0) == "12 dB quieter than usual, which was taken off"
+    assert found.words(-6.0) == "6 dB louder than usual, which was taken off"
+    assert LevelRange().words(0.0) == ""
+
+
 def test_single_clips() -> None:
     found = level_range([-30.0, -20.0], ["source", "target"])
     assert (found.low, found.high) == (-27.5, -22.5)
