@@ -30,6 +30,7 @@ from asd.progress import note
 
 _VERSION = 1  # of what is converted
 _CALIBRATION = 6  # clips that int8 takes its ranges from
+_AT_ONCE = 8  # clips at most: a batch has no more
 _SMALL = 16 * 2**20  # bytes of weights below which torch computes
 
 
@@ -210,10 +211,11 @@ class _Converted:
     def _compile(self, shape: tuple[int, ...]) -> Any:
         import openvino
 
+        streams = min(torch.get_num_threads(), _AT_ONCE)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32" if self._precision == "float32" else "bf16",
-            "NUM_STREAMS": torch.get_num_threads(),
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams,
             "ENABLE_CPU_PINNING": False,  # other workers of this machine would be pinned alike
         }
         model = self._model(shape, self._precision == "int8")
