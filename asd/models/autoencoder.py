@@ -43,11 +43,6 @@ class Autoencoder(WindowNetwork):
 
     Every hidden layer is linear, batch normalisation, ReLU; the last layer is linear.
 
-    Args:
-        shapes: the shape of one row of each feature, by name; one of (F, T).
-        classes, attributes: not used; it tells no classes apart.
-        settings: the shape of the network.
-
     Raises:
         UsageError: see :class:`WindowNetwork`.
     """

@@ -35,8 +35,11 @@ class EmbeddingClassifier(nn.Module, ABC):
     a time for (F, T), one deviation for a row (L,)). Fixed numbers, not batch normalisation: a
     batch holds few clips of few classes, and its statistics would tell them apart.
 
+    A subclass takes also ``classes`` C and ``attributes`` A (0 for no such head), its ``settings``,
+    and the ``head`` as :func:`asd.models.heads.build_head` takes it.
+
     Args:
-        shapes: the shape of one row of each feature, by name.
+        shapes: the shape of one row of each feature, by name, in the order that they are joined in.
         extractors: the extractor of each feature, as far as known.
     """
 

@@ -182,14 +182,6 @@ class Branches(EmbeddingClassifier):
 
     Features may have any number of frames, so several resolutions are several features.
 
-    Args:
-        shapes: the shape of one row of each feature, by name; the order is that of the embedding.
-        classes: primary classes, C.
-        attributes: attribute classes, A; 0 for no such head.
-        settings: the branches and their shapes.
-        head: the class head, as :func:`asd.models.heads.build_head` takes it.
-        extractors: the extractor of each feature, as far as known.
-
     Raises:
         UsageError: a setting names a feature that is not read, or a branch that cannot read it.
     """

@@ -55,12 +55,6 @@ class MobileNetV2(WindowNetwork):
     The one channel of a window is fed to all three that the published network has, as in the
     challenge's baseline; there is no dropout there and none here.
 
-    Args:
-        shapes: the shape of one row of each feature, by name; one of (F, T).
-        classes: primary classes, C.
-        attributes: not used; there is no such head.
-        settings: the shape of the network.
-
     Raises:
         UsageError: see :class:`WindowNetwork`.
     """

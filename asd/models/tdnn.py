@@ -181,14 +181,6 @@ class Classifier(EmbeddingClassifier):
     A feature of shape (F, T) is read as it is; a wave (L,) is read through :class:`TgramNet`, which
     is learned with the rest. All must have the same T.
 
-    Args:
-        shapes: the shape of one row of each feature, by name; the order is that of the stack.
-        classes: primary classes, C.
-        attributes: attribute classes, A; 0 for no such head.
-        settings: the shapes of its parts.
-        head: the class head, as :func:`asd.models.heads.build_head` takes it.
-        extractors: the extractor of each feature, as far as known.
-
     Attributes:
         trunk: what embeds the stack, made from its bands and the settings: a module from
             (B, bands, T) to (B, ``settings.embedding``).

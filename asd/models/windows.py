@@ -22,6 +22,9 @@ class WindowNetwork(nn.Module):
     The challenge's baselines take decibels as they are; with one scale for all bands the shape of
     the spectrum, and so the share of each band in a loss, stays theirs.
 
+    A subclass takes ``classes`` C and ``attributes`` too, whether or not it has a use for them, and
+    its ``settings``.
+
     Args:
         shapes: the shape of one row of each feature, by name.
         frames: frames of a window.
