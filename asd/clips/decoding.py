@@ -196,7 +196,10 @@ def is_float(file: Any) -> bool:
 
 def open_contents(data: Data) -> Any:
     """Open the contents of a file; see :func:`open_sound`."""
-    return open_sound(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
+    if not isinstance(data, mmap.mmap):
+        return open_sound(io.BytesIO(data))
+    data.seek(0)  # it may have been opened before
+    return open_sound(data)
 
 
 def plain_samples(data: Data) -> tuple[int, np.ndarray] | None:
