@@ -184,7 +184,7 @@ def read_samples(path: Path, signal: Signal) -> np.ndarray:
         int16 array of shape (n,), or (n, 2) where the residual of two channels is wanted, which is
         that of each clip by itself (:func:`clip_at`).
     """
-    return _samples(path, signal, None)
+    return _samples(path, signal, None).copy()  # no view of the file
 
 
 class Reader:
