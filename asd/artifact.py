@@ -429,6 +429,9 @@ VERBS = {
     "figures": "evaluate",
     "report": "report",
     "enrolment": "enroll",
+    "faults": "feedback",
+    "working point": "threshold",
+    "exported detector": "export",
     "download": "download",
 }
 """The verb that makes an artifact of each kind."""

@@ -12,6 +12,7 @@ person reads and types.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -187,6 +188,17 @@ def window_name(recording: str, seconds: float) -> str:
         ('long.wav#t=20', 'long.wav#t=587.2985')
     """
     return f"{recording}#t={seconds:.6f}".rstrip("0").rstrip(".") if seconds else f"{recording}#t=0"
+
+
+def window_place(name: str) -> tuple[str, float | None]:
+    """Return the recording that a person means, and the second; None where the whole is meant.
+
+    Example:
+        >>> window_place("day/long.wav#t=20"), window_place("long.wav")
+        (('day/long.wav', 20.0), ('long.wav', None))
+    """
+    found = re.fullmatch(r"(.+)#t=(\d+(?:\.\d+)?)", name, re.DOTALL)
+    return (found[1], float(found[2])) if found else (name, None)
 
 
 def content_digest(digest: str, start: int, length: int) -> str:

@@ -9,6 +9,8 @@
 ``data/scores/<system>/<machine>.csv``    scores and decisions; ``.h5`` is the fitted detector
 ``data/reports/``                         figures, tables, the page; ``seeds/<N>/`` as ``data/``
 ``data/enrolled/<machine>/<NNNN>/``       detectors with enrolled recordings
+``data/faults/<machine>/``                the sound of known faults
+``data/thresholds/<machine>/<system>``    a working point (``.json``) other than that of the params
 ========================================  ======================================================
 
 Each of these artifacts but the shards has a record (:mod:`asd.artifact`).
@@ -165,6 +167,14 @@ class Workspace:
     def enrolled(self, machine: str) -> Path:
         """Return the folder of a machine's enrolments."""
         return self.data / "enrolled" / machine
+
+    def faults(self, machine: str) -> Path:
+        """Return the folder of a machine's known faults."""
+        return self.data / "faults" / machine
+
+    def working_point(self, machine: str, system: str) -> Path:
+        """Return the record of the working point of a system and machine."""
+        return self.data / "thresholds" / machine / f"{system}.json"
 
     def machines(self, chosen: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the chosen machines, or all of the data set if none is chosen."""

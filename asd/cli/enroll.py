@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from asd.cli.output import counted, emit, json_option, say, show, single
-from asd.cli.sounds import Complaints, find_sounds, sounds_argument
-from asd.errors import AsdError, JobError, UsageError
+from asd.cli.sounds import Complaints, find_sounds, read_all, sounds_argument
+from asd.errors import UsageError
 from asd.workspace import Workspace
-
-if TYPE_CHECKING:
-    from asd.detection.enroll import Enrolled, Enrolment
-    from asd.detection.recording import Recording
 
 
 @click.command()
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     default=None,
     help="The domain of the clips; unknown ones count as source.",
 )
+@click.option("--force", is_flag=True, help="Also what sounds anomalous now.")
 @click.option("--undo", is_flag=True, help="Take the last enrolment back.")
 @click.option("--list", "as_list", is_flag=True, help="List what was enrolled.")
 @json_option
@@ -35,6 +33,7 @@ def command(
     machine: str | None,
     section: str | None,
     domain: str | None,
+    force: bool,
     undo: bool,
     as_list: bool,
     as_json: bool,
@@ -44,7 +43,7 @@ def command(
     Every scored system of the machine gets a new detector, and the thresholds follow it: all of
     them or none. Nothing is trained, and banks and scores stay as they are. When these are made
     anew, so are the detectors, from the training clips: put recordings that are to stay into the
-    raw folder.
+    raw folder. What sounds anomalous is refused without --force, as a fault must not become normal.
 
     \b
     Examples:
@@ -61,67 +60,57 @@ def command(
     elif as_list:
         emit(_list(workspace, chosen, as_json), as_json)
     else:
-        _enroll(workspace, chosen, sounds, section, domain or "", as_json)
+        complaints = Complaints()
+        paths = find_sounds(sounds, complaints)
+        if not paths:
+            # What is wrong has been said, and there is nothing else that could have been enrolled.
+            raise click.exceptions.Exit(complaints.exit_code)
+        found = enroll(workspace, chosen, paths, complaints, section, domain or "", force, as_json)
+        emit(found, as_json)
 
 
-def _enroll(
+def enroll(
     workspace: Workspace,
     machine: str,
-    sounds: tuple[str, ...],
+    paths: Sequence[Path],
+    complaints: Complaints,
     section: str | None,
     domain: str,
+    force: bool,
     as_json: bool,
-) -> None:
-    complaints = Complaints()
-    paths = find_sounds(sounds, complaints)
-    if not paths:
-        # What is wrong has been said, and there is nothing else that could have been enrolled.
-        raise click.exceptions.Exit(complaints.exit_code)
-
+) -> list[Any]:
+    """Enroll recordings and say what that did; the feedback that an alarm was false is one too."""
+    from asd.clips.likeness import Training, remarks
     from asd.detection.enroll import Enrolment, choose_section
+    from asd.detection.recording import expand
 
     enrolment = Enrolment(workspace, machine)
     section = choose_section(enrolment.sections, section)
-    recordings = _read(paths, workspace, enrolment.signal, complaints)
-    if complaints.count:
-        # A bank of half of what was meant helps nobody.
-        kind = UsageError if complaints.exit_code == 2 else JobError
-        raise kind(f"{counted(complaints.count, 'recording')} cannot be used: nothing enrolled")
-    given = sum(len(window_starts(recording, enrolment)) for recording in recordings)
-    results = enrolment.enroll(recordings, section, domain)
-    for result in results:
-        say(_line(machine, result, given), as_json)
-    if any(result.added for result in results):
+    recordings = read_all(paths, workspace, enrolment.signal, complaints, "nothing enrolled")
+    known = Training.of_index(workspace.index_path(machine).with_suffix(".json"))
+    for sound in recordings:
+        for remark in remarks(sound.facts, known) if sound.facts else ():
+            say(f"{sound.name}: {remark.text}", as_json)
+    given = len(expand(recordings, enrolment.signal.length)[0])
+    before = enrolment.deciding.deciding[section].threshold().value
+    results = enrolment.enroll(recordings, section, domain, force)
+    for one in results:
+        added, there = counted(len(one.added), "clip"), given - len(one.added)
         say(
-            "'asd score' makes the detectors again without these when the banks change: to keep"
-            f" them, put them into {workspace.raw / machine}; 'asd enroll --undo' takes them back",
+            f"{machine} {one.model}: enrolled {added} in section {section}, {there} there already;"
+            f" {counted(one.clips, 'clip')}, version {one.version}",
             as_json,
         )
-    emit(results, as_json)
-
-
-def window_starts(recording: Recording, enrolment: Enrolment) -> list[int]:
-    """Return where the clips of a recording begin."""
-    from asd.detection.recording import window_starts as starts
-
-    return starts(len(recording.samples), enrolment.signal.length)
-
-
-def _read(
-    paths: list[Path], workspace: Workspace, signal: Any, complaints: Complaints
-) -> list[Recording]:
-    from asd.clips.audio import Limits
-    from asd.detection.recording import read_recording
-
-    index = workspace.params.index
-    limits = Limits(index.max_seconds, index.max_channels)
-    found = []
-    for path in paths:
-        try:
-            found.append(read_recording(path, signal, limits))
-        except AsdError as error:
-            complaints.add(error)
-    return found
+    if any(one.added for one in results):
+        after = enrolment.deciding
+        limit = after.deciding[section].threshold().value
+        say(f"threshold of system {after.system}: {before:.4f} -> {limit:.4f}", as_json)
+        say(
+            f"this lasts until the training clips change; to keep the recordings, put them into"
+            f" {workspace.raw / machine}; 'asd enroll --undo' takes them back",
+            as_json,
+        )
+    return results
 
 
 def _undo(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, Any]]:
@@ -167,18 +156,3 @@ def _list(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, A
                 }
             )
     return rows
-
-
-def _line(machine: str, result: Enrolled, given: int) -> str:
-    line = (
-        f"{machine} {result.model}: enrolled {counted(len(result.added), 'clip')} in section"
-        f" {result.section}, {given - len(result.added)} there already;"
-        f" {counted(result.clips, 'clip')}, version {result.version}"
-    )
-    if result.added and result.thresholds:
-        moved = ", ".join(
-            f"system {name} {before:.4f} -> {after:.4f}"
-            for name, (before, after) in result.thresholds.items()
-        )
-        line += f"; threshold of {moved}"
-    return line

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, emit, json_option, say, show, single
-from asd.cli.sounds import absent
+from asd.cli.output import DEFAULT_SYSTEM, detector_option, emit, json_option, say, show, single
+from asd.cli.sounds import absent, is_there
 from asd.errors import UsageError
 from asd.workspace import Workspace
 
@@ -17,11 +17,12 @@ from asd.workspace import Workspace
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PNG",
-    help="The picture (default: the recording's name with .png, here).",
+    metavar="FILE",
+    help="The picture, .png, .svg or .pdf (default: the recording's name with .png, here).",
 )
 @single("machine", "Machine type (default: the only one).")
 @single("system", DEFAULT_SYSTEM)
+@detector_option
 @click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
 @json_option
 def command(
@@ -29,10 +30,11 @@ def command(
     out: Path | None,
     machine: str | None,
     system: str | None,
+    exported: Path | None,
     section: str | None,
     as_json: bool,
 ) -> None:
-    """Draw which parts of a recording make its score.
+    """Draw which parts of a recording (or of its clip, long.wav#t=70) make its score.
 
     The picture shows the recording beside the nearest normal clip, their difference, and a map:
     how much the score falls when a part (a band of frequencies for a moment) is replaced by that
@@ -43,20 +45,20 @@ def command(
     Example:
       asd explain --machine pump monday.wav --out monday.png
     """
-    workspace = Workspace.find()
-    chosen = workspace.machine(machine)
-    if not recording.exists():
+    place = exported or Workspace.find()
+    if not is_there(recording):
         raise UsageError(absent(recording))
 
     from asd.detection.detector import Detector
     from asd.detection.explanation import explain
-    from asd.detection.picture import write_picture
+    from asd.detection.picture import picture_format, write_picture
     from asd.detection.recording import read_recording
 
-    detector = Detector(workspace, chosen, system)
-    sound = read_recording(recording, detector.signal, detector.limits)
-    found = explain(detector, workspace, sound, section)
     path = out or Path(f"{recording.name}.png")
+    picture_format(path)  # before a model is loaded
+    detector = Detector(place, machine, system)
+    sound = read_recording(recording, detector.signal, detector.limits)
+    found = explain(detector, detector.workspace, sound, section)
     write_picture(path, found)
     one = found.prediction
     show(
@@ -64,10 +66,12 @@ def command(
         f" (threshold {one.threshold:.4f}); compared with {found.nearest} -> {path}",
         as_json,
     )
+    for remark in one.remarks:
+        say(f"{recording}: {remark.text}", as_json)
     if found.passed_over:
         say(
-            f"{found.passed_over} nearer clips are neither in the raw folder nor in the store"
-            " (enrolled ones are put into the raw folder by hand)",
+            f"{found.passed_over} nearer clips are nowhere as sound, not in the raw folder nor in"
+            " the store (enrolled ones are put into the raw folder by hand)",
             as_json,
         )
     row = {

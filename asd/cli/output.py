@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -53,6 +54,13 @@ system_option = many("system", "System of params.yaml (repeatable; default: all)
 feature_option = many("feature", "Feature of params.yaml (repeatable; default: all).")
 
 
+detector_option = click.option(
+    "--detector",
+    "exported",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A file that asd export wrote; no workspace is needed then.",
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many."
 )

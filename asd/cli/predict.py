@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, single
+from asd.cli.output import DEFAULT_SYSTEM, detector_option, single
 from asd.cli.prediction_output import Style, printer
 from asd.cli.sounds import Complaints, find_sounds, read_sounds, sounds_argument
 from asd.errors import JobError, UsageError
-from asd.progress import QUIET, verbosity
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,21 +26,16 @@ _CLIPS_AT_ONCE = 32
 @sounds_argument
 @single("machine", "Machine type (default: the only one).")
 @single("system", DEFAULT_SYSTEM)
+@detector_option
 @click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
 @click.option(
     "--pooling",
     type=click.Choice(["max", "mean"]),
     help="How the clips of a long recording make one score (default: score.windows of the params).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array (a line each: --watch).")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--fail-on-anomaly", is_flag=True, help="Exit with 3 if anything is anomalous.")
-@click.option(
-    "--watch",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Then score recordings as they arrive in DIR, until Ctrl-C.",
-)
 @click.option(
     "--explain",
     "pictures",
@@ -53,12 +47,12 @@ def command(
     sounds: tuple[str, ...],
     machine: str | None,
     system: str | None,
+    exported: Path | None,
     section: str | None,
     pooling: Literal["max", "mean"] | None,
     as_json: bool,
     as_csv: bool,
     fail_on_anomaly: bool,
-    watch: Path | None,
     pictures: Path | None,
 ) -> int:
     """Score recordings: a higher score means a more anomalous sound.
@@ -78,53 +72,46 @@ def command(
       asd predict --machine pump monday.wav
       asd predict --machine pump recordings --csv > scores.csv
       find . -name '*.flac' | asd predict --machine pump - --fail-on-anomaly
-      asd predict --machine pump --watch incoming
+      asd predict --machine pump 'long.wav#t=70'
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv: give one of them")
-    workspace = Workspace.find()
-    chosen = workspace.machine(machine)
+    for name in sounds if as_json or as_csv else ():
+        if name.lower().endswith((".csv", ".json")) and not Path(name).exists():
+            raise UsageError(f"--csv and --json print on standard output: add '> {name}'")
+    place = exported or Workspace.find()
+    if isinstance(place, Workspace):
+        place.machine(machine)  # a slip in its name is told before one in the recordings
     complaints = Complaints()
-    paths = find_sounds(sounds, complaints) if sounds or not watch else []
-    if not paths and not watch:  # a slip of the keys should not wait for a model
+    paths = find_sounds(sounds, complaints)
+    if not paths:  # a slip of the keys should not wait for a model
         if as_json:
             click.echo("[]")
         return complaints.exit_code
 
     from asd.detection.detector import Detector
 
-    detector = Detector(workspace, chosen, system)
-    style: Style = "csv" if as_csv else "table"
-    if as_json:
-        style = "lines" if watch else "json"
+    detector = Detector(place, machine, system)
+    style: Style = "csv" if as_csv else "json" if as_json else "table"
     show = printer(style, [str(path) for path in paths], 1 if section else len(detector.sections))
-    draw = _drawer(workspace, detector, pictures, complaints)
+    draw = _drawer(detector, pictures, complaints)
     anomalous = 0
-    try:
-        for recordings in _groups(paths, watch, detector, complaints):
-            predictions = detector.predictions(recordings, section, pooling)
-            for recording, found in zip(recordings, predictions, strict=True):
-                show.one(found)
-                draw(recording, section)
-                anomalous += found.anomalous
-    except KeyboardInterrupt:
-        if not watch:
-            raise
-        click.echo("", err=True)
-    thresholds = {name: one.value for name, one in detector.thresholds.items()}
-    show.end(
-        f"{chosen}, system {detector.system}",
-        {section: thresholds[section]} if section else thresholds,
-    )
+    for recordings in _groups(paths, detector, complaints):
+        predictions = detector.predictions(recordings, section, pooling)
+        for recording, found in zip(recordings, predictions, strict=True):
+            show.one(found)
+            draw(recording, section)
+            anomalous += found.anomalous
+    show.end(f"{detector.machine}, system {detector.system}")
     if fail_on_anomaly and anomalous:
         return _ANOMALIES
     return complaints.exit_code
 
 
 def _groups(
-    paths: Sequence[Path], watch: Path | None, detector: Detector, complaints: Complaints
+    paths: Sequence[Path], detector: Detector, complaints: Complaints
 ) -> Iterator[list[Recording]]:
-    """Yield what is scored together: the given recordings, then each arrival by itself."""
+    """Yield what is scored together."""
     group: list[Recording] = []
     for recording in read_sounds(paths, detector, complaints):
         group.append(recording)
@@ -134,17 +121,10 @@ def _groups(
             group = []
     if group:
         yield group
-    if watch:
-        from asd.detection.arrivals import arrivals
-
-        if verbosity() > QUIET:
-            click.echo(f"watching {watch}; Ctrl-C ends", err=True)
-        for path in arrivals(watch):
-            yield from ([one] for one in read_sounds([path], detector, complaints))
 
 
 def _drawer(
-    workspace: Workspace, detector: Detector, folder: Path | None, complaints: Complaints
+    detector: Detector, folder: Path | None, complaints: Complaints
 ) -> Callable[[Recording, str | None], None]:
     """Return what draws a recording into a folder; nothing where no folder is given."""
     if folder is None:
@@ -154,7 +134,7 @@ def _drawer(
 
     def draw(recording: Recording, section: str | None) -> None:
         try:
-            found = explain(detector, workspace, recording, section)
+            found = explain(detector, detector.workspace, recording, section)
         except JobError as error:
             complaints.add(f"{recording.name}: {error}")
             return

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from asd.cli.output import counted, say
 if TYPE_CHECKING:
     from asd.detection.detector import Prediction
 
-Style = Literal["table", "csv", "json", "lines"]
+Style = Literal["table", "csv", "json"]
 _FORMULA = ("=", "+", "-", "@")
 _WORDS = {False: "normal", True: "anomalous"}
 
@@ -30,20 +30,37 @@ class Printer(ABC):
         """Print one."""
 
     @abstractmethod
-    def end(self, title: str, thresholds: Mapping[str, float]) -> None:
-        """Print what comes last.
+    def end(self, title: str) -> None:
+        """Print what comes last; ``title`` names machine and system."""
 
-        Args:
-            title: machine and system.
-            thresholds: of the sections.
-        """
+
+def p_text(found: Prediction) -> str:
+    """Return a p-value, and that it may be less where so few training clips tell no less."""
+    floor = found.p_value <= found.least_p
+    return f"< {found.least_p:.3f}" if floor else f"{found.p_value:.3f}"
+
+
+def reason_text(found: Prediction) -> str:
+    """Return what a decision rests on, in one sentence."""
+    like = f"like {found.nearest}" if found.nearest else ""
+    if found.fault:
+        like = f"like the known fault {found.fault}"
+    if not found.anomalous:
+        return like
+    unusual = f"most unusual: {next(iter(found.members))}" if found.members else ""
+    why = found.reason or unusual
+    if found.windows > 1 and not found.reason:
+        why = f"{why}, from {found.start:g} s on".removeprefix(", ")
+    if found.reason and found.members:
+        why += f" ({next(iter(found.members))})"
+    return f"{why}; {like}" if found.fault and why else why or like
 
 
 def printer(style: Style, names: Sequence[str], sections: int) -> Printer:
     """Return what prints in a style.
 
     Args:
-        style: ``table``, ``csv``, ``json`` (one array) or ``lines`` (one JSON object a line).
+        style: ``table``, ``csv`` or ``json``.
         names: of the recordings that will come, as far as they are known.
         sections: how many sections they may be of.
     """
@@ -51,7 +68,7 @@ def printer(style: Style, names: Sequence[str], sections: int) -> Printer:
         return _Table(max(map(len, names), default=24), sections > 1)
     if style == "csv":
         return _Csv()
-    return _Json(whole=style == "json")
+    return _Json()
 
 
 class _Table(Printer):
@@ -60,58 +77,38 @@ class _Table(Printer):
     def __init__(self, width: int, with_section: bool) -> None:
         self._width, self._with_section = max(width, len("recording")), with_section
         self._seen = self._anomalous = 0
-        self._of_several: dict[tuple[str, int], float] = {}
 
     def one(self, found: Prediction) -> None:
         if not self._seen:
-            click.echo(self._row("recording", "section", "score", "p", "", "nearest training clip"))
+            click.echo(self._row("recording", "section", "score", "threshold", "p", "", "reason"))
         self._seen += 1
         self._anomalous += found.anomalous
-        nearest = found.nearest or "-"
-        if found.anomalous and found.members:
-            nearest += f"  (most unusual: {next(iter(found.members))})"
-        if found.level:
-            nearest += f"  ({found.level})"
-        if found.windows > 1:
-            nearest += f"  (at {found.start:.0f} s)"
-            self._of_several[found.section, found.windows] = found.threshold
+        said = [one.text for one in found.remarks]
+        if found.level and not {"louder", "quieter"} & {one.code for one in found.remarks}:
+            said.append(found.level)
+        text = "; ".join(said)
         click.echo(
             self._row(
                 found.name,
                 found.section,
                 f"{found.score:.4f}",
-                f"{found.p_value:.3f}",
+                f"{found.threshold:.4f}",
+                p_text(found),
                 _WORDS[found.anomalous],
-                nearest,
+                reason_text(found) + (f"  [{text}]" if text else ""),
             )
         )
 
-    def end(self, title: str, thresholds: Mapping[str, float]) -> None:
-        if not self._seen:
-            return
-        if len(thresholds) == 1:
-            limits = f"threshold {next(iter(thresholds.values())):.4f}"
-        else:
-            listed = ", ".join(f"{name}: {value:.4f}" for name, value in thresholds.items())
-            limits = f"thresholds {listed}"
-        limits += self._longer(thresholds)
-        anomalous = f"{self._anomalous:,} anomalous"
-        say(f"{title}: {counted(self._seen, 'recording')}, {anomalous} ({limits})", as_json=False)
-
-    def _longer(self, thresholds: Mapping[str, float]) -> str:
-        """Return the thresholds of the recordings of most windows, where others than of one."""
-        most = dict(sorted(self._of_several.items()))  # the last of a section is of its longest
-        longest = {section: (windows, value) for (section, windows), value in most.items()}
-        return "".join(
-            f"; {f'{section}: ' if len(thresholds) > 1 else ''}{value:.4f} for {windows} clips"
-            for section, (windows, value) in longest.items()
-            if value != thresholds[section]
-        )
+    def end(self, title: str) -> None:
+        if self._seen:
+            anomalous = f"{self._anomalous:,} anomalous"
+            say(f"{title}: {counted(self._seen, 'recording')}, {anomalous}", as_json=False)
 
     def _row(self, name: str, section: str, *rest: str) -> str:
-        score, p_value, word, nearest = rest
+        score, threshold, p_value, word, why = rest
         middle = f"  {section:>7}" if self._with_section else ""
-        return f"{name:<{self._width}}{middle}  {score:>9}  {p_value:>5}  {word:<9}  {nearest}"
+        numbers = f"{score:>9}  {threshold:>9}  {p_value:>7}"
+        return f"{name:<{self._width}}{middle}  {numbers}  {word:<9}  {why}".rstrip()
 
 
 class _Csv(Printer):
@@ -124,6 +121,7 @@ class _Csv(Printer):
         text = io.StringIO()
         row: dict[str, Any] = {**asdict(found), "anomalous": int(found.anomalous)}
         del row["members"]  # a mapping is no cell
+        row["remarks"] = "; ".join(one.text for one in found.remarks)
         # A spreadsheet takes a file `=x.wav` for a formula, and not the same file as `./=x.wav`.
         row |= {k: f"./{v}" for k, v in row.items() if isinstance(v, str) and v[:1] in _FORMULA}
         writer = csv.DictWriter(text, list(row), lineterminator="\n")
@@ -133,26 +131,21 @@ class _Csv(Printer):
         writer.writerow(row)
         click.echo(text.getvalue(), nl=False)
 
-    def end(self, title: str, thresholds: Mapping[str, float]) -> None:
+    def end(self, title: str) -> None:
         """CSV has no end."""
 
 
 class _Json(Printer):
-    """One array at the end, or an object a line. JSON has no infinity: such a threshold is null."""
+    """One array at the end. JSON has no infinity: such a threshold is null."""
 
-    def __init__(self, whole: bool) -> None:
-        self._whole = whole
+    def __init__(self) -> None:
         self._rows: list[dict[str, object]] = []
 
     def one(self, found: Prediction) -> None:
         row = asdict(found)
         if found.threshold == float("inf"):
             row["threshold"] = None
-        if self._whole:
-            self._rows.append(row)
-        else:
-            click.echo(json.dumps(row))
+        self._rows.append(row)
 
-    def end(self, title: str, thresholds: Mapping[str, float]) -> None:
-        if self._whole:
-            click.echo(json.dumps(self._rows, indent=2))
+    def end(self, title: str) -> None:
+        click.echo(json.dumps(self._rows, indent=2))

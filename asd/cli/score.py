@@ -54,6 +54,7 @@ def command(
             emit(found, as_json)
         raise
     _tell(workspace, found[told:], as_json)
+    _tell_unscored(found, as_json)
     if export is not None:
         _export(workspace, {(one.system, one.machine) for one in found}, export, as_json)
     emit(found, as_json)
@@ -64,13 +65,6 @@ def _tell(workspace: Workspace, of_system: Sequence[Scored], as_json: bool) -> N
     if not of_system:
         return
     system = of_system[0].system
-    for one in of_system:
-        for section, count in sorted(one.unscored.items()):
-            say(
-                f"{system} {one.machine}: section {section} has no training clips;"
-                f" {counted(count, 'test clip')} left unscored",
-                as_json,
-            )
     say(
         f"{system}: scored {counted(sum(one.scored for one in of_system), 'clip')} of"
         f" {counted(len(of_system), 'machine')},"
@@ -78,6 +72,19 @@ def _tell(workspace: Workspace, of_system: Sequence[Scored], as_json: bool) -> N
         f" {workspace.score_record(system, '').parent}",
         as_json,
     )
+
+
+def _tell_unscored(found: Sequence[Scored], as_json: bool) -> None:
+    """Say which sections no system can score: the same ones for all, so once."""
+    unscored = {one.machine: one.unscored for one in found if one.unscored}
+    for machine, sections in unscored.items():
+        names = ", ".join(sorted(sections))
+        one = "section" if len(sections) == 1 else "sections"
+        say(
+            f"{machine}: {one} {names} without training clips:"
+            f" {counted(sum(sections.values()), 'test clip')} left unscored",
+            as_json,
+        )
 
 
 def _export(

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asd.errors import AsdError, UsageError
+from asd.cli.output import counted
+from asd.clip_table import window_place
+from asd.errors import AsdError, JobError, UsageError
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from asd.clips.audio import Signal
     from asd.detection.detector import Detector
     from asd.detection.recording import Recording
 
@@ -52,10 +56,16 @@ def absent(path: Path) -> str:
     return f"{path}: no such file or folder"
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path is a file or folder, or a window of a file."""
+    return path.exists() or Path(window_place(str(path))[0]).is_file()
+
+
 def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
     """Return the files that are named, those of folders by path; ``-`` reads paths from stdin.
 
     A named file is tried whatever it is called; of a folder, the recordings below it are taken.
+    ``long.wav#t=70``, as names of windows are printed, is the clip from 70 s on.
 
     What is not there is complained of and passed over.
 
@@ -69,7 +79,7 @@ def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
         path = Path(name)
         if path.is_dir():
             found.extend(_below(path, complaints))
-        elif not path.exists():
+        elif not is_there(path):
             complaints.add_absent(path)
         else:
             found.append(path)
@@ -87,6 +97,36 @@ def read_sounds(
             yield read_recording(path, detector.signal, detector.limits)
         except AsdError as error:
             complaints.add(error)
+
+
+def read_all(
+    paths: Sequence[Path],
+    workspace: Workspace,
+    signal: Signal,
+    complaints: Complaints,
+    otherwise: str,
+) -> list[Recording]:
+    """Read recordings that are only of use together.
+
+    Raises:
+        UsageError, JobError: some cannot be used, each with its line; ``otherwise`` says what then
+            does not happen.
+    """
+    from asd.clips.audio import Limits
+    from asd.detection.recording import read_recording
+
+    index = workspace.params.index
+    limits = Limits(index.max_seconds, index.max_channels)
+    found = []
+    for path in paths:
+        try:
+            found.append(read_recording(path, signal, limits))
+        except AsdError as error:
+            complaints.add(error)
+    if complaints.count:
+        kind = UsageError if complaints.exit_code == 2 else JobError
+        raise kind(f"{counted(complaints.count, 'recording')} cannot be used: {otherwise}")
+    return found
 
 
 def _names(sounds: Sequence[str]) -> Iterator[str]:

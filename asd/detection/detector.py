@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asd.artifact import RECORD
 from asd.clips.audio import Limits
+from asd.clips.likeness import Remark, Training, remarks
+from asd.clips.record import Clip, read_index
 from asd.detection.embedder import LEAST_BATCH, Outputs, load_ensemble, rows_of
 from asd.detection.enroll import Enrolled, Enrolment, choose_section, current_detector
-from asd.detection.recording import Recording, expand, recordings_of, window_starts
-from asd.errors import UsageError, unknown_name
+from asd.detection.export import SOUNDS, chosen
+from asd.detection.recording import Recording, expand, recordings_of, window_starts, windows
+from asd.detection.working_point import at_working_point
+from asd.errors import AsdError, UsageError, unknown_name
 from asd.scoring.system import Pooling
 from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.detection.explanation import Explanation
+    from asd.detection.feedback import Fault, FaultSpace
+    from asd.detection.reason import NormalLevels
+
+_TELLING = 3.0
+"""Deviations of normal clips from which on the level of a band and moment is a reason."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,13 @@ class Prediction:
         gain: the decibels by which views of the level brought that window into the range of the
             training clips; 0 within it, and of systems that compare levels as they are.
         level: words about it where no training clip needed as much, else ``""``.
+        fault: the known fault that this window is nearer to than to any training clip; ``""``
+            where there is none (see :mod:`asd.detection.feedback`).
+        reason: of an anomalous recording, in which bands and when this window is unlike normal
+            ones; ``""`` where that does not tell, or no training clip is left to compare it with.
+        least_p: the least p-value that so many training clips can tell of.
+        remarks: what is unlike all training recordings in a way that is not the machine (see
+            :mod:`asd.clips.likeness`).
     """
 
     name: str
@@ -57,6 +77,10 @@ class Prediction:
     members: dict[str, float] = field(default_factory=dict)
     gain: float = 0.0
     level: str = ""
+    fault: str = ""
+    reason: str = ""
+    least_p: float = 0.0
+    remarks: tuple[Remark, ...] = ()
 
 
 class Detector:
@@ -116,7 +140,8 @@ class Detector:
         Its params, the models and the detector are read; neither banks nor the store.
 
         Args:
-            folder: the workspace, in which ``pipeline/params.yaml`` and ``data`` lie.
+            folder: the workspace, in which ``pipeline/params.yaml`` and ``data`` lie; or a file
+                that ``asd export`` wrote.
             machine: the machine type; by default the only one.
             system: a system of the params; by default ``selected`` where there is one, else the
                 last one with the scorer ``cosine``, or else the only one.
@@ -127,25 +152,43 @@ class Detector:
             UsageError: no such workspace, machine or system, or a stage has not been run.
             JobError: an artifact is damaged, or was made by another model.
         """
-        self._given = {
+        self._given: dict[str, Any] = {
             "folder": folder,
             "machine": machine,
             "system": system,
             "section": section,
             "pooling": pooling,
         }
-        workspace = folder if isinstance(folder, Workspace) else Workspace.at(folder)
+        self._load(**self._given)
+
+    def _load(
+        self,
+        folder: str | os.PathLike[str] | Workspace,
+        machine: str | None,
+        system: str | None,
+        section: str | None,
+        pooling: Pooling | None,
+    ) -> None:
+        self._file = None if isinstance(folder, Workspace) else _file(folder)
+        if isinstance(folder, Workspace):
+            workspace = folder
+        elif self._file is None:
+            workspace = Workspace.at(folder)
+        else:
+            workspace, machine, system = chosen(self._file, machine, system)
         machine = workspace.machine(machine)
         fitted = current_detector(workspace, machine, workspace.params.default_system(system))
+        fitted = at_working_point(workspace, fitted)
         index = workspace.params.index
         self.workspace, self.section = workspace, section
         self.machine, self.system = fitted.machine, fitted.system
         self.bank, self.fitted = fitted.fitted.bank, fitted.fitted
+        self.models = {model: made_by.digest for model, made_by in fitted.models.items()}
         self.embedder = load_ensemble(workspace, fitted)
         self.signal = self.embedder.signal
         self.limits = Limits(index.max_seconds, index.max_channels)
         self.pooling: Pooling = pooling or fitted.rule.windows
-        self._calibrations = fitted.deciding
+        self.calibrations = fitted.deciding
         systems = workspace.params.systems
         self._member_names = [
             next(
@@ -154,12 +197,20 @@ class Detector:
             )
             for one in fitted.definition
         ]
+        self._normal_levels: dict[str, NormalLevels | None] = {}
         self.thresholds: dict[str, Threshold] = {
-            section: one.threshold() for section, one in self._calibrations.items()
+            section: one.threshold() for section, one in self.calibrations.items()
         }
 
     def __repr__(self) -> str:
-        return f"Detector({str(self.workspace.root)!r}, {self.machine!r}, {self.system!r})"
+        where = self._file or self.workspace.root
+        return f"Detector({str(where)!r}, {self.machine!r}, {self.system!r})"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = state
+        if self._file is not None and self._file.is_file():  # unpacked by another process
+            self.workspace, _, _ = chosen(self._file, self.machine, self.system)
+            self.__dict__.pop("kept_sounds", None)
 
     @classmethod
     def load(
@@ -170,6 +221,14 @@ class Detector:
     ) -> Detector:
         """Load a system of a workspace: ``Detector(folder, machine, system)``, where it is read."""
         return cls(folder, machine, system)
+
+    def reload(self) -> None:
+        """Take up what was scored, enrolled or learned of faults since; if that fails, nothing.
+
+        Raises:
+            UsageError, JobError: as of a new detector.
+        """
+        self.__dict__ = type(self)(**self._given).__dict__
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -237,6 +296,21 @@ class Detector:
         recordings = recordings_of(waves, self.signal, self.limits)
         if not recordings:
             return []
+        judged = self.judged(recordings, section, pooling)
+        return [
+            replace(
+                found,
+                fault=self._resembled.nearest(deciding, found.section),
+                reason=self._reason(recording, found) if found.anomalous else "",
+                remarks=remarks(recording.facts, self._training) if recording.facts else (),
+            )
+            for recording, (found, deciding) in zip(recordings, judged, strict=True)
+        ]
+
+    def judged(
+        self, recordings: Sequence[Recording], section: str | None, pooling: Pooling
+    ) -> list[tuple[Prediction, Outputs]]:
+        """Return what is found of each without its fault, and what its window gave, (1, ...)."""
         clips, owner = expand(recordings, self.signal.length)
         outputs = self.embedder.outputs(self.embedder.features(clips))
         return [
@@ -283,19 +357,27 @@ class Detector:
             raise UsageError(f"explain: one recording at a time, not {len(found)}")
         return explain(self, self.workspace, found[0], section or self.section)
 
-    def enroll(self, waves: Any, section: str | None = None, domain: str = "") -> list[Enrolled]:
+    def enroll(
+        self, waves: Any, section: str | None = None, domain: str = "", force: bool = False
+    ) -> list[Enrolled]:
         """Add normal recordings: such sound is normal from now on, for all systems of the machine.
 
         It is written into the workspace, as by ``asd enroll``, and this detector loads it.
 
         Raises:
             UsageError: no such section, or none is given and there are several.
-            JobError: a file cannot be used, or the enrolment cannot be written.
+            JobError: a file cannot be used, one sounds anomalous and ``force`` is not given, or the
+                enrolment cannot be written.
         """
+        if self._file is not None:
+            raise UsageError(
+                f"{self._file}: an exported detector stays as it is: enroll in its workspace, and"
+                " export it again"
+            )
         known = Enrolment(self.workspace, self.machine)
         chosen = choose_section(known.sections, section or self.section)
-        found = known.enroll(recordings_of(waves, known.signal, self.limits), chosen, domain)
-        self.__init__(**self._given)  # type: ignore[misc]
+        found = known.enroll(recordings_of(waves, known.signal, self.limits), chosen, domain, force)
+        self.reload()
         return found
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -311,7 +393,7 @@ class Detector:
         for name in params:
             if name not in self._given:
                 raise unknown_name("parameter", name, self._given)
-        self.__init__(**(self._given | params))  # type: ignore[misc]
+        self.__dict__ = type(self)(**(self._given | params)).__dict__
         return self
 
     def fit(self, waves: Any, y: Any = None) -> Detector:
@@ -364,7 +446,7 @@ class Detector:
         outputs: Outputs,
         sections: Sequence[str],
         pooling: Pooling,
-    ) -> Prediction:
+    ) -> tuple[Prediction, Outputs]:
         judged = [self._judge(outputs, section) for section in sections]
         of_windows = np.array([scores for scores, _ in judged])
         pooled = of_windows.max(axis=1) if pooling == "max" else of_windows.mean(axis=1)
@@ -373,17 +455,18 @@ class Detector:
         loudest = int(of_windows[best].argmax())
         members = judged[best][1][:, loudest]
         starts = window_starts(len(recording.samples), self.signal.length)
-        decisive = rows_of(outputs, np.array([loudest]))
-        near = self.by_distance(decisive, section)
-        gain, level = self.fitted.gain(decisive, section)
-        calibration = self._calibrations[section].pooled(pooling)
+        deciding = rows_of(outputs, np.array([loudest]))
+        near = self.by_distance(deciding, section)
+        gain, level = self.fitted.gain(deciding, section)
+        calibration = self.calibrations[section].pooled(pooling)
         threshold = calibration.threshold(len(starts)).value
-        return Prediction(
+        found = Prediction(
             name=recording.name,
             section=section,
             score=score,
             threshold=threshold,
             p_value=calibration.p_value(score, len(starts)),
+            least_p=calibration.p_value(np.inf, len(starts)),
             anomalous=score > threshold,
             nearest=self.bank.clips.name[near[0]] if len(near) else "",
             windows=len(starts),
@@ -395,3 +478,80 @@ class Detector:
             gain=gain,
             level=level,
         )
+        return found, deciding
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """The known faults of the machine, as this detector scores them."""
+        from asd.detection.feedback import known_faults
+
+        return known_faults(self)
+
+    def _reason(self, recording: Recording, found: Prediction) -> str:
+        from asd.detection.explanation import log_mel, normal_levels
+
+        view = log_mel(self)
+        if found.section not in self._normal_levels:
+            self._normal_levels[found.section] = normal_levels(self, found.section, view)
+        levels = self._normal_levels[found.section]
+        if levels is None:
+            return ""
+        start = round(found.start * self.signal.sample_rate)
+        clip = windows(recording.samples[start : start + self.signal.length], self.signal.length)
+        reason = levels.reason(view(clip)[0])
+        begin = (recording.start + start) / self.signal.sample_rate
+        return reason.words(begin) if reason.deviations >= _TELLING else ""
+
+    def stamp(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Return what tells whether what was loaded is what is there now; it reads no file."""
+        space, machine = self.workspace, self.machine
+        paths = (
+            (self._file,)
+            if self._file is not None
+            else (
+                space.score_record(self.system, machine),
+                space.faults(machine) / RECORD,
+                space.working_point(machine, self.system),
+                *sorted(space.enrolled(machine).glob(f"*/{RECORD}")),
+            )
+        )
+        found = []
+        for path in paths:
+            with suppress(OSError):
+                one = path.stat()
+                found.append((str(path), one.st_ino, one.st_mtime_ns, one.st_size))
+        return tuple(found)
+
+    @cached_property
+    def training_clips(self) -> dict[str, Clip]:
+        """The usable clips of the index, by content; none where there is no index."""
+        try:
+            clips = read_index(self.workspace.index_path(self.machine))
+        except AsdError:
+            return {}
+        return {clip.content: clip for clip in clips if clip.usable}
+
+    @cached_property
+    def kept_sounds(self) -> dict[str, Path]:
+        """The sound of normal clips that an exported detector has with it, by content."""
+        return {path.stem: path for path in (self.workspace.data / SOUNDS).glob("*.flac")}
+
+    @cached_property
+    def _training(self) -> Training | None:
+        return Training.of_index(self.workspace.index_path(self.machine).with_suffix(".json"))
+
+    @cached_property
+    def _resembled(self) -> FaultSpace:
+        from asd.detection.feedback import FaultSpace
+
+        return FaultSpace(self.fitted, self.faults)
+
+
+def _file(folder: str | os.PathLike[str]) -> Path | None:
+    """Return what may be an exported detector; None where a workspace's folder is meant."""
+    path = Path(folder)
+    if path.is_file():
+        return path
+    if path.suffix == ".asd" and not path.exists():
+        raise UsageError(f"{path}: no such exported detector; 'asd export' writes one")
+    return None

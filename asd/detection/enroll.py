@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,9 +20,9 @@ import numpy as np
 
 from asd.artifact import RECORD, Making, Record, Request, difference, read_record, write_record
 from asd.atomic import locked, refusals, sync
-from asd.clip_table import ClipTable, content_digest, window_name
-from asd.digest import sha256_bytes
-from asd.errors import AsdError, UsageError, unknown_name
+from asd.clip_table import ClipTable, by_recording, content_digest, window_name
+from asd.detection.working_point import at_working_point
+from asd.errors import AsdError, JobError, UsageError, unknown_name
 from asd.progress import note
 from asd.scoring.bank import Bank
 from asd.scoring.scored import (
@@ -125,7 +126,7 @@ def current_detector(workspace: Workspace, machine: str, system: str) -> FittedD
     if now != asked:
         changed = difference(asked.to_json(), now.to_json())
         raise UsageError(f"{path}: scored with other settings ({changed}); run '{verb}'")
-    last = _last(workspace, machine)
+    last = last_enrolment(workspace, machine)
     if last is not None and last.request["scores"].get(system) == record.digest:
         return load_detector(last.file(f"{system}.h5"))
     if any(workspace.enrolled(machine).glob("[0-9]*")):
@@ -168,9 +169,13 @@ class Enrolment:
     """
 
     def __init__(self, workspace: Workspace, machine: str) -> None:
+        self.workspace, self.machine = workspace, machine
+        self._load()
+
+    def _load(self) -> None:
         from asd.detection.embedder import Ensemble, load_ensemble
 
-        self.workspace, self.machine = workspace, machine
+        workspace, machine = self.workspace, self.machine
         self._known = _state(workspace, machine)
         self.detectors = {
             system: current_detector(workspace, machine, system)
@@ -192,8 +197,21 @@ class Enrolment:
         """The sections that can be enrolled in."""
         return next(iter(self.detectors.values())).fitted.sections
 
+    @property
+    def deciding(self) -> FittedDetector:
+        """The detector of the system that decides where none is named."""
+        with suppress(UsageError):  # nothing to choose by
+            name = self.workspace.params.default_system()
+            if name in self.detectors:
+                return at_working_point(self.workspace, self.detectors[name])
+        return next(reversed(self.detectors.values()))
+
     def enroll(
-        self, recordings: Sequence[Recording], section: str, domain: str = ""
+        self,
+        recordings: Sequence[Recording],
+        section: str,
+        domain: str = "",
+        force: bool = False,
     ) -> list[Enrolled]:
         """Add normal recordings to the detectors, all of them or none.
 
@@ -204,19 +222,27 @@ class Enrolment:
             recordings: normal sound of the section, whole.
             section: which one.
             domain: ``"source"``, ``"target"``, or ``""`` where unknown, which counts as source.
+            force: also what sounds anomalous now.
 
         Raises:
-            JobError: the enrolment cannot be written; everything is then as it was.
+            JobError: a recording sounds anomalous, or the enrolment cannot be written; everything
+                is then as it was.
         """
         with locked(_lock(self.workspace, self.machine)):
             if _state(self.workspace, self.machine) != self._known:  # another run has enrolled
-                self.__init__(self.workspace, self.machine)  # type: ignore[misc]
-            return self._enroll(recordings, section, domain)
+                self._load()
+            return self._enroll(recordings, section, domain, force)
 
-    def _enroll(self, recordings: Sequence[Recording], section: str, domain: str) -> list[Enrolled]:
-        recordings = [_identified(recording) for recording in recordings]
+    def _enroll(
+        self, recordings: Sequence[Recording], section: str, domain: str, force: bool
+    ) -> list[Enrolled]:
+        from asd.detection.recording import identified
+
+        recordings = [identified(recording) for recording in recordings]
         clips, waves = self._clips(recordings, section, domain)
         outputs = self._outputs(waves)
+        if not force:
+            self._refuse_alarms(recordings, clips, outputs, section)
         made = {
             system: self._enlarged(detector, clips, outputs)
             for system, detector in self.detectors.items()
@@ -229,6 +255,33 @@ class Enrolment:
             self._known = _state(self.workspace, self.machine)
             self.detectors = made
         return self._account(number, made, before, section)
+
+    def _refuse_alarms(
+        self,
+        recordings: Sequence[Recording],
+        clips: ClipTable,
+        outputs: Mapping[str, Mapping[str, np.ndarray]],
+        section: str,
+    ) -> None:
+        """Stop where a recording is above the threshold: who is wrong of it goes deaf to a fault.
+
+        Raises:
+            JobError: a line for each such recording.
+        """
+        detector = self.deciding
+        scores = detector.fitted.score(outputs, [section] * len(clips))
+        over = np.max if detector.rule.windows == "max" else np.mean
+        lines = []
+        for recording, rows in zip(recordings, by_recording(clips), strict=True):
+            score = float(over(scores[rows]))
+            limit = detector.deciding[section].threshold(len(rows)).value
+            if score > limit:
+                lines.append(
+                    f"{recording.name}: sounds anomalous (score {score:.4f}, threshold {limit:.4f}"
+                    f" of system {detector.system}), so nothing is enrolled; --force enrolls it"
+                )
+        if lines:
+            raise JobError("\n".join(lines))
 
     def _clips(
         self, recordings: Sequence[Recording], section: str, domain: str
@@ -245,13 +298,15 @@ class Enrolment:
         columns: dict[str, list[object]] = {key: [] for key in ("name", "recording", "start")}
         contents: list[str] = []
         for recording in recordings:
-            own = _name(recording, section, taken)
+            content = content_digest(recording.digest, recording.start, length)
+            own = _name(recording, section, content, taken)
             starts = window_starts(len(recording.samples), length)
             for start in starts:
                 name = window_name(own, start / rate) if len(starts) > 1 else own
-                for key, value in (("name", name), ("recording", own), ("start", start)):
+                begin = recording.start + start
+                for key, value in (("name", name), ("recording", own), ("start", begin)):
                     columns[key].append(value)
-                contents.append(content_digest(recording.digest, start, length))
+                contents.append(content_digest(recording.digest, begin, length))
         count = len(contents)
         table = ClipTable.of_columns(
             {
@@ -320,7 +375,7 @@ class Enrolment:
     ) -> None:
         folder = self.workspace.enrolled(self.machine) / f"{number:04d}"
         beside = folder.with_name(f".{folder.name}.part")
-        last = _last(self.workspace, self.machine)
+        last = last_enrolment(self.workspace, self.machine)
         request = EnrolmentRequest(
             machine=self.machine,
             section=section,
@@ -488,7 +543,8 @@ def _folders(workspace: Workspace, machine: str) -> list[Path]:
     return []
 
 
-def _last(workspace: Workspace, machine: str) -> Record | None:
+def last_enrolment(workspace: Workspace, machine: str) -> Record | None:
+    """Return the record of the last enrolment that counts; None where there is none."""
     folders = _folders(workspace, machine)
     return read_record(folders[-1] / RECORD, EnrolmentRequest) if folders else None
 
@@ -523,21 +579,15 @@ def _joined(bank: Bank, clips: ClipTable, outputs: Mapping[str, np.ndarray], num
 _Taken = dict[str, tuple[str, str]]  # by recording, the section and content of its first clip
 
 
-def _name(recording: Recording, section: str, taken: _Taken) -> str:
+def _name(recording: Recording, section: str, content: str, taken: _Taken) -> str:
     """Name a recording by its file, and apart from all others; where it is known, as it is."""
     file = Path(recording.name)
-    name = file.name
-    if taken.get(name, (section, recording.digest)) != (section, recording.digest):
-        name = f"{file.stem}_{recording.digest[:8]}{file.suffix}"
-    taken[name] = (section, recording.digest)
+    own = section, content
+    folder = f"{file.parent.name}_{file.name}" if file.parent.name else file.name
+    names = (file.name, folder, f"{file.stem}_{recording.digest[:8]}{file.suffix}")
+    name = next((one for one in names if taken.get(one, own) == own), names[-1])
+    taken[name] = own
     return name
-
-
-def _identified(recording: Recording) -> Recording:
-    """Return a recording with a digest: that of its samples where it came from no file."""
-    if recording.digest:
-        return recording
-    return replace(recording, digest=sha256_bytes(recording.samples.tobytes()))
 
 
 def _class_of(request: ModelRequest, section: str) -> int:

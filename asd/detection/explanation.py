@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from asd.clips.audio import clip_at, read_windows
-from asd.clips.record import read_index
 from asd.detection.detector import Detector, Prediction
 from asd.detection.occlusion import Grid, is_replaced, occluded
-from asd.detection.recording import Recording
+from asd.detection.reason import NormalLevels
+from asd.detection.recording import Recording, read_sound
 from asd.digest import sha256_json
 from asd.errors import AsdError, JobError, UsageError
 from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.store import FeatureStore, Shard
 from asd.workspace import Workspace
+
+_NORMAL = 64  # training clips tell what is normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class Explanation:
     passed_over: int
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Draw it as a PNG, and return where."""
+        """Draw it as PNG, SVG or PDF, by the suffix, and return where."""
         from asd.detection.picture import write_picture
 
         write_picture(Path(path), self)
@@ -104,16 +106,66 @@ def explain(
     )
 
 
+def log_mel(detector: Detector) -> Extractor:
+    """Return the extractor of the log-mel that sound is shown in: the model's, or the default."""
+    own = [one for one in detector.embedder.extractors.values() if one.name == "logmel"]
+    return own[0] if own else build_extractor(EXTRACTORS, "logmel", {}, detector.signal)
+
+
+def normal_levels(detector: Detector, section: str, view: Extractor) -> NormalLevels | None:
+    """Return what the log-mels of a section's training clips are like; None where none is left.
+
+    Args:
+        detector: whose workspace has the clips, in the store or as recordings.
+        section: of them.
+        view: what makes log-mels.
+    """
+    clips = _stored_log_mels(detector, section, view)
+    if clips is None:
+        waves = _waves(detector, section)
+        if not waves:
+            return None
+        clips = view(np.concatenate(waves))
+    scale = 1.0 if view.config.log == "db" else 10 / np.log(10)
+    rate = view.signal.sample_rate / view.config.hop
+    return NormalLevels.of(list(clips), Grid.over(view).hertz, rate, scale)
+
+
+def _stored_log_mels(detector: Detector, section: str, view: Extractor) -> np.ndarray | None:
+    store = FeatureStore(detector.workspace.features)
+    for folder in sorted((store.root / detector.machine).glob("*")):
+        try:
+            shard = Shard.open(store.path(detector.machine, folder.name, section, "train"))
+        except AsdError:
+            continue
+        if shard.digest == sha256_json(view.recipe) and len(shard):
+            return np.array(shard.features[_some(len(shard))])
+    return None
+
+
+def _waves(detector: Detector, section: str) -> list[np.ndarray]:
+    """Return some training clips (1, L) of a section, as far as their recordings are left."""
+    contents = [detector.bank.clips.content[row] for row in detector.fitted.rows[section]]
+    there = [
+        one for one in contents if one in detector.kept_sounds or one in detector.training_clips
+    ]
+    waves = (clip_wave(detector, there[row]) for row in _some(len(there)))
+    return [wave for wave in waves if wave is not None]
+
+
+def _some(count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, max(count - 1, 0), min(count, _NORMAL)).astype(int))
+
+
 def _view(detector: Detector) -> Extractor:
-    """Return the extractor of the log-mel to show: the model's, or the default one."""
+    """Return the extractor of the log-mel to show, where parts of the sound can be replaced."""
     extractors = detector.embedder.extractors.values()
     if not any(is_replaced(extractor) for extractor in extractors):
         raise UsageError(
             f"system {detector.system}: its model reads what a pre-trained model heard alone, so no"
             " part of the sound can be replaced; choose a system whose model reads more"
         )
-    own = [extractor for extractor in extractors if extractor.name == "logmel"]
-    return own[0] if own else build_extractor(EXTRACTORS, "logmel", {}, detector.signal)
+    return log_mel(detector)
 
 
 def _nearest_kept(
@@ -173,7 +225,7 @@ def _training_features(
         kept; None where neither the recording nor the store has them.
     """
     embedder = detector.embedder
-    wave = _wave(workspace, detector, detector.bank.clips.content[row])
+    wave = clip_wave(detector, detector.bank.clips.content[row])
     if wave is not None:
         return embedder.features(wave), view(wave)[0], wave
     stored = {
@@ -191,14 +243,20 @@ def _training_features(
     return None
 
 
-def _wave(workspace: Workspace, detector: Detector, content: str) -> np.ndarray | None:
-    """Read the clip (1, L) of the digest ``content``, if the index finds it."""
+def clip_wave(detector: Detector, content: str) -> np.ndarray | None:
+    """Read the clip (1, L) of the digest ``content``, if the index finds it, or the export has it.
+
+    Returns:
+        None where neither has.
+    """
+    workspace = detector.workspace
     try:
-        clips = read_index(workspace.index_path(detector.machine))
-        clip = next(clip for clip in clips if clip.usable and clip.content == content)
+        if content in detector.kept_sounds:
+            return read_sound(detector.kept_sounds[content])[None]
+        clip = detector.training_clips[content]
         path = workspace.raw / clip.path
         return read_windows(path, detector.signal, (clip.start,), clip.digest)
-    except (AsdError, StopIteration):
+    except (AsdError, KeyError):
         return None
 
 

@@ -1,4 +1,4 @@
-"""The picture of an explanation, as a PNG (matplotlib, without a display)."""
+"""The picture of an explanation, as PNG, SVG or PDF (matplotlib, without a display)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from asd.atomic import replacing
 from asd.detection.explanation import Explanation
+from asd.errors import UsageError
 
 _DPI = 150
 _INK, _QUIET, _EDGE = "#1b2024", "#565e66", "#82898f"
@@ -25,16 +26,35 @@ _STYLE: Any = {
 _TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
+FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+"""The formats of pictures, and what is left out of each, so that the same picture is the same."""
+
+
+def picture_format(path: Path) -> str:
+    """Return the format that a file's suffix says.
+
+    Raises:
+        UsageError: it is none of :data:`FORMATS`.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        known = ", ".join(f".{one}" for one in FORMATS)
+        raise UsageError(f"{path}: a picture is one of {known}, by its suffix")
+    return kind
+
+
 def write_picture(path: Path, found: Explanation) -> None:
     """Draw the two log-mels, their difference and the occlusion map.
 
     Args:
-        path: the PNG file to write, whole or not at all.
+        path: the file to write, whole or not at all; its suffix says in which of :data:`FORMATS`.
         found: what to draw.
 
     Raises:
+        UsageError: another suffix.
         JobError: the file cannot be written.
     """
+    kind = picture_format(path)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -69,7 +89,7 @@ def write_picture(path: Path, found: Explanation) -> None:
             ax.set_ylabel("frequency (kHz)")
         _frequency_ticks(axes[0, 0], found.grid.hertz)
         figure.suptitle(_headline(found), x=0.01, ha="left", fontsize=10.5)
-        figure.savefig(beside, format="png", metadata={"Software": None})
+        figure.savefig(beside, format=kind, metadata={FORMATS[kind]: None})
 
 
 def _spread(found: Explanation) -> np.ndarray:

@@ -47,7 +47,8 @@ class Reason:
         """
         level = f"{abs(self.decibels):.0f} dB {'above' if self.decibels >= 0 else 'below'} normal"
         middle = begin + (self.start + self.end) / 2
-        when = "throughout" if self.throughout else f"at {middle:.{0 if middle >= 10 else 1}f} s"
+        whole = f"from {begin:g} s on" if begin else "throughout"
+        when = whole if self.throughout else f"at {middle:.{0 if middle >= 10 else 1}f} s"
         return f"{_band(self.low, self.high)}, {level}, {when}"
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from asd.clip_table import window_place
 from asd.clips.audio import (
     Limits,
     Signal,
@@ -25,6 +26,7 @@ from asd.clips.decoding import UnusableError
 from asd.clips.likeness import Facts, Listening
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
 from asd.config import RESIDUAL
+from asd.digest import sha256_bytes
 from asd.errors import JobError, UsageError
 
 # What to do about a recording that cannot be used, by how the reason begins.
@@ -43,26 +45,48 @@ class Recording:
         name: what it is called in results.
         samples: (n,) int16, one channel; or (n, 2), both that the model hears the residual of.
         digest: SHA-256 of the file's bytes; ``""`` for samples that came from no file.
+        start: the sample of the file at which it begins, where it is one window of it.
         facts: what it is like as a recording, where that is known.
     """
 
     name: str
     samples: np.ndarray
     digest: str = ""
+    start: int = 0
     facts: Facts | None = None
+
+
+class SilentError(JobError):
+    """There is no sound in a recording."""
 
 
 def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
     """Read a recording whole, with the checks, the channel and the resampling of the index.
 
+    Of ``long.wav#t=70``, where there is no file of that name, the one clip from 70 s on is read.
+
     Raises:
         JobError: it cannot be used; the message says why.
     """
+    if not path.exists():
+        file, second = window_place(str(path))
+        if second is not None:
+            return _window(read_recording(Path(file), signal, limits), second, signal)
     found = probe(path, signal.channel, limits, signal.full_scale)
     if found.problem:
         way_out = _WAYS_OUT.get(found.problem.partition(":")[0], "")
-        raise JobError(f"{path}: {found.problem}" + (f"; {way_out}" if way_out else ""))
+        kind = SilentError if found.problem.startswith("silent") else JobError
+        raise kind(f"{path}: {found.problem}" + (f"; {way_out}" if way_out else ""))
     return Recording(str(path), read_samples(path, signal), found.digest, facts=found.facts)
+
+
+def _window(whole: Recording, second: float, signal: Signal) -> Recording:
+    start = round(second * signal.sample_rate)
+    if start >= len(whole.samples):
+        seconds = len(whole.samples) / signal.sample_rate
+        raise JobError(f"{whole.name}#t={second:g}: the recording ends at {seconds:g} s")
+    name, samples = f"{whole.name}#t={second:g}", whole.samples[start : start + signal.length]
+    return replace(whole, name=name, samples=samples, start=start)
 
 
 def recordings_of(waves: Any, signal: Signal, limits: Limits) -> list[Recording]:
@@ -115,7 +139,8 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
             signal.full_scale if is_float else None,
         )
     except UnusableError as reason:
-        raise JobError(f"wave {number}: {reason}") from None
+        kind = SilentError if str(reason).startswith("silent") else JobError
+        raise kind(f"wave {number}: {reason}") from None
     if rate != signal.sample_rate:
         samples = resample(samples, int(rate), signal.sample_rate)
     elif is_float:
@@ -128,6 +153,35 @@ def _is_with_rate(wave: Any, axes: int) -> bool:
     if not (isinstance(wave, tuple) and len(wave) == 2 and np.ndim(wave[1]) == 0):
         return False
     return np.ndim(wave[0]) == axes or np.isscalar(wave[0])
+
+
+def write_sound(path: Path, samples: np.ndarray, rate: int) -> None:
+    """Keep samples (n,) or (n, 2) int16 as the model hears them, in a FLAC file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    import soundfile
+
+    try:
+        soundfile.write(path, samples, rate, "PCM_16", format="FLAC")
+    except RuntimeError as error:  # of libsndfile, such as a full disk
+        raise OSError(" ".join(str(error).split())) from None
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """Return what :func:`write_sound` kept, sample by sample."""
+    import soundfile
+
+    samples: np.ndarray = soundfile.read(path, dtype="int16")[0]
+    return samples
+
+
+def identified(recording: Recording) -> Recording:
+    """Return a recording with a digest: that of its samples where it came from no file."""
+    if recording.digest:
+        return recording
+    return replace(recording, digest=sha256_bytes(recording.samples.tobytes()))
 
 
 def windows(samples: np.ndarray, length: int) -> np.ndarray:

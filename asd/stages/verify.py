@@ -28,6 +28,8 @@ _RECORDS = {
     "reports/evaluate.json": "evaluation",
     "reports/report.json": "report",
     "enrolled/*/*/record.json": "enrolment",
+    "faults/*/record.json": "library of faults",
+    "thresholds/*/*.json": "working point",
 }
 # Files that only a record gives a meaning.
 _VOUCHED = (
@@ -42,6 +44,7 @@ _VOUCHED = (
     "reports/roc/*.csv",
     "reports/official/*.csv",
     "enrolled/*/*/*.h5",
+    "faults/*/*.flac",
 )
 
 
@@ -209,10 +212,12 @@ def _misplaced(record: Record) -> Iterator[Damage]:
     where: dict[str, str] = {}
     if record.kind in ("index", "scores"):
         where["machine"] = record.path.stem
-    if record.kind in ("model", "banks", "enrolment"):
+    if record.kind in ("model", "banks", "enrolment", "faults", "working point"):
         where["machine"] = parts[-3] if record.kind == "enrolment" else parts[-2]
     if record.kind == "scores":
         where["system"] = parts[-2]
+    if record.kind == "working point":
+        where["system"] = record.path.stem
     for key, expected in where.items():
         if said.get(key) != expected:
             verb = VERBS.get(record.kind, "")
@@ -341,6 +346,7 @@ def _verb(place: tuple[Any, ...]) -> str:
         "banks": "embed",
         "scores": "score",
         "enrolled": "enroll",
+        "thresholds": "threshold",
     }
     if place[0] == "reports" and len(place) > 2 and place[1] == "seeds":
         return "ablate"

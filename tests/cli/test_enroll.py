@@ -20,10 +20,11 @@ def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_enroll_list_and_undo(project: Path, asd: Asd) -> None:
-    done = asd("enroll", "--machine", "pump", "--section", "00", ODD)
+    done = asd("enroll", "--machine", "pump", "--section", "00", "--force", ODD)
     assert done.code == 0
     assert "pump both: enrolled 2 clips in section 00, 0 there already; 20 clips" in done.out
-    assert "threshold of system" in done.out
+    assert "threshold of system cosine: 0." in done.out
+    assert max(map(len, done.out.splitlines())) < 160
     assert "put them into raw/pump" in done.out
     rows = json.loads(asd("enroll", "--list", "--json").out)
     assert [(row["version"], row["clips"]) for row in rows if row["model"] == "both"] == [
@@ -38,7 +39,8 @@ def test_enroll_list_and_undo(project: Path, asd: Asd) -> None:
 
 
 def _enrolled(project: Path) -> list[Path]:
-    return sorted(path for path in (project / "data/enrolled").rglob("*") if path.is_file())
+    files = (path for path in (project / "data/enrolled").rglob("*") if path.is_file())
+    return sorted(path for path in files if path.name != ".lock")
 
 
 def test_banks_and_scores_are_never_touched(project: Path, asd: Asd) -> None:
@@ -47,7 +49,7 @@ def test_banks_and_scores_are_never_touched(project: Path, asd: Asd) -> None:
         return {p: p.read_bytes() for of in folders for p in of.rglob("*") if p.is_file()}
 
     first = contents()
-    assert asd("enroll", "--section", "00", ODD).code == 0
+    assert asd("enroll", "--section", "00", "--force", ODD).code == 0
     assert contents() == first
     assert _enrolled(project)
     for verb in ("embed", "score"):
@@ -68,6 +70,14 @@ def test_a_bad_recording_enrolls_nothing(project: Path, asd: Asd, tmp_path: Path
 def test_a_missing_recording_alone_is_one_line(project: Path, asd: Asd) -> None:
     done = asd("enroll", "--section", "00", "gone.wav")
     assert (done.code, done.err) == (2, "asd: gone.wav: no such file or folder\n")
+
+
+def test_what_alarms_is_refused(project: Path, asd: Asd) -> None:
+    done = asd("enroll", "--section", "00", f"{ODD}/00_11.wav")
+    assert done.code == 1
+    assert done.err.startswith(f"asd: {ODD}/00_11.wav: sounds anomalous (score 0.")
+    assert "--force enrolls it" in done.err
+    assert not _enrolled(project)
 
 
 def test_wrong_use(project: Path, asd: Asd) -> None:

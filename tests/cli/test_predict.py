@@ -7,15 +7,12 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-
-from asd.detection.arrivals import arrivals
 
 Asd = Callable[..., Any]
 NORMAL, ODD = "raw/pump/id_00/test/normal", "raw/pump/id_00/test/anomaly"
@@ -31,10 +28,47 @@ def test_a_table(project: Path, asd: Asd) -> None:
     done = asd("predict", "--machine", "pump", "--section", "00", NORMAL, ODD)
     assert done.code == 0
     head, *rows, last = done.out.splitlines()
-    assert head.split() == ["recording", "score", "p", "nearest", "training", "clip"]
-    assert [row.split()[3] for row in rows] == ["normal", "normal", "anomalous", "anomalous"]
-    assert {row.index(row.split()[4]) for row in rows} == {head.index("nearest")}
-    assert last.startswith("pump, system cosine: 4 recordings, 2 anomalous (threshold ")
+    assert head.split() == ["recording", "score", "threshold", "p", "reason"]
+    words = [next(word for word in row.split() if word in ("normal", "anomalous")) for row in rows]
+    assert words == ["normal", "normal", "anomalous", "anomalous"]
+    assert len({row.split()[2] for row in rows}) == 1
+    assert last == "pump, system cosine: 4 recordings, 2 anomalous"
+
+
+def test_a_row_says_why(project: Path, asd: Asd) -> None:
+    """The added tone is at 3.1 kHz; p is at the least that 9 training clips tell of."""
+    normal, odd = asd("predict", "--section", "00", f"{NORMAL}/00_09.wav", ODD).out.splitlines()[
+        1:3
+    ]
+    why = odd[odd.index("anomalous") :].removeprefix("anomalous").strip()
+    low, high = float(why.split()[0]), float(why.split()[2])
+    assert why.split()[1:4:2] == ["to", "kHz,"]
+    assert low < 3.1 < high
+    assert "dB above normal, throughout" in why
+    assert "< 0.100  anomalous" in odd
+    assert " normal     like 00_0" in normal
+    assert "<" not in normal
+
+
+def test_windows_are_taken_as_they_are_named(project: Path, asd: Asd) -> None:
+    waves = [soundfile.read(path)[0] for path in (f"{NORMAL}/00_09.wav", f"{ODD}/00_11.wav")]
+    soundfile.write("long.wav", np.concatenate([*waves, waves[0]]), 8000, "PCM_16")
+    (whole,) = json.loads(asd("predict", "--section", "00", "long.wav", "--json").out)
+    assert (whole["windows"], whole["start"]) == (3, 0.512)
+    name = f"long.wav#t={whole['start']:g}"
+    (window,) = json.loads(asd("predict", "--section", "00", name, "--json").out)
+    assert (window["name"], window["windows"], window["score"]) == (name, 1, whole["score"])
+    assert "from 0.512 s on" in asd("predict", "--section", "00", "long.wav").out
+    assert asd("explain", "--section", "00", name, "--out", "why.svg").code == 0
+    assert Path("why.svg").read_text().startswith("<?xml")
+    done = asd("predict", "long.wav#t=7")
+    assert (done.code, done.err) == (1, "asd: long.wav#t=7: the recording ends at 1.536 s\n")
+    assert asd("predict", "gone.wav#t=7").code == 2
+
+
+def test_a_file_for_the_table_is_pointed_to_the_shell(project: Path, asd: Asd) -> None:
+    done = asd("predict", NORMAL, "--csv", "scores.csv")
+    assert (done.code, "add '> scores.csv'" in done.err) == (2, True)
 
 
 def test_scores_are_those_of_asd_score(
@@ -141,29 +175,6 @@ def test_paths_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{NORMAL}/00_09.wav\n\n{ODD}/00_11.wav\n"))
     rows = json.loads(asd("predict", "-", "--json").out)
     assert [row["name"] for row in rows] == [f"{NORMAL}/00_09.wav", f"{ODD}/00_11.wav"]
-
-
-def test_watching(project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    steps = iter(
-        [
-            lambda: shutil.copy(f"{ODD}/00_11.wav", tmp_path / "a.wav"),
-            lambda: (tmp_path / "b.wav").write_bytes(b"cut short"),
-            lambda: None,
-        ]
-    )
-
-    def look(seconds: float) -> None:
-        try:
-            next(steps)()
-        except StopIteration:
-            raise KeyboardInterrupt from None
-
-    monkeypatch.setattr("asd.detection.arrivals.arrivals", partial(arrivals, wait=look))
-    done = asd("predict", "--watch", tmp_path, "--json", "--fail-on-anomaly", "--section", "00")
-    assert done.code == 3
-    (row,) = map(json.loads, done.out.splitlines())
-    assert (Path(row["name"]).name, row["anomalous"]) == ("a.wav", True)
-    assert "b.wav: not a WAV" in done.err
 
 
 def test_pictures(project: Path, asd: Asd, tmp_path: Path) -> None:

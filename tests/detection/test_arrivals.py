@@ -1,23 +1,29 @@
-"""Waiting for recordings: each comes once, when it has stopped growing."""
+"""Waiting for sound: each recording comes once, when it is written; a stream comes clip by clip."""
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from asd.detection.arrivals import arrivals
+from asd.detection.arrivals import FORMS, arrivals, stream
 
 
 class EndError(Exception):
     """The last look."""
 
 
-def seen(folder: Path, steps: list[Callable[[], object]]) -> list[str]:
-    """Return the names that arrive when one step is made before each look."""
-    todo = iter(steps)
+def seen(
+    folder: Path, steps: list[Callable[[], object]], settle: float = 0.0, existing: bool = False
+) -> list[str]:
+    """Return the names that arrive when one step is made between two looks, a second apart."""
+    todo, now = iter(steps), iter(range(100))
 
     def wait(seconds: float) -> None:
         try:
@@ -26,9 +32,11 @@ def seen(folder: Path, steps: list[Callable[[], object]]) -> list[str]:
             raise EndError from None
 
     found = []
+    looks = arrivals(folder, 1.0, settle, existing, wait, lambda: float(next(now)))
     with pytest.raises(EndError):
-        for path in arrivals(folder, wait=wait):
-            found.append(path.name)
+        for arrival in looks:
+            if arrival is not None:
+                found.append(Path(arrival.name).name)
     return found
 
 
@@ -43,6 +51,28 @@ def test_a_file_comes_once_it_rests(tmp_path: Path) -> None:
     assert seen(tmp_path, [*writes]) == []
     new.unlink()
     assert seen(tmp_path, [*writes, nothing, nothing, nothing]) == ["new.wav"]
+    assert seen(tmp_path, [nothing, nothing], existing=True) == ["new.wav", "old.wav"]
+
+
+def test_it_rests_as_long_as_is_asked_for(tmp_path: Path) -> None:
+    def write() -> None:
+        (tmp_path / "a.wav").write_bytes(b"x")
+
+    assert seen(tmp_path, [write, nothing, nothing], settle=3.0) == []
+    assert seen(tmp_path, [write, *[nothing] * 3], settle=3.0) == ["a.wav"]
+
+
+def test_a_recorder_that_pauses_is_not_heard_half(tmp_path: Path) -> None:
+    """While it has the file open, the file is not written, however long it rests."""
+    file = (tmp_path / "a.wav").open("wb")
+
+    def write() -> None:
+        file.write(b"half")
+        file.flush()
+
+    steps = [write, *[nothing] * 5]
+    assert seen(tmp_path, [*steps, write, nothing, nothing]) == []
+    assert seen(tmp_path, [write, nothing, file.close, nothing], existing=True) == ["a.wav"]
 
 
 def test_empty_hidden_and_other_files_do_not_come(tmp_path: Path) -> None:
@@ -50,6 +80,8 @@ def test_empty_hidden_and_other_files_do_not_come(tmp_path: Path) -> None:
         (tmp_path / "empty.wav").touch()
         (tmp_path / ".hidden.wav").write_bytes(b"x")
         (tmp_path / "notes.txt").write_bytes(b"x")
+        (tmp_path / "circle.wav").symlink_to("circle.wav")
+        (tmp_path / "above").symlink_to(tmp_path)
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "b.flac").write_bytes(b"x")
 
@@ -57,19 +89,75 @@ def test_empty_hidden_and_other_files_do_not_come(tmp_path: Path) -> None:
 
 
 def test_a_file_written_again_comes_again(tmp_path: Path) -> None:
+    """Also one of the same size and time, put in its place."""
     file = tmp_path / "a.wav"
 
     def write() -> None:
         file.write_bytes(b"x")
-
-    def again() -> None:
-        file.write_bytes(b"y")
         os.utime(file, ns=(1, 1))
 
-    assert seen(tmp_path, [write, nothing, again, nothing, nothing]) == ["a.wav", "a.wav"]
+    def other() -> None:
+        (tmp_path / "b").write_bytes(b"y")
+        os.utime(tmp_path / "b", ns=(1, 1))
+        (tmp_path / "b").rename(file)
+
+    steps = [write, nothing, write, nothing, other, nothing, nothing]
+    assert seen(tmp_path, steps) == ["a.wav"] * 3
 
 
 def test_a_renamed_file_comes(tmp_path: Path) -> None:
     part = tmp_path / ".a.wav.part"
     steps = [lambda: part.write_bytes(b"x"), lambda: part.rename(tmp_path / "a.wav"), nothing]
     assert seen(tmp_path, [*steps, nothing]) == ["a.wav"]
+
+
+def test_a_deleted_folder_is_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "old.wav").write_bytes(b"x")
+
+    def back() -> None:
+        folder.mkdir()
+        (folder / "new.wav").write_bytes(b"x")
+
+    steps = [lambda: shutil.rmtree(folder), nothing, back, nothing, nothing]
+    assert seen(folder, steps) == ["new.wav"]
+
+
+def test_what_waits_is_counted(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.wav").write_bytes(b"x")
+    found = arrivals(tmp_path, existing=True, wait=lambda seconds: None)
+    waiting = [one.waiting for one in (next(found) for _ in range(5)) if one is not None]
+    assert waiting == [2, 1, 0]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_stream_comes_clip_by_clip(form: str, channels: int) -> None:
+    kind, full = FORMS[form]
+    sent = np.random.default_rng(0).uniform(-1, 1, (250, channels))
+    raw = (sent * full * 0.99).astype(kind)
+    source = io.BytesIO(raw.tobytes())
+    found = [one for one in stream(source, 10, channels, form, 10.0) if one is not None]
+    assert [one.name for one in found] == ["-#t=0", "-#t=10"]  # a rest is no clip
+    for number, one in enumerate(found):
+        expected = sent[100 * number : 100 * (number + 1)] * 0.99
+        assert one.samples is not None
+        assert one.samples.shape == (100,) if channels == 1 else (100, 2)
+        np.testing.assert_allclose(one.samples.reshape(100, channels), expected, atol=1e-4)
+
+
+def test_a_stream_is_never_held_up() -> None:
+    """The oldest clips are dropped where nobody takes them, and that is told; a gap is None."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as source, os.fdopen(writer, "wb") as sink:
+        clips = stream(source, 10, 1, "s16le", 1.0, poll=0.01)
+        assert next(clips) is None
+        sent = threading.Thread(target=lambda: (sink.write(bytes(20 * 50)), sink.close()))
+        sent.start()
+        sent.join()
+        found = [one for one in clips if one is not None]
+    assert sum(one.lost + 1 for one in found) + found[-1].waiting >= 50 - 1
+    assert found[-1].name == "-#t=49"
+    assert len(found) < 50

@@ -45,7 +45,7 @@ def read(root: Path, *files: str) -> list[Recording]:
 
 
 def enrolled(root: Path, *files: str, section: str = "00") -> list[Enrolled]:
-    return enrolment_of(root).enroll(read(root, *files), section, "target")
+    return enrolment_of(root).enroll(read(root, *files), section, "target", force=True)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -218,7 +218,7 @@ def test_a_kill_before_the_rename_leaves_everything_as_it_was(
     with monkeypatch.context() as patch:
         # Networks are not run in a forked process: what is killed is the writing alone.
         patch.setattr(Enrolment, "_write", lambda *given: work.append(lambda: write(*given)))
-        enrolment.enroll(read(tiny, ODD), "00", "target")
+        enrolment.enroll(read(tiny, ODD), "00", "target", force=True)
     (write_all,) = work
     kills = []
     events = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
@@ -329,15 +329,14 @@ def test_names_stay_apart(tiny: Path) -> None:
     shutil.copy(tiny / ODD, tiny / "00_05.wav")
     results = enrolled(tiny, "00_05.wav")
     (name,) = results[0].added
-    assert name.startswith("00_05_")
-    assert name.endswith(".wav")
+    assert name == "project_00_05.wav"
     assert Detector.load(tiny, "pump").nearest([tiny / ODD], "00") == [name]
 
 
 def test_a_recording_of_two_sections_has_two_names(tiny: Path) -> None:
     enrolled(tiny, ODD)
     (name,) = enrolled(tiny, ODD, section="02")[0].added
-    assert name.startswith("00_11_")
+    assert name == "anomaly_00_11.wav"
     assert Detector.load(tiny, "pump").nearest([tiny / ODD], "02") == [name]
 
 
@@ -346,11 +345,38 @@ def test_recordings_of_one_file_name_stay_apart(tiny: Path) -> None:
         (tiny / folder).mkdir()
         shutil.copy(tiny / file, tiny / folder / "new.wav")
     added = enrolled(tiny, "one/new.wav", "other/new.wav")[0].added
-    assert added[0] == "new.wav"
-    assert added[1].startswith("new_")
+    assert added == ("new.wav", "other_new.wav")
     detector = Detector.load(tiny, "pump")
     assert detector.bank.clips.recording[-2:] == added
     assert detector.nearest([tiny / ODD, tiny / OTHER], "00") == list(added)
+
+
+def test_what_alarms_is_refused_as_a_whole(tiny: Path) -> None:
+    """The score and threshold are those that predict gives."""
+    normal = "raw/pump/id_00/test/normal/00_09.wav"
+    detector = Detector.load(tiny, "pump")
+    (said,) = detector.predictions([tiny / ODD], "00")
+    with pytest.raises(JobError) as refused:
+        enrolment_of(tiny).enroll(read(tiny, normal, ODD), "00")
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{tiny / ODD}: sounds anomalous (score {said.score:.4f}, ")
+    assert f"threshold {said.threshold:.4f} of system cosine), so nothing is enrolled" in line
+    assert state(tiny) == {}
+    enrolment_of(tiny).enroll(read(tiny, normal), "00")
+    assert known(tiny) == dict.fromkeys(SYSTEMS, 19)
+
+
+def test_one_window_of_a_recording_is_enrolled(tiny: Path) -> None:
+    waves = [soundfile.read(tiny / file)[0] for file in (ODD, OTHER, ODD)]
+    soundfile.write(tiny / "long.wav", np.concatenate(waves), 8000, "PCM_16")
+    (added,) = enrolled(tiny, "long.wav#t=0.512")[0].added
+    assert added == "long.wav#t=0.512"
+    detector = Detector.load(tiny, "pump")
+    assert detector.nearest([tiny / OTHER, tiny / "long.wav#t=0.512"], "00") == [added, added]
+    whole = enrolled(tiny, "long.wav")[0].added
+    assert whole == ("long.wav#t=0", "long.wav#t=1.024")[: len(whole)]
+    with pytest.raises(JobError, match=r"long\.wav#t=9: the recording ends at 1\.536 s"):
+        read(tiny, "long.wav#t=9")
 
 
 def test_windows_of_a_long_recording_are_named_after_it(tiny: Path) -> None:
@@ -362,8 +388,7 @@ def test_windows_of_a_long_recording_are_named_after_it(tiny: Path) -> None:
     added = enrolled(tiny, "one/long.wav", "other/long.wav")[0].added
     clips = Detector.load(tiny, "pump").bank.clips
     first, second = dict.fromkeys(clips.recording[-4:])
-    assert first == "long.wav"
-    assert second.startswith("long_")
+    assert (first, second) == ("long.wav", "other_long.wav")
     assert clips.recording[-4:] == (first, first, second, second)
     assert added == clips.name[-4:]
     assert added == (f"{first}#t=0", f"{first}#t=0.512", f"{second}#t=0", f"{second}#t=0.512")
@@ -410,7 +435,7 @@ def test_two_at_once_are_both_enrolled(tiny: Path) -> None:
     sounds = read(tiny, *files)
     with ThreadPoolExecutor(2) as pool:
         done = [
-            pool.submit(one.enroll, [sound], "00")
+            pool.submit(one.enroll, [sound], "00", force=True)
             for one, sound in zip((first, second), sounds, strict=True)
         ]
         numbers = {one.result()[0].version for one in done}

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 import asd
 from asd import Detector, FeatureStore
 from asd.cli import cli
-from asd.errors import UsageError
+from asd.errors import JobError, UsageError
 
 NORMAL, ODD = "raw/pump/id_00/train/00_01.wav", "raw/pump/id_00/test/anomaly/00_11.wav"
 
@@ -166,7 +166,9 @@ def test_explain_and_enroll(tiny: Path, tmp_path: Path) -> None:
     wave = soundfile.read(odd, dtype="int16")
     with pytest.raises(UsageError, match="say which one"):
         detector.enroll([wave])
-    found = detector.enroll([wave], "00")
+    with pytest.raises(JobError, match="0: sounds anomalous .*nothing is enrolled"):
+        detector.enroll([wave], "00")
+    found = detector.enroll([wave], "00", force=True)
     assert found[0].section == "00"
     assert detector.score([odd], "00") < before / 100
     assert Detector(tiny, "pump").score([odd], "00") < before / 100
