@@ -281,10 +281,23 @@ def _init_dvc(root: Path) -> bool:
         config.add_section("core")
     for key in ("analytics", "check_update"):
         config.set("core", key, "false")
-    # What DVC keeps is on disk once: artifacts are replaced and never written to again.
-    config["cache"] = {"type": "reflink,hardlink,copy"}
+    if _links(root / ".dvc"):
+        # What DVC keeps is on disk once: artifacts are replaced and never written to again. With
+        # copies or reflinks among the types DVC leaves copies that are there as they are.
+        config["cache"] = {"type": "hardlink,symlink"}
     with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
         config.write(file)
+    return True
+
+
+def _links(folder: Path) -> bool:
+    """Return whether the disk of a folder has hard links."""
+    other = folder / ".link.part"
+    try:
+        os.link(folder / "config", other)
+    except OSError:
+        return False
+    other.unlink()
     return True
 
 

@@ -83,7 +83,7 @@ def test_a_whole_workspace_in_an_empty_folder(where: str, tmp_path: Path, shell:
     assert "synth" in shell(folder, "dvc", "status")
     config = (folder / ".dvc" / "config").read_text()
     assert "analytics = false" in config
-    assert "type = reflink,hardlink,copy" in config
+    assert "type = hardlink,symlink" in config
 
 
 def test_own_recordings_are_found(project: Path, asd: Callable) -> None:
