@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,3 +67,16 @@ def cpu_has_bfloat16() -> bool:
 
     able = torch.cpu.get_capabilities()
     return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+
+
+def multiply_accumulates(run: Callable[[], object]) -> int:
+    """Return how many multiply-accumulates (MACs) the products and convolutions of a run take.
+
+    They are counted by torch as they are computed; element-wise operations are none of them.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops()) // 2

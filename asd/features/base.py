@@ -125,8 +125,12 @@ class NetworkExtractor(Extractor):
         return recipe | {"config": config}
 
     @abstractmethod
-    def build(self, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    def build(self, precision: str) -> FrozenNetwork:
         """Build what computes rows of waves in a precision."""
+
+    def macs(self) -> int:
+        """Return the multiply-accumulates of the network for one clip."""
+        return self.build("float32").macs()
 
     def network(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from asd.atomic import sync
+from asd.device import multiply_accumulates
 from asd.digest import sha256_json
 from asd.errors import UsageError
 from asd.features.kinds import Kind
@@ -94,7 +95,7 @@ class FrozenNetwork:
         content: Sequence[Any],
         length: int,
     ) -> None:
-        self._kind, self._reading = kind, reading
+        self._kind, self._load, self._reading, self._length = kind, load, reading, length
         self._states: Callable[[list[np.ndarray]], list[np.ndarray]]
         small = sum(path.stat().st_size for path in folder.glob("*model*.*")) < _SMALL
         if torch.device(device).type != "cpu" or (small and precision != "int8"):
@@ -117,17 +118,27 @@ class FrozenNetwork:
         place: dict[bytes, int] = {}  # clips that are alike, as silence that fills a batch, once
         order = [place.setdefault(wave.tobytes(), len(place)) for wave in waves]
         clips = waves[[order.index(number) for number in range(len(place))]]
-        anatomy, length = self._kind.anatomy, waves.shape[1]
-        grid, window = anatomy.grid, anatomy.window or length
         found = []
-        for first in range(0, grid.count(length), grid.count(window)):
-            pieces = clips[:, first * grid.stride :][:, :window]
+        for pieces in self._pieces(clips):
             states = self._states([self._kind.inputs(piece[None]) for piece in pieces])
             frames = np.concatenate([self._kind.frames(state) for state in states])
-            found.append(frames[:, : grid.count(pieces.shape[1])])
+            found.append(frames[:, : self._kind.anatomy.grid.count(pieces.shape[1])])
         frames = np.concatenate(found, axis=1)
         with torch.inference_mode(), one_thread():
             return np.concatenate([self._reading.rows(clip[None]) for clip in frames])[order]
+
+    def _pieces(self, clips: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield what the encoder hears of clips (B, L) at once, one piece after the other."""
+        anatomy, length = self._kind.anatomy, clips.shape[1]
+        grid, window = anatomy.grid, anatomy.window or length
+        for first in range(0, grid.count(length), grid.count(window)):
+            yield clips[:, first * grid.stride :][:, :window]
+
+    def macs(self) -> int:
+        """Return the multiply-accumulates of the encoder for a clip, counted while torch runs."""
+        module, clip = self._load(True).eval(), calibration_clips(self._length)[:1]
+        pieces = [torch.from_numpy(self._kind.inputs(piece)) for piece in self._pieces(clip)]
+        return multiply_accumulates(lambda: [module(piece) for piece in pieces])
 
 
 class _ByTorch:

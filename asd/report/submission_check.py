@@ -292,6 +292,9 @@ def _faults(meta: Any, label: Label) -> Iterator[str]:
         yield "system.complexity.total_parameters is missing"
     elif not isinstance(parameters, int) or isinstance(parameters, bool) or parameters < 0:
         yield f"system.complexity.total_parameters is {parameters!r}, not a whole number"
+    macs = _at(meta, "system.complexity.macs")
+    if macs not in (*_NOTHING, _ABSENT) and not isinstance(macs, int | float | str):
+        yield f"system.complexity.macs is {macs!r}, not a number"
     results = _at(meta, "results.development_dataset")
     if not isinstance(results, dict):
         yield "results.development_dataset is missing; {} says that there are no results"

@@ -59,7 +59,8 @@ class Facts:
         network: the network of its model.
         scorer: its scorer.
         settings: the settings of the scorer.
-        parameters: learned numbers of one machine's model and of the pre-trained models it reads.
+        parameters: learned numbers of one machine's models and of the pre-trained ones they read.
+        macs: multiply-accumulates of these for one clip; None where they cannot be counted.
         transformations: transformations of clips that it was trained to tell apart.
         attributes: whether it was trained on the clips' attributes.
         pretrained: the pre-trained models that it reads, which others have made.
@@ -73,6 +74,7 @@ class Facts:
     scorer: str
     settings: Mapping[str, Any]
     parameters: int
+    macs: int | None
     transformations: tuple[str, ...]
     attributes: bool
     pretrained: tuple[str, ...]
@@ -221,6 +223,7 @@ def _bring_up_to_date(document: Any, facts: Facts, figures: Figures) -> bool:
     """Set what is counted and measured, where it has a place; return whether it has one."""
     places = (
         (("system", "complexity"), "total_parameters", facts.parameters),
+        (("system", "complexity"), "macs", facts.macs),
         (("results",), "development_dataset", figures),
     )
     found = False

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asd.artifact import RECORD, is_current, read_record
+from asd.errors import AsdError
 from asd.stages import evaluate
 from asd.workspace import Workspace
 
@@ -77,12 +78,11 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     params = workspace.params
     models = {name: params.every_model[name] for name in params.models_of(system)}
     definition = params.systems.get(system)
-    records = [
-        read_record(workspace.model_record(model, machine), ModelRequest)
-        for model in models
-        for machine in machines
-    ]
-    requests = [record.asked(ModelRequest) for record in records]
+    # A joint model is one, whatever the machine.
+    paths = [{workspace.model_record(model, one): 0 for model in models} for one in machines]
+    records = [[read_record(path, ModelRequest) for path in of] for of in paths]
+    asked = [[record.asked(ModelRequest) for record in of] for of in records]
+    requests = [request for of in asked for request in of]
     features = {name: params.features[name] for model in models.values() for name in model.features}
     extractors = {name: str(values.get("extractor", name)) for name, values in features.items()}
     # Two features may read different layers of one checkpoint.
@@ -102,9 +102,12 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
         network=" + ".join(dict.fromkeys(model.network for model in models.values())),
         scorer=definition.scorer if definition else "fusion",
         settings=definition.settings if definition else {},
-        parameters=max(count_parameters(record.path.with_name(WEIGHTS)) for record in records)
+        parameters=max(
+            sum(count_parameters(record.path.with_name(WEIGHTS)) for record in of) for of in records
+        )
         + sum(count_parameters(folder / BODY) for folder in checkpoints)
         + sum(count_parameters(folder / HEAD, "projection.") for folder in checkpoints),
+        macs=_macs(workspace, dict(zip(machines, asked, strict=True)), tuple(features)),
         transformations=_transformations(requests),
         attributes=any(one.attribute_head or one.task == "attributes" for one in requests),
         # The small one that is built here has learned from the challenge's clips alone.
@@ -112,6 +115,45 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
         threshold=f"a score above the {params.score.threshold} threshold of the training clips'"
         f" scores, for {params.score.false_alarm_rate:.0%} false alarms",
     )
+
+
+def _macs(
+    workspace: Workspace,
+    requests: Mapping[str, Sequence[ModelRequest]],
+    features: Sequence[str],
+) -> int | None:
+    """Return the multiply-accumulates of a clip, of the machine whose models take most.
+
+    None where a network cannot be built here to be counted.
+
+    Args:
+        workspace: the workspace.
+        requests: of the models, by machine.
+        features: what they read, by name.
+    """
+    import torch
+
+    from asd.device import multiply_accumulates
+    from asd.features.base import NetworkExtractor
+    from asd.stages.extract import extractor_of
+    from asd.stages.index import clips_of
+    from asd.training.artifact import build_network
+
+    def of_model(request: ModelRequest) -> int:
+        network = build_network(request).eval()
+        clip = {name: torch.ones(1, *request.shapes[name]) for name in request.features}
+        return multiply_accumulates(lambda: network(clip))
+
+    def of_machine(machine: str) -> int:
+        clips = clips_of(workspace, machine)
+        extractors = [extractor_of(workspace, feature, clips) for feature in features]
+        frozen = [one.macs() for one in extractors if isinstance(one, NetworkExtractor)]
+        return sum(frozen) + sum(map(of_model, requests[machine]))
+
+    try:
+        return max(map(of_machine, requests))
+    except AsdError:
+        return None
 
 
 def known_clips(workspace: Workspace) -> dict[Key, Truth]:

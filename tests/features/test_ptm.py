@@ -218,3 +218,35 @@ def test_bad_input_is_refused_at_once(checkpoint: Path, write_head: Callable[...
     refused("asd_head.safetensors: damaged")
     (checkpoint / "asd_head.safetensors").unlink()
     refused("no projection for this checkpoint; run 'asd finetune'")
+
+
+def test_multiply_accumulates_are_those_of_the_layers_that_run(
+    checkpoint: Path, small_model: Callable[..., Any]
+) -> None:
+    """Counted by hooks at every linear map and convolution, and the two products of attention."""
+    model, counted = small_model(), 0
+
+    def add(module: torch.nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+        nonlocal counted
+        counted += out.numel() * module.weight[0].numel()
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
+            module.register_forward_hook(add)
+    with torch.inference_mode():
+        states = model(torch.zeros(1, 16000), output_hidden_states=True).hidden_states
+    frames, units = states[0].shape[1:]
+    layers = len(states) - 1
+    whole = counted + layers * 2 * frames**2 * units
+    assert build(checkpoint, layer=layers).macs() == whole
+    # Layers after the one that is read do not run.
+    a_layer = (
+        frames
+        * sum(
+            one.weight.numel()
+            for one in model.encoder.layers[0].modules()
+            if isinstance(one, torch.nn.Linear)
+        )
+        + 2 * frames**2 * units
+    )
+    assert build(checkpoint, layer=1).macs() == whole - (layers - 1) * a_layer

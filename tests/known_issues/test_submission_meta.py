@@ -8,7 +8,9 @@ from asd.report.submission import Label
 from asd.report.submission_meta import Facts, write_meta
 from asd.yaml_text import read_yaml
 
-FACTS = Facts("6", 16000, ("logmel",), "tdnn", "cosine", {}, 7, (), False, (), "a score above it")
+FACTS = Facts(
+    "6", 16000, ("logmel",), "tdnn", "cosine", {}, 7, None, (), False, (), "a score above it"
+)
 HEAD = "system:\n  complexity:\n    total_parameters: 1\n"
 
 

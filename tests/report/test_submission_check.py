@@ -181,6 +181,11 @@ FAULTS: dict[str, tuple[str, Callable[[str], str], str]] = {
         lambda t: t.replace("1000", '"4,204,083"'),
         ": system.complexity.total_parameters is '4,204,083', not a whole number",
     ),
+    "products as a list": (
+        LABEL.meta,
+        lambda t: t.replace("1000", "1000\n    macs: [1, 2]"),
+        ": system.complexity.macs is [1, 2], not a number",
+    ),
     "result as a word": (
         LABEL.meta,
         lambda t: t.replace("80.1", "good"),

@@ -34,6 +34,7 @@ FACTS = Facts(
     scorer="cosine",
     settings={},
     parameters=4_204_083,
+    macs=812_345_678,
     transformations=(),
     attributes=False,
     pretrained=(),
@@ -61,7 +62,7 @@ def test_what_is_known_is_filled_in_and_the_rest_is_marked() -> None:
     assert description["acoustic_features"] == "log-mel energies, raw waveform"
     assert description["machine_learning_method"] == "CNN, k-NN"
     assert description["aggregation_method"] == "average, standard deviation"
-    assert meta["system"]["complexity"]["total_parameters"] == 4_204_083
+    assert meta["system"]["complexity"] == {"total_parameters": 4_204_083, "macs": 812_345_678}
     assert meta["results"]["development_dataset"] == FIGURES
     for name in ("data_augmentation", "embeddings", "attribute_usage", "external_data_usage"):
         assert description[name] is None
