@@ -32,6 +32,8 @@ from asd.training.data import ahead
 
 # A state is written when the rounds since the last one took this many times as long as writing it.
 _ROUNDS_PER_STATE = 50.0
+# Another name where a state is laid out otherwise: one of another layout counts as none.
+_HEADER = "asd.state.2"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -117,7 +119,7 @@ class State:
         self.history: list[dict[str, Any]] = []
         try:
             with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {}).get("asd", "{}"))
+                header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
         except (SafetensorError, OSError, ValueError):
             return
         if header.get("identity") == identity:
@@ -158,7 +160,7 @@ class State:
         copies = {name: value.detach().cpu().contiguous().clone() for name, value in whole.items()}
         header = json.dumps({"identity": self._identity, "history": self.history})
         with replacing(self.path) as beside:
-            save_file(copies, beside, metadata={"asd": header})
+            save_file(copies, beside, metadata={_HEADER: header})
 
 
 def go_through(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from asd.device import Compute
@@ -68,6 +70,13 @@ def test_no_state_is_a_begin(content: bytes | None, tmp_path: Path) -> None:
 def test_the_state_of_another_run_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     written(path, "other", *trained(1))
+    assert State(path, "me").history == []
+
+
+def test_a_state_of_another_layout_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    header = json.dumps({"identity": "me", "history": ROWS, "counts": {"a": 1.0}})
+    save_file({"weight.a": torch.zeros(3)}, path, metadata={"asd": header})
     assert State(path, "me").history == []
 
 
