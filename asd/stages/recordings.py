@@ -16,6 +16,7 @@ from asd.config import settings
 from asd.detection.enroll import current_detector
 from asd.detection.occlusion import band_edges
 from asd.detection.reason import NormalLevels, Reason
+from asd.detection.working_point import at_working_point
 from asd.errors import AsdError
 from asd.features.logmel import LogMelConfig
 from asd.report.media import encoded
@@ -56,7 +57,7 @@ def gather(workspace: Workspace, machines: Sequence[str]) -> list[Listened]:
 
 def _machine(workspace: Workspace, machine: str, most: int) -> Listened:
     system = workspace.params.default_system()
-    detector = current_detector(workspace, machine, system)
+    detector = at_working_point(workspace, current_detector(workspace, machine, system))
     clips = clips_of(workspace, machine)
     new, training = list(_tested(workspace, detector, clips)), list(_trained(detector, clips))
     found = sorted(new, key=_order) + sorted(training, key=_order)

@@ -84,7 +84,7 @@ def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str
         counts, names = record.facts["counts"], record.facts["names"]
         return Written(**counts, paths=tuple(workspace.reports / name for name in names))
     results, evaluated_machines = figures_of(workspace, others)
-    page, pictures, machines = _page(workspace, evaluated_machines, others, asked.systems)
+    page, pictures, counts = _page(workspace, evaluated_machines, others, asked.systems)
     dataset = workspace.params.dataset.name
     with making(path, asked, "matplotlib") as made:
         made.text(PAGE, page)
@@ -92,7 +92,7 @@ def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str
         made.text("results.csv", results_csv(results, dataset == DATASET))
         for name, text in pictures.items():
             made.text(f"figures/{name}.svg", text)
-        counts = {"systems": len(results.systems), "machines": machines, "pictures": len(pictures)}
+        counts |= {"pictures": len(pictures)}
         made.facts |= {"counts": counts, "names": made.names}
     # DVC wants the outputs of a stage to be there, where nothing is drawn too.
     (workspace.reports / "figures").mkdir(exist_ok=True)
@@ -102,8 +102,8 @@ def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str
 
 def _page(
     workspace: Workspace, of: Sequence[str], others: Sequence[Path], systems: Sequence[str]
-) -> tuple[str, dict[str, str], int]:
-    """Return the page that the params ask for, its pictures by name, and how many machines.
+) -> tuple[str, dict[str, str], dict[str, int]]:
+    """Return the page that the params ask for, its pictures by name, and how much it shows.
 
     Args:
         workspace: the workspace, evaluated.
@@ -116,12 +116,14 @@ def _page(
         from asd.stages.recordings import gather as listen
 
         machines = listen(workspace, of)
-        return *recordings(params.dataset.name, machines), len(machines)
+        counts = {"systems": len({one.system for one in machines}), "machines": len(machines)}
+        return *recordings(params.dataset.name, machines), counts
     from asd.report.challenge import document
     from asd.stages.material import gather
 
     material = gather(workspace, others, systems)
-    return *document(material), len(material.machines)
+    counts = {"systems": len(material.scores), "machines": len(material.machines)}
+    return *document(material), counts
 
 
 def request(
