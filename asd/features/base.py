@@ -165,7 +165,6 @@ class NetworkExtractor(Extractor):
             self.device,
             checkpoint.folder,
             content,
-            self.signal.length,
         )
 
     @cached_property

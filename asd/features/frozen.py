@@ -30,7 +30,9 @@ from asd.features.threads import on_one_thread_each, one_thread
 from asd.progress import note
 
 _VERSION = 1  # of what is converted
-_CALIBRATION = 6  # clips that int8 takes its ranges from
+# Values that share a scale in products of int8, which is found anew for each: what 8 bits span does
+# not depend on which recordings come first, as it would with ranges that are fitted once.
+_GROUP = 64
 _AT_ONCE = 8  # clips at most: a batch has no more
 _SMALL = 16 * 2**20  # bytes of weights below which torch computes
 
@@ -81,7 +83,6 @@ class FrozenNetwork:
         device: where it is computed.
         folder: the checkpoint.
         content: all that decides what ``load`` gives, first the checkpoint's digest.
-        length: samples of a clip, L.
     """
 
     def __init__(
@@ -93,7 +94,6 @@ class FrozenNetwork:
         device: str,
         folder: Path,
         content: Sequence[Any],
-        length: int,
     ) -> None:
         self._kind, self._load, self._reading, self._length = kind, load, reading, length
         self._states: Callable[[list[np.ndarray]], list[np.ndarray]]
@@ -101,13 +101,7 @@ class FrozenNetwork:
         if torch.device(device).type != "cpu" or (small and precision != "int8"):
             self._states = _ByTorch(load(False), precision == "bfloat16", device)
             return
-        self._states = _Converted(
-            lambda: load(True),
-            precision,
-            folder,
-            content,
-            lambda: [kind.inputs(wave[None]) for wave in calibration_clips(length)],
-        )
+        self._states = _Converted(lambda: load(True), precision, folder, content)
 
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute rows (B, R, T) float16 of ``waves`` (B, L) int16.
@@ -177,7 +171,6 @@ class _Converted:
         precision: ``"float32"``, ``"bfloat16"`` or ``"int8"``.
         folder: the checkpoint; what is converted is kept beside it.
         content: all that decides what ``load`` gives, first the checkpoint's digest.
-        calibrate: gives the inputs that int8 takes its ranges from.
     """
 
     def __init__(
@@ -186,20 +179,18 @@ class _Converted:
         precision: str,
         folder: Path,
         content: Sequence[Any],
-        calibrate: Callable[[], list[np.ndarray]],
     ) -> None:
         import openvino
 
-        self._load, self._precision, self._calibrate = load, precision, calibrate
+        self._load, self._precision = load, precision
         self._content = [*content, openvino.__version__, _VERSION]
         self._kept = folder.resolve().with_name(f".{folder.resolve().name}.openvino")
         self._core = openvino.Core()
         self._queues: dict[tuple[int, ...], Any] = {}
-        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bfloat16" and "BF16" not in able:
+        if not _is_native(self._core, precision):
             note(
-                "bfloat16 is no faster than float32 on this processor, which has no products of it;"
-                " its values come from float32 products"
+                f"{precision} is no faster than float32 on this processor, which has no products"
+                " of it; its values come from float32 products"
             )
 
     def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -229,6 +220,8 @@ class _Converted:
             "INFERENCE_NUM_THREADS": streams,
             "ENABLE_CPU_PINNING": False,  # other workers of this machine would be pinned alike
         }
+        if self._precision == "int8":
+            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP
         model = self._model(shape, self._precision == "int8")
         return openvino.AsyncInferQueue(self._core.compile_model(model, "CPU", settings))
 
@@ -241,7 +234,7 @@ class _Converted:
                 return self._core.read_model(place / "model.xml")
             shutil.rmtree(place, ignore_errors=True)
         if quantised:
-            model = _quantised(self._model(shape, False), self._calibrate())
+            model = _quantised(self._model(shape, False))
         else:
             model = _converted(self._load(), shape)
         with suppress(OSError):  # a folder that is only read, or another process was faster
@@ -265,6 +258,14 @@ class _Converted:
             shutil.rmtree(beside, ignore_errors=True)
 
 
+def _is_native(core: Any, precision: str) -> bool:
+    """Return whether this CPU has products of a precision."""
+    if precision == "int8":
+        return any(on for name, on in torch.cpu.get_capabilities().items() if "vnni" in name)
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return precision == "float32" or "BF16" in able
+
+
 def _converted(module: nn.Module, shape: tuple[int, ...]) -> Any:
     import openvino
 
@@ -275,8 +276,8 @@ def _converted(module: nn.Module, shape: tuple[int, ...]) -> Any:
         )
 
 
-def _quantised(model: Any, inputs: list[np.ndarray]) -> Any:
-    """Return a model with products of 8-bit integers, their ranges taken from ``inputs``."""
+def _quantised(model: Any) -> Any:
+    """Return a model with weights of 8 bits, each output's with a scale of its own."""
     try:
         with redirect_stdout(StringIO()):
             import nncf
@@ -287,31 +288,4 @@ def _quantised(model: Any, inputs: list[np.ndarray]) -> Any:
         ) from None
     nncf.set_log_level(40)  # errors
     with redirect_stdout(StringIO()):
-        return nncf.quantize(
-            model,
-            nncf.Dataset(inputs),
-            model_type=nncf.ModelType.TRANSFORMER,
-            subset_size=len(inputs),
-        )
-
-
-def calibration_clips(length: int) -> np.ndarray:
-    """Return clips (N, L) int16 as machines sound: hum and overtones, noise, knocks; always alike.
-
-    What 8 bits span must not depend on which recordings happen to come first.
-    """
-    random, time = np.random.default_rng(0), np.arange(length) / 16000
-    clips = []
-    for number in range(_CALIBRATION):
-        tones = sum(
-            np.sin(2 * np.pi * random.uniform(40, 4000) * time + random.uniform(0, 6)) / (k + 1)
-            for k in range(8)
-        )
-        noise = random.standard_normal(length)
-        if number % 2:  # of lower pitch
-            noise = np.convolve(noise, np.ones(12) / 4, mode="same")
-        knocks = (random.random(length) < 5 / 16000) * random.uniform(5, 15)
-        knocks = np.convolve(knocks, np.exp(-np.arange(400) / 60), mode="same")
-        mixed = tones * random.uniform(0, 1) + noise * random.uniform(0.1, 1) + noise * knocks
-        clips.append(mixed * 6000 / np.abs(mixed).max() * (number + 1) / 2)
-    return np.stack(clips).round().astype(np.int16)
+        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)

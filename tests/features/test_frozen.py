@@ -18,8 +18,8 @@ from asd.errors import UsageError
 from asd.features import checkpoint as checkpoints
 from asd.features import frozen
 from asd.features.base import mean_cosine
-from asd.features.frozen import calibration_clips
 from asd.features.ptm import Ptm, PtmConfig
+from asd.progress import _print_once
 
 SIGNAL = Signal(sample_rate=16000, length=12000, channel=0)
 WAVES = np.random.default_rng(0).integers(-9000, 9000, (4, 12000)).astype(np.int16)
@@ -107,33 +107,20 @@ def test_int8_without_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch)
         build(folder, "int8")(WAVES)
 
 
-def test_calibration_is_always_the_same() -> None:
-    clips = calibration_clips(16000)
-    assert clips.dtype == np.int16
-    assert clips.any(axis=1).all()
-    assert (clips == calibration_clips(16000)).all()
-
-
-def test_a_processor_without_bfloat16_is_told(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("native", [True, False])
+def test_a_precision_that_gains_nothing_here_is_told(
+    native: bool,
+    precision: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import openvino
-
-    from asd.progress import _print_once
-
-    monkeypatch.setattr(openvino, "Core", _without_bfloat16(openvino.Core))
+    monkeypatch.setattr(frozen, "_is_native", lambda *_: native)
     _print_once.cache_clear()
-    build(folder, "bfloat16")(WAVES)
-    assert capsys.readouterr().err.startswith("note: bfloat16 is no faster than float32")
-
-
-def _without_bfloat16(core: Any) -> Any:
-    class Core(core):  # type: ignore[misc]
-        def get_property(self, *asked: Any) -> Any:
-            found = super().get_property(*asked)
-            return [one for one in found if one != "BF16"] if isinstance(found, list) else found
-
-    return Core
+    frozen._Converted(pytest.fail, precision, folder, ["digest"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"note: {precision} is no faster than float32") is not native
 
 
 def test_another_process_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
