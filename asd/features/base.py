@@ -130,7 +130,7 @@ class NetworkExtractor(Extractor):
 
     def macs(self) -> int:
         """Return the multiply-accumulates of the network for one clip."""
-        return self.build("float32").macs()
+        return self.build("float32").macs(self.signal.length)
 
     def network(
         self,
