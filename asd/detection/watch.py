@@ -281,7 +281,7 @@ def command_of(line: str, seconds: float = 60.0) -> Callable[[Row], None]:
 
     def send(row: Row) -> None:
         subprocess.run(
-            line, shell=True, input=json.dumps(row), text=True, timeout=seconds, check=True
+            line, shell=True, input=json.dumps(row) + "\n", text=True, timeout=seconds, check=True
         )
 
     return send

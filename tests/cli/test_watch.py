@@ -66,7 +66,7 @@ def test_a_folder_day_and_night(project: Path) -> None:
         folder.mkdir()
         (folder / "half.wav").write_bytes(Path(ODD).read_bytes()[:3000])
         shutil.copy(ODD, folder / "odd.wav")
-        until(lambda: got.exists() and got.read_text().endswith("}"))
+        until(lambda: got.exists() and got.read_text().endswith("}\n"))
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     finally:
