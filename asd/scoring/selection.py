@@ -21,6 +21,7 @@ from asd.scoring.system import Member
 
 MOST_STRANGERS = 200
 """Strangers a section that are scored; enough to tell candidates apart."""
+_TOLD = 0.6  # the least that the best candidate must tell of strangers, or its rank is chance
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def choose(
     """Rank candidates by a criterion and choose the best ``count``, and whatever equals the last.
 
     Where the criterion says nothing of any of them (there are no strangers: one machine of one
-    section), all are chosen: together they are never far behind the best.
+    section; or no candidate tells these), all are chosen.
 
     Args:
         candidates: by name.
@@ -104,7 +105,8 @@ def choose(
         for name, one in judged.items()
     }
     known = {name: of[criterion] for name, of in values.items() if of[criterion] is not None}
-    if not known:
+    alike = criterion == "strangers" and max(known.values(), default=0.0) < _TOLD  # type: ignore[type-var,operator]
+    if not known or alike:
         return Choice("", values, tuple(candidates))
     ranked = sorted(known, key=lambda name: -float(known[name] or 0.0))
     last = known[ranked[min(count, len(ranked)) - 1]]
@@ -112,12 +114,23 @@ def choose(
 
 
 def strangers(judged: Judged) -> float | None:
-    """Return the AUC of telling clips of other sections or machines from the section's own.
+    """Return the AUC of telling the nearest half of other sections or machines from one's own.
 
-    The mean over sections. It is of no use for a network that was trained to tell these apart: to
-    such a one strangers are easy, whatever it makes of a fault.
+    The mean over sections. Those that are far are told by any candidate, so that many would be
+    alike; ties are broken by how far the median of the nearest half lies, in deviations of the
+    training scores. It is of no use for a network that was trained to tell these apart: to such a
+    one strangers are easy, whatever it makes of a fault. And where no candidate tells them, as two
+    directions of rotation in the same noise, their order is chance (:func:`choose`).
     """
-    return _mean_auc(judged, judged.strangers)
+    found = []
+    for section, values in judged.strangers.items():
+        if len(values):
+            own = judged.scores[judged.fitted.rows[section]]
+            scores = np.sort(judged.fitted.score({"embedding": values}, [section] * len(values)))
+            near = scores[: -(-len(scores) // 2)]
+            apart = (np.median(near) - own.mean()) / (own.std() + 1e-12)
+            found.append(_auc(own, near) + 1e-3 * apart / (1 + abs(apart)))
+    return float(np.mean(found)) if found else None
 
 
 def resampled(judged: Judged) -> float | None:

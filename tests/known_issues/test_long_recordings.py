@@ -92,11 +92,11 @@ def test_the_rate_asked_for_holds_for_long_recordings(method: str) -> None:
 
 
 def test_windows_are_left_out_with_their_recording() -> None:
-    """Ten percent of the windows of new recordings are above a window's threshold; it was 30."""
+    """A tenth of the windows of new recordings are above a window's threshold; it was a fifth."""
     before, now = [], []
     for seed in range(0, 12, 2):
         new = _machine(40, 10, seed + 1, alone=True)
-        # With each window a recording by itself all are left out one by one, as they once were.
+        # With each window a recording by itself the others of its recording stay.
         for alone, found in ((True, before), (False, now)):
             fitted = _fitted(_machine(8, 40, seed, alone))
             scores = score_recordings(fitted, {"model": new}).scores
@@ -104,7 +104,7 @@ def test_windows_are_left_out_with_their_recording() -> None:
                 "00"
             ]
             found.append((scores > level.threshold().value).mean())
-    assert np.mean(before) > 0.25
+    assert np.mean(before) > 0.15
     # Six machines of a deviation of 0.05: three standard errors are 0.06.
     assert np.mean(now) == pytest.approx(0.1, abs=0.06)
 

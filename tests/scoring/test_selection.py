@@ -59,22 +59,31 @@ def test_what_tells_strangers_is_chosen(bank: Bank) -> None:
     assert set(choice.values) == set(SELECT.candidates())
 
 
-def test_the_criterion_is_an_auc_against_other_sections(bank: Bank) -> None:
+def test_the_criterion_is_an_auc_against_the_nearest_of_other_sections(bank: Bank) -> None:
     choice = choose(members(), {"pooled": bank}, {}, "strangers", 1)
     expected = []
-    member = members()["pooled/blind/gmm"]
+    member = members()["pooled/keen/gmm"]
     fitted = member.scorer.fit(bank.with_arrays(member.view(bank.arrays, "bank")))
     of = np.array(bank.clips.section)
     for section in ("00", "01"):
-        others = bank.arrays["blind"][of != section]
-        scores = np.concatenate(
-            [
-                fitted.training_scores()[of == section],
-                fitted.score({"embedding": others}, [section] * len(others)),
-            ]
-        )
-        expected.append(roc_auc_score([0] * 30 + [1] * 30, scores))
-    assert choice.values["pooled/blind/gmm"]["strangers"] == pytest.approx(np.mean(expected))
+        others = bank.arrays["keen"][of != section]
+        near = np.sort(fitted.score({"embedding": others}, [section] * len(others)))[:15]
+        own = fitted.training_scores()[of == section]
+        expected.append(roc_auc_score([0] * 30 + [1] * 15, np.concatenate([own, near])))
+    found = choice.values["pooled/keen/gmm"]["strangers"]
+    assert found == pytest.approx(np.mean(expected), abs=1e-3)
+
+
+def test_ties_are_broken_by_how_far_strangers_lie(bank: Bank) -> None:
+    farther = bank.with_arrays({**bank.arrays, "blind": bank.arrays["keen"] ** 3})
+    choice = choose(members(), {"pooled": farther}, {}, "strangers", 1)
+    assert len(choice.chosen) == 1
+
+
+def test_sections_that_nothing_tells_apart_choose_nothing(bank: Bank) -> None:
+    alike = bank.with_arrays({**bank.arrays, "keen": bank.arrays["blind"][::-1].copy()})
+    choice = choose(members(), {"pooled": alike}, {}, "strangers", 1)
+    assert (choice.criterion, choice.chosen) == ("", tuple(SELECT.candidates()))
 
 
 def test_a_single_section_takes_other_machines(bank: Bank) -> None:
