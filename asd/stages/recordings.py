@@ -14,6 +14,7 @@ from asd.clips.audio import Signal, read_windows
 from asd.clips.record import Clip
 from asd.config import settings
 from asd.detection.enroll import current_detector
+from asd.detection.feedback import found_of_known_faults
 from asd.detection.occlusion import band_edges
 from asd.detection.reason import NormalLevels, Reason
 from asd.detection.working_point import at_working_point
@@ -79,7 +80,11 @@ def _machine(workspace: Workspace, machine: str, most: int) -> Listened:
         for one, place, time, s in zip(shown, places, times, sounds, strict=True)
     ]
     margins = np.array([one.score - one.threshold for one in training])
-    notes = [*_notes(clips, detector), *_hidden(found[most:])]
+    notes = [
+        *known_faults(workspace, machine, system),
+        *_notes(clips, detector),
+        *_hidden(found[most:]),
+    ]
     return Listened(machine, system, detector.rule.false_alarm_rate, heard, margins, notes)
 
 
@@ -293,6 +298,14 @@ def _times(workspace: Workspace, shown: Sequence[_Found]) -> list[datetime | Non
         path = workspace.raw / one.deciding.path
         written.append(path.stat().st_mtime if path.exists() else math.nan)
     return recording_times([one.deciding.path for one in shown], written)
+
+
+def known_faults(workspace: Workspace, machine: str, system: str) -> Iterator[str]:
+    """Yield how many of the known faults the threshold finds, where any is known."""
+    found, missed = found_of_known_faults(workspace, machine, system)
+    if found or missed:
+        line = f"The threshold finds {len(found)} of {len(found) + len(missed)} known faults"
+        yield line + (f", not {', '.join(missed)}: see asd threshold." if missed else ".")
 
 
 def _notes(clips: Sequence[Clip], detector: FittedDetector) -> Iterator[str]:

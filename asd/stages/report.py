@@ -198,7 +198,9 @@ def _digests(workspace: Workspace, machines: Sequence[str]) -> dict[str, str]:
                     found[path.relative_to(workspace.work).as_posix()] = read_any(path).digest
                 except AsdError as error:
                     found[path.relative_to(workspace.work).as_posix()] = str(error)
-        # Recordings are shown as they are predicted, with what was enrolled since.
-        for path in sorted(workspace.enrolled(machine).rglob("*.json")):
-            found[path.relative_to(workspace.data).as_posix()] = sha256_file(path)
+        # Recordings are shown as they are predicted, with what was enrolled since; and how many of
+        # the known faults are found.
+        for folder in ("enrolled", "faults", "thresholds"):
+            for path in sorted((workspace.data / folder / machine).rglob("*.json")):
+                found[path.relative_to(workspace.data).as_posix()] = sha256_file(path)
     return found

@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from asd.stages.recordings import known_faults
+from asd.stages.report import _digests
+from asd.workspace import Workspace
+
 Asd = Callable[..., Any]
 ODD = "raw/pump/id_00/test/anomaly"
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
@@ -85,6 +89,21 @@ def test_a_list_is_taken_whole_or_not_at_all(project: Path, asd: Asd) -> None:
     assert not (project / "data/faults").exists()
     Path("marks.csv").write_text("a,b\n1,2\n")
     assert "no table with the columns" in asd("feedback", "--from", "marks.csv").err
+
+
+def test_the_report_says_how_many_faults_are_found(project: Path, asd: Asd) -> None:
+    """And is made anew where that changes."""
+    workspace = Workspace.at(".")
+    assert list(known_faults(workspace, "pump", "cosine")) == []
+    before = _digests(workspace, ["pump"])
+    assert asd("feedback", "--section", "00", "fault", ODD).code == 0
+    assert list(known_faults(workspace, "pump", "cosine")) == [
+        "The threshold finds 2 of 2 known faults."
+    ]
+    after = _digests(workspace, ["pump"])
+    assert set(after) - set(before) == {"faults/pump/record.json"}
+    assert asd("threshold", "--rate", "0.3").code == 0
+    assert "thresholds/pump/cosine.json" in _digests(workspace, ["pump"])
 
 
 def test_wrong_use(project: Path, asd: Asd) -> None:
