@@ -33,9 +33,9 @@ _ENOUGH = 5  # training recordings from which each is compared with the others
 _POINTS, _SEGMENTS, _BANDS = 2048, 16, 64
 _BELOW_ALL = 1e-7  # a band with less of the power than that is empty
 _NOISE = 10 ** (-112 / 10)  # power of full scale; rounding to 16 bits leaves -119 dB a band
-# Clipped, and no peak: so many samples in a row within a tenth of a thousandth of the extreme. The
-# peaks of a hum of 50 Hz are not, but where it is so quiet that 16 bits make them flat.
-_FLAT, _AT, _LOUD = 3, 0.9999, 0.1
+# Clipped, and no peak: within a tenth of a thousandth of the extreme lie samples in a row, and more
+# of them than there would be on the way up; a hum has a tenth of these at its peaks.
+_AT, _LOUD, _NEAR = 0.9999, 0.1, 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +259,9 @@ class Listening:
         self._count = 0
         self._sum = self._squares = self._peak = 0.0
         self._power = np.zeros(_POINTS // 2 + 1)
-        # By end of the range: the extreme so far, and how many samples are flat there.
-        self._flat = {1: (0.0, 0), -1: (0.0, 0)}
+        # By end of the range: the extreme so far; and of the samples how many are there, how many
+        # of them in a row, and how many just below.
+        self._flat = {end: (0.0, np.zeros(3, int)) for end in (1, -1)}
 
     def add(self, samples: np.ndarray) -> None:
         """Hear samples (n,) float of full scale 1."""
@@ -284,7 +285,7 @@ class Listening:
         """What was heard, rounded to what is the same on every processor."""
         mean = self.mean
         variance = max(self._squares / max(self._count, 1) - mean**2, 1e-20)
-        flat = sum(count for _, count in self._flat.values())
+        flat = sum(int(at) for _, (at, in_row, near) in self._flat.values() if in_row > near / 4)
         return Facts(
             level=round(10 * float(np.log10(variance)), 2),
             peak=round(self._peak, 5),
@@ -297,14 +298,14 @@ class Listening:
         )
 
     def _add_flat(self, samples: np.ndarray, end: int, extreme: float) -> None:
-        before, count = self._flat[end]
+        before, counts = self._flat[end]
         if extreme < _LOUD or extreme < _AT * before:
             return
-        places = np.flatnonzero(samples >= _AT * extreme if end > 0 else samples <= -_AT * extreme)
-        runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-        flat = sum(len(run) for run in runs if len(run) >= _FLAT)
-        kept = count if _AT * extreme <= before else 0
-        self._flat[end] = (max(extreme, before), kept + flat)
+        places = np.flatnonzero(samples * end >= _AT * extreme)
+        in_row = np.count_nonzero(np.diff(places) == 1)
+        near = np.count_nonzero(samples * end >= _NEAR * extreme) - len(places)
+        kept = counts if _AT * extreme <= before else 0
+        self._flat[end] = (max(extreme, before), kept + np.array([len(places), in_row, near]))
 
 
 def _power(samples: np.ndarray) -> np.ndarray:

@@ -109,6 +109,13 @@ def test_the_share_of_clipped_samples_is_measured(share: float) -> None:
     assert facts(np.clip(samples, -limit, limit)).clipped == pytest.approx(share, rel=0.01)
 
 
+def test_broadband_sound_is_clipped_sample_by_sample() -> None:
+    samples = noise(level=0.3, seed=3)
+    assert facts(samples).clipped == 0
+    limit = np.quantile(np.abs(samples), 0.9)
+    assert facts(np.clip(samples, -limit, limit)).clipped == pytest.approx(0.1, rel=0.01)
+
+
 def test_a_tone_is_not_clipped() -> None:
     for frequency in (50.0, 440.0, 4000.0):
         tone = np.sin(2 * np.pi * frequency * np.arange(RATE) / RATE)
