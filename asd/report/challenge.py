@@ -17,11 +17,12 @@ from asd.report.charts import (
     map_chart,
     score_chart,
     section_roc,
+    themed_uri,
     training_charts,
 )
 from asd.report.layout import rendered
 from asd.report.material import Map, Material, ShownClip
-from asd.report.media import png_uri, sound_uri, spectrogram_uris
+from asd.report.media import sound_uri, spectrogram_uris
 from asd.report.results import Figure, Key
 from asd.report.scores import ANOMALY, NORMAL, Rate, ScoredSection
 from asd.report.tables import (
@@ -65,8 +66,8 @@ class SectionView(NamedTuple):
 
 def document(material: Material) -> tuple[str, dict[str, str]]:
     """Return the page as one HTML file, and its charts as SVG files by name."""
-    shared = (behind, beside_paper, explained, flattened, headline, percent, png_uri, short, size)
-    own = (alarms, cell_notes, measures, notes, picture, sections, sound_uri)
+    shared = (behind, beside_paper, explained, flattened, headline, percent, short, size)
+    own = (alarms, cell_notes, measures, notes, picture, sections, sound_uri, themed_uri)
     return rendered(
         "challenge",
         title=f"Anomalous sound detection: {material.dataset}",

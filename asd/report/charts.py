@@ -8,6 +8,7 @@ The tokens keep the contrast of WCAG 2.2 AA (text 4.5, lines and marks 3); a tes
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import re
@@ -151,6 +152,17 @@ def picture_file(drawn: str, chart: Chart) -> str:
     place = f'xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{2 * chart.height}"'
     look = f"font:11px sans-serif;background:{LIGHT['card']}"
     return text.replace("<svg ", f'<svg {place} style="{look}" ', 1) + "\n"
+
+
+def themed_uri(picture: str) -> str:
+    """Return a picture (SVG) as a data URI, in the colours of the page in light and dark."""
+    light, dark = (
+        "".join(f"--{name}:{value};" for name, value in of.items()) for of in (LIGHT, DARK)
+    )
+    themes = f":root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    text = _COLOUR.sub(lambda colour: _TOKENS.get(colour[0], colour[0]), picture)
+    text = re.sub(r"(<svg[^>]*>)", lambda head: f"{head[1]}<style>{themes}</style>", text, count=1)
+    return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def _draw(chart: Chart, figure: Any) -> None:

@@ -78,7 +78,7 @@ class ShownClip:
         seconds: its length.
         picture: its log-mel spectrogram (F, T), if the store has it.
         sound: the clip itself as an encoded file, if it is there and the page has room for it.
-        reason: a PNG picture of which parts of the sound make the score, if one was drawn.
+        reason: an SVG picture of which parts of the sound make the score, if one was drawn.
     """
 
     choice: Choice
@@ -86,7 +86,7 @@ class ShownClip:
     seconds: float
     picture: np.ndarray | None
     sound: bytes | None
-    reason: bytes | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,6 @@ def sound_uri(file: bytes) -> str:
     return _uri("audio/mpeg", file)
 
 
-def png_uri(picture: bytes) -> str:
-    """Return a PNG file as a data URI."""
-    return _uri("image/png", picture)
-
-
 def spectrogram_uris(
     pictures: Sequence[np.ndarray], frames: int = _FRAMES, bands: int = 0
 ) -> list[str]:

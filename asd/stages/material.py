@@ -379,7 +379,9 @@ def _explained(
     return [replace(clip, reason=reason) if clip is first else clip for clip in clips]
 
 
-def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) -> bytes | None:
+def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) -> str | None:
+    from matplotlib import rc_context
+
     from asd.detection.detector import Detector
     from asd.detection.explanation import explain
     from asd.detection.picture import write_picture
@@ -395,10 +397,11 @@ def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) ->
         )
         recording = read_recording(path, detector.signal, detector.limits)
         found = explain(detector, workspace, recording, section)
-        with tempfile.TemporaryDirectory() as folder:
-            picture = Path(folder) / "reason.png"
+        # A fixed salt: the same picture has the same ids.
+        with tempfile.TemporaryDirectory() as folder, rc_context({"svg.hashsalt": "reason"}):
+            picture = Path(folder) / "reason.svg"
             write_picture(picture, found)
-            return picture.read_bytes()
+            return picture.read_text(encoding="utf-8")
     except (AsdError, StopIteration):
         return None
 

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import shutil
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import chdir, redirect_stdout
 from pathlib import Path
@@ -22,7 +23,7 @@ def report(root: Path) -> list[tuple[str, bytes]]:
     images = re.findall(r"<img[^>]*class=\"reason\"[^>]*>", page)
     names = re.findall(r"Why ([^ ]+) scores high", page)
     assert len(images) == len(names)
-    pictures = [re.search(r"data:image/png;base64,([^\"]+)", image) for image in images]
+    pictures = [re.search(r"data:image/svg[+]xml;base64,([^\"]+)", image) for image in images]
     return [
         (name, base64.b64decode(picture[1]))
         for name, picture in zip(names, pictures, strict=True)
@@ -32,7 +33,11 @@ def report(root: Path) -> list[tuple[str, bytes]]:
 
 def test_the_highest_clip_is_explained(tiny: Path, scores_of: Callable) -> None:
     ((name, picture),) = report(tiny)
-    assert picture.startswith(b"\x89PNG")
+    root = ET.fromstring(picture)
+    assert root.tag.endswith("svg")
+    # It has the colours of the page, in light and dark.
+    assert b"var(--ink)" in picture
+    assert b"prefers-color-scheme:dark" in picture
     assert len(picture) > 10_000
     scores = [scores_of(tiny, system) for system in ("posterior", "cosine", "spread")]
     assert any(max(of, key=lambda clip: of[clip]) == name for of in scores)
