@@ -23,7 +23,10 @@ from asd.errors import AsdError, UsageError, unknown_name
 from tests.benchmarks.base import Bound, Result
 
 # In the order of the work.
-NAMES = ("logmel", "ptm", "store", "memory", "noop", "train", "score", "evaluate", "startup")
+NAMES = (
+    *("logmel", "ptm", "store", "memory", "noop", "train", "score", "coverage", "evaluate"),
+    "startup",
+)
 LIBRARIES = (
     *(
         "machine-asd",
