@@ -32,7 +32,7 @@ from asd.progress import note
 _VERSION = 1  # of what is converted
 # Values that share a scale in products of int8, which is found anew for each: what 8 bits span does
 # not depend on which recordings come first, as it would with ranges that are fitted once.
-_GROUP = 64
+_GROUP = 32
 _AT_ONCE = 8  # clips at most: a batch has no more
 _SMALL = 16 * 2**20  # bytes of weights below which torch computes
 
