@@ -167,8 +167,10 @@ def blocks(file: Any, channel: Channel, full_scale: float = 1.0) -> Iterator[np.
     kind = "int16" if file.subtype == "PCM_16" else "float32"
     size = max(1, _BLOCK_VALUES // file.channels)
     scaled = is_float(file) and full_scale != 1
-    done = file.seek(0)
+    done = 0
     try:
+        if file.tell():
+            file.seek(0)
         while done < file.frames:
             values = file.read(min(size, file.frames - done), dtype=kind, always_2d=True)
             block = np.ascontiguousarray(values[:, columns(channel)])

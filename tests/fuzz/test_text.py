@@ -51,7 +51,7 @@ models:
   a: {features: [wave], losses: {cross_entropy: 1}}
 systems: {"1": {model: a, scorer: cosine}}
 """
-CLIP = "fan/a.wav,a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok,0"
+CLIP = "fan/a.wav,a.wav,a.wav,fan,00,source,train,normal,speed=1,16000,1,9,9,,00,ok,0,1,"
 INDEX = f"{','.join(COLUMNS)}\n{CLIP}\n{CLIP}\n".encode()
 ATTRIBUTES = b"file_name,d1p,d1v\nfan/train/a.wav,speed,1\nfan/test/b.wav,speed,2\n"
 WORDS = [
