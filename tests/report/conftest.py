@@ -102,6 +102,8 @@ def browser() -> Iterator[Callable]:
         started = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
         def show(folder: Path, text: str, width: int = 1280, **settings: Any) -> Any:
+            for context in started.contexts:  # each has processes of its own
+                context.close()
             file = folder / "page.html"
             file.write_text(text, encoding="utf-8")
             size = {"width": width, "height": 844}
