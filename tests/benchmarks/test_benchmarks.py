@@ -14,7 +14,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-OTHERS = {"__main__", "base", "material", Path(__file__).stem}
+OTHERS = {"__main__", "base", "material", Path(__file__).stem, "scale"}
 
 # As `python -m tests.benchmarks` finds them: tests are no packages.
 sys.path.insert(0, str(ROOT))
