@@ -12,17 +12,23 @@ import numpy as np
 
 _FRAMES = 640  # of a picture: more than a screen shows of it
 _COMPRESSION = 0.3  # of sounds: about 45 kbit/s at 16 kHz
+_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # what MP3 knows
 
 
 def encoded(samples: np.ndarray, sample_rate: int) -> bytes:
     """Return int16 (L,) as an MP3 file, which every browser plays: a sixth of the samples."""
     import soundfile
+    from scipy import signal
 
+    rate = next((one for one in _RATES if one >= sample_rate), _RATES[-1])
+    if rate != sample_rate:
+        samples = signal.resample_poly(samples.astype(np.float64), rate, sample_rate)
+        samples = np.clip(np.rint(samples), -(2**15), 2**15 - 1).astype(np.int16)
     buffer = io.BytesIO()
     soundfile.write(
         buffer,
         samples,
-        sample_rate,
+        rate,
         format="MP3",
         bitrate_mode="VARIABLE",
         compression_level=_COMPRESSION,

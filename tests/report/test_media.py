@@ -50,3 +50,11 @@ def test_a_long_picture_is_narrowed_and_odd_values_do_no_harm() -> None:
     assert shape[0] == 4
     assert shape[1] <= 640
     assert spectrogram_uris([]) == []
+
+
+@pytest.mark.parametrize(("rate", "heard"), [(15_000, 16_000), (96_000, 48_000)])
+def test_a_rate_that_mp3_does_not_know_is_heard_at_one_it_does(rate: int, heard: int) -> None:
+    clip = (6000 * np.sin(2 * np.pi * 500 * np.arange(rate) / rate)).astype(np.int16)
+    samples, found = soundfile.read(io.BytesIO(encoded(clip, rate)))
+    assert (found, len(samples)) == (heard, heard)
+    assert np.argmax(np.abs(np.fft.rfft(samples))) == 500  # one second: bins are Hz

@@ -174,7 +174,7 @@ def test_other_records_are_refused(path: Path) -> None:
         (('"machine": "fan"', '"machine": "fad"'), "do not have the digest"),
     ):
         record.write_text(whole.replace(*change))
-        with pytest.raises(JobError, match=f"not a readable record.*{reason}") as caught:
+        with pytest.raises(JobError, match=f"not a readable banks record.*{reason}") as caught:
             read_bank(path)
         assert str(record) in str(caught.value)
         assert "\n" not in str(caught.value)
