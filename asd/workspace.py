@@ -65,7 +65,10 @@ class Workspace:
         here = (start or Path.cwd()).resolve()
         root = find_root(here)
         if root is None:
-            raise UsageError(f"{here}: no {PARAMS} here or above; run 'asd init demo' to write one")
+            raise UsageError(
+                f"{here}: no {PARAMS} here or above; run 'asd init folder --raw DIR' for your"
+                " recordings, or 'asd init demo' to write one"
+            )
         # Messages name files as the user sees them.
         return cls.at(os.path.relpath(root))
 

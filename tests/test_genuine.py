@@ -107,7 +107,9 @@ def test_slide_rail_without_labels(command: Command, tmp_path: Path) -> None:
     recording = raw / "slider" / "test" / odd
     options = ("--machine", "slider")
     table = command("asd", "predict", *options, recording)
-    assert table.splitlines()[1].split()[1:4:2] == [f"{scores[odd]:.4f}", "anomalous"]
+    row = table.splitlines()[1].split()
+    assert row[1] == f"{scores[odd]:.4f}"
+    assert "anomalous" in row
     command("asd", "explain", *options, recording, "--out", "why.png")
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
     assert command("asd", "status").splitlines()[-1] == "next: asd train"

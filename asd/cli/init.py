@@ -53,6 +53,8 @@ def command(profile: str, raw: Path | None, normal: tuple[Path, ...], as_json: b
     if made.created:
         note += f"; made {', '.join(made.created)}"
     say(f"{path}: profile {profile}, {counted(len(machines), 'machine')}{note}", as_json)
-    say("next: dvc repro", as_json)
+    place = made.root / made.params.dataset.raw
+    missing = not made.params.synth.machines and not (place.is_dir() and any(place.iterdir()))
+    say(f"next: asd download {profile}" if missing else "next: dvc repro", as_json)
     row = {"file": path, "profile": profile, "machines": machines, "raw": made.params.dataset.raw}
     emit([{**row, "before": made.before}], as_json)

@@ -15,6 +15,7 @@ import numpy as np
 
 from asd.clips.scan import find_recordings
 from asd.errors import AsdError
+from asd.progress import note
 
 Form = Literal["s16le", "s32le", "f32le"]
 FORMS: dict[str, tuple[str, float]] = {
@@ -138,7 +139,8 @@ def stream(
     """Yield consecutive clips of raw samples as they come; None every ``poll`` seconds without one.
 
     A thread reads, so that the source is never held up. What nobody takes in time is dropped, the
-    oldest first, and told with the next clip. It ends where the source ends.
+    oldest first, and told with the next clip. It ends where the source ends, with a clip that ends
+    there; a source of less than a clip is said to be one.
 
     Args:
         source: what is read.
@@ -151,16 +153,25 @@ def stream(
     kind, full = FORMS[form]
     width = np.dtype(kind).itemsize * channels
     frames = round(seconds * rate)
-    clips: queue.Queue[tuple[int, bytes] | None] = queue.Queue(_QUEUE)
+    clips: queue.Queue[tuple[int, int, bytes] | None] = queue.Queue(_QUEUE)
+
+    def put(number: int, begin: int, data: bytes) -> None:
+        with suppress(queue.Empty):
+            if clips.full():
+                clips.get_nowait()
+        clips.put((number, begin, data))
 
     def read() -> None:
-        number = 0
+        number, before = 0, b""
         while len(data := source.read(frames * width)) == frames * width:
-            with suppress(queue.Empty):
-                if clips.full():
-                    clips.get_nowait()
-            clips.put((number, data))
-            number += 1
+            put(number, number * frames, data)
+            number, before = number + 1, data
+        more = len(data) // width
+        if before and more:
+            last = (before + data[: more * width])[-frames * width :]
+            put(number, (number - 1) * frames + more, last)
+        elif not before:
+            note(f"-: {more / rate:g} s of sound came, and a clip has {seconds:g} s: not scored")
         clips.put(None)
 
     threading.Thread(target=read, daemon=True).start()
@@ -173,9 +184,9 @@ def stream(
             continue
         if found is None:
             return
-        number, data = found
+        number, begin, data = found
         samples = np.frombuffer(data, kind).reshape(-1, channels).astype(np.float32) / full
-        name = f"-#t={number * seconds:g}"
+        name = f"-#t={begin / rate:g}"
         heard = samples[:, 0] if channels == 1 else samples
         yield Arrival(name, heard, clips.qsize(), number - expected)
         expected = number + 1

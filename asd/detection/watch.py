@@ -65,28 +65,34 @@ class Duty:
 
     def __init__(self, rule: Rule) -> None:
         self.rule, self.state = rule, "normal"
-        self._last: deque[tuple[str, float]] = deque(maxlen=rule.of)
+        self._last: deque[str] = deque(maxlen=rule.of)
+        self._scored: deque[tuple[str, float]] = deque(maxlen=rule.of)
         self._told: dict[str, float] = {}
         self._owed = False
 
     def hear(self, decision: str, score: float = float("-inf")) -> str:
         """Take up what a recording is, and return the state that follows.
 
+        An alarm is made and ended by recordings that were scored, and normal is what a normal one
+        makes: neither silence nor a recording unlike the training says that the machine is well.
+
         Args:
             decision: ``anomalous``, ``normal``, ``no sound`` or ``unlike training``.
             score: of the recording, where it has one.
         """
-        self._last.append((decision, score))
+        self._last.append(decision)
+        if decision in ("anomalous", "normal"):
+            self._scored.append((decision, score))
         needed, clear = self.rule.needed, self.rule.clear
-
-        def enough(decision: str) -> bool:
-            return sum(one == decision for one, _ in self._last) >= needed
-
-        above = sum(clear is not None and score > clear for _, score in self._last)
-        alarm = enough("anomalous") or (self.state == "alarm" and above >= needed)
-        if alarm:
+        anomalous = sum(one == "anomalous" for one, _ in self._scored)
+        above = sum(clear is not None and score > clear for _, score in self._scored)
+        if anomalous >= needed or (self.state == "alarm" and above >= needed):
             return "alarm"
-        return next((one for one in ("no sound", "unlike training") if enough(one)), "normal")
+        for odd in ("no sound", "unlike training"):
+            if self._last.count(odd) >= needed:
+                return odd
+        # What tells nothing of the machine ends nothing.
+        return "normal" if decision == "normal" else self.state
 
     def turn(self, state: str, now: float) -> tuple[bool, bool]:
         """Take on a state: return whether it is another one, and whether that is to be told now.

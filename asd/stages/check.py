@@ -175,7 +175,10 @@ def _settings(params: Params) -> Iterator[str]:
             return  # told already
         try:
             kind = registry[name]
-            settings(getattr(kind, "Settings", None) or kind.Config, values, where)
+            own = getattr(kind, "Settings", None) or getattr(kind, "Config", None)
+            if own is None:
+                raise UsageError(f"{where}: {name} is no {registry.kind}: it has no Config")
+            settings(own, values, where)
         except AsdError as error:  # also of a plugin that cannot be imported
             lines = str(error).splitlines()
             yield from (one if one.startswith(where) else f"{where}: {one}" for one in lines)

@@ -119,6 +119,9 @@ def run(
     return Initialised(root, params, tuple(_complete(root)), before)
 
 
+_LEAST_TRAINING = 2  # clips, without which nothing is a distance from the others
+
+
 def _own_recordings(
     raw: Path,
     normal: Sequence[Path],
@@ -148,14 +151,23 @@ def _own_recordings(
     more = suggest(raw, machines, index, warn)
     index, chosen = index.model_copy(update=more), chosen | more
     used, layouts, failed = [], set(), []
+    training: dict[str, int] = {}
     for machine in machines:
         found, problem = _look(raw, machine, index, warn)
         if problem:
             failed.append(f"{machine}: {problem}")
             continue
         used.append(machine)
+        training[machine] = sum(clip.usable and clip.split == "train" for clip in found.clips)
         layouts.add(found.layout)
         tell(f"found {machine}: {describe(found.clips, index.sample_rate)}")
+    for machine in [one for one in used if training[one] < _LEAST_TRAINING]:
+        line = f"{machine}: 1 normal clip to learn from, and {_LEAST_TRAINING} are the least"
+        if max(training.values()) < _LEAST_TRAINING:
+            warn(line)
+        else:  # training would end with it, and the others would wait for what comes after
+            used.remove(machine)
+            failed.append(line)
     for line in failed if used else ():
         warn(f"left out {line}")
     if not used:

@@ -117,7 +117,9 @@ def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
         place = _place(workspace, damage.path)
         if damage.unreadable:
             yield Done(f"{damage.path}: kept, as it cannot be read; see its disk and rights", False)
-        elif place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
+            continue
+        _drop_cached(workspace, damage.path)
+        if place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
             shards.setdefault((place[1], place[2]), []).append(damage.path)
         elif place[0] == "enrolled":
             yield Done(
@@ -131,6 +133,24 @@ def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
             yield Done(f"{damage.path}: cannot be repaired", False)
     for (machine, feature), paths in shards.items():
         yield _mend(workspace, machine, feature, paths)
+
+
+def _drop_cached(workspace: Workspace, path: Path) -> None:
+    """Remove what DVC keeps of a damaged file: by a link it is the same file, and as damaged.
+
+    DVC would take it for the file that its name says, and link it in place of what is made anew.
+    """
+    cache = workspace.root / ".dvc" / "cache"
+    try:
+        of_file = path.stat()
+    except OSError:
+        return
+    if path.is_symlink() and cache.resolve() in path.resolve().parents:
+        remove(path.resolve())
+    elif of_file.st_nlink > 1:
+        for kept in cache.rglob("*"):
+            if kept.is_file() and kept.samefile(path):
+                remove(kept)
 
 
 def _artifacts(

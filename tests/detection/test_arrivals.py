@@ -140,12 +140,17 @@ def test_a_stream_comes_clip_by_clip(form: str, channels: int) -> None:
     raw = (sent * full * 0.99).astype(kind)
     source = io.BytesIO(raw.tobytes())
     found = [one for one in stream(source, 10, channels, form, 10.0) if one is not None]
-    assert [one.name for one in found] == ["-#t=0", "-#t=10"]  # a rest is no clip
-    for number, one in enumerate(found):
-        expected = sent[100 * number : 100 * (number + 1)] * 0.99
+    assert [one.name for one in found] == ["-#t=0", "-#t=10", "-#t=15"]  # to the end
+    for begin, one in zip((0, 100, 150), found, strict=True):
+        expected = sent[begin : begin + 100] * 0.99
         assert one.samples is not None
         assert one.samples.shape == (100,) if channels == 1 else (100, 2)
         np.testing.assert_allclose(one.samples.reshape(100, channels), expected, atol=1e-4)
+
+
+def test_less_than_a_clip_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [one for one in stream(io.BytesIO(bytes(100)), 10, 1, "s16le", 10.0) if one] == []
+    assert "5 s of sound came, and a clip has 10 s" in capsys.readouterr().err
 
 
 def test_a_stream_is_never_held_up() -> None:

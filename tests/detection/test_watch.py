@@ -54,6 +54,18 @@ def test_silence_and_strange_recordings_are_no_alarm() -> None:
     assert states(Rule(), heard) == ["no sound", "unlike training", "normal"]
 
 
+def test_what_tells_nothing_of_the_machine_ends_no_alarm() -> None:
+    odd = [("no sound", -np.inf), ("unlike training", 5.0), ("normal", 0.0), ("normal", 0.0)]
+    found = states(Rule(2, 3), [*of([2, 2]), *odd])
+    assert found == ["normal", "alarm", "alarm", "alarm", "alarm", "normal"]
+    assert states(Rule(2, 3), [odd[0], odd[0], odd[1], odd[2]]) == [
+        "normal",
+        "no sound",
+        "no sound",
+        "normal",
+    ]
+
+
 def test_a_state_is_told_once_an_interval() -> None:
     """One that came too soon is told later if it lasts, and its end only where it was told."""
     duty = Duty(Rule(interval=60))
@@ -139,7 +151,7 @@ def test_clips_of_a_stream(tiny: Path, watched: Callable[..., Any]) -> None:
     assert scores == [said.score, said.score]
     (behind,) = [row for row in shown if row["event"] == "behind"]
     assert behind["lost"] == 1
-    assert shown[-1]["state"] == "no sound"
+    assert (shown[-1]["decision"], shown[-1]["state"]) == ("no sound", "alarm")
 
 
 def test_an_enrolment_is_taken_up(tiny: Path, watched: Callable[..., Any]) -> None:

@@ -118,3 +118,11 @@ def test_no_stage_begins_with_a_name_of_nothing(workspace, stage):
         for _ in import_module(f"asd.stages.{stage}").run(wrong) or ():
             pass
     assert not (workspace.root / "data" / "index").exists()
+
+
+def test_what_is_no_scorer_is_said_to_be_none(workspace, tmp_path, monkeypatch):
+    (tmp_path / "lofx.py").write_text("class Lof:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fault = [("{model: ltp_aux, scorer: cosine}", "{model: ltp_aux, scorer: 'lofx:Lof'}", "")]
+    with pytest.raises(UsageError, match=r"systems\.6.*lofx:Lof is no scorer"):
+        check.run(planted(workspace, fault))
