@@ -128,7 +128,10 @@ def _take(
     contents = [content_digest(one.digest, one.start, length) for one in sounds]
     gone = forget_faults(workspace, machine, contents)
     if gone or mark == "forget":
-        say(f"{machine}: {counted(len(gone), 'fault')} forgotten", as_json)
+        more = "" if gone else "; 'asd enroll --undo' takes back what was enrolled as normal"
+        if gone and mark == "normal":
+            more = ", which 'asd enroll --undo' does not bring back"
+        say(f"{machine}: {counted(len(gone), 'fault')} forgotten{more}", as_json)
     rows = [{"machine": machine, "mark": "forget", "recording": one.name} for one in gone]
     if mark == "normal":
         if section is None and len(detector.sections) > 1:

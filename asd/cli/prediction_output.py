@@ -76,13 +76,14 @@ class _Table(Printer):
 
     def __init__(self, width: int, with_section: bool) -> None:
         self._width, self._with_section = max(width, len("recording")), with_section
-        self._seen = self._anomalous = 0
+        self._seen = self._anomalous = self._missed = 0
 
     def one(self, found: Prediction) -> None:
         if not self._seen:
             click.echo(self._row("recording", "section", "score", "threshold", "p", "", "reason"))
         self._seen += 1
         self._anomalous += found.anomalous
+        self._missed += bool(found.fault) and not found.anomalous
         said = [one.text for one in found.remarks]
         if found.level and not {"louder", "quieter"} & {one.code for one in found.remarks}:
             said.append(found.level)
@@ -103,6 +104,9 @@ class _Table(Printer):
         if self._seen:
             anomalous = f"{self._anomalous:,} anomalous"
             say(f"{title}: {counted(self._seen, 'recording')}, {anomalous}", as_json=False)
+        if self._missed:
+            what = f"{self._missed:,} below the threshold, but like a known fault"
+            say(f"{what}: 'asd threshold --find-faults' lowers it", as_json=False)
 
     def _row(self, name: str, section: str, *rest: str) -> str:
         score, threshold, p_value, word, why = rest

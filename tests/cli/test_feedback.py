@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from asd.cli.prediction_output import printer
+from asd.detection.detector import Detector
 from asd.stages.recordings import known_faults
 from asd.stages.report import _digests
 from asd.workspace import Workspace
@@ -24,7 +27,9 @@ def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tiny
 
 
-def test_a_fault_is_learned_named_and_forgotten(project: Path, asd: Asd) -> None:
+def test_a_fault_is_learned_named_and_forgotten(
+    project: Path, asd: Asd, capsys: pytest.CaptureFixture[str]
+) -> None:
     done = asd("feedback", "--machine", "pump", "--section", "00", "fault", f"{ODD}/00_11.wav")
     assert done.code == 0
     assert done.out.splitlines() == [
@@ -35,7 +40,14 @@ def test_a_fault_is_learned_named_and_forgotten(project: Path, asd: Asd) -> None
     assert row["fault"] == "00_11.wav"
     assert "fault 00_11.wav" in asd("predict", "--section", "00", f"{ODD}/00_12.wav").out
     assert "00_11.wav: section 00, score 0." in asd("feedback", "--list").out
+    (found,) = Detector(project, "pump").predictions([f"{ODD}/00_12.wav"], "00")
+    table = printer("table", (), 1)
+    table.one(replace(found, threshold=found.score + 1, anomalous=False))
+    table.end("pump")
+    missed = "1 below the threshold, but like a known fault: 'asd threshold --find-faults'"
+    assert missed in capsys.readouterr().out
     assert "1 fault forgotten" in asd("feedback", "forget", f"{ODD}/00_11.wav").out
+    assert "'asd enroll --undo' takes back" in asd("feedback", "forget", f"{ODD}/00_11.wav").out
     assert "no faults are known" in asd("feedback", "--list").out
     assert asd("verify").code == 0
 
@@ -52,7 +64,7 @@ def test_a_fault_that_is_normal_after_all(project: Path, asd: Asd) -> None:
     odd = f"{ODD}/00_11.wav"
     assert asd("feedback", "--section", "00", "fault", odd).code == 0
     done = asd("feedback", "--section", "00", "normal", odd)
-    assert "pump: 1 fault forgotten" in done.out
+    assert "pump: 1 fault forgotten, which 'asd enroll --undo' does not bring back" in done.out
     assert "enrolled 1 clip" in done.out
     done = asd("feedback", "--section", "00", "fault", odd)
     assert done.code == 2
