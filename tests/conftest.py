@@ -74,6 +74,29 @@ def shell() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
+def listening() -> str:
+    """Code of a process that puts the path of every file it reads into the set ``seen``."""
+    return """
+import json, os, sys
+import h5py
+seen = set()
+
+def hear(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes)):
+        if arguments[2] & os.O_ACCMODE == os.O_RDONLY:
+            seen.add(os.path.abspath(os.fsdecode(arguments[0])))
+
+def begin(self, name, *arguments, real=h5py.File.__init__, **named):
+    if isinstance(name, (str, os.PathLike)):
+        seen.add(os.path.abspath(name))
+    real(self, name, *arguments, **named)
+
+h5py.File.__init__ = begin
+sys.addaudithook(hear)
+"""
+
+
+@pytest.fixture(scope="session")
 def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Machine pump, sections 00 and 02: 9 training clips each, 2 normal and 2 anomalous to test."""
     from asd.cli import cli

@@ -144,7 +144,7 @@ def command(
 
     watch = Watch(detector, rule, show, tell, section)
     if verbosity() > QUIET:
-        click.echo(f"watching {source}{_passed_over(source, given)}; Ctrl-C ends", err=True)
+        click.echo(f"watching {source}; Ctrl-C ends", err=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watch.run(_arrivals(source, detector, given), given["rate"] or 0)
@@ -154,17 +154,6 @@ def command(
         signal.signal(signal.SIGTERM, before)
         for messenger in messengers:
             messenger.close(5.0)
-
-
-def _passed_over(source: str, given: dict[str, Any]) -> str:
-    """Say how many recordings are there already and do not come."""
-    from asd.clips.scan import find_recordings
-
-    if source == "-" or given["existing"]:
-        return ""
-    count = len(find_recordings(Path(source)))
-    said = f" ({count} recordings there already are passed over; --existing scores them)"
-    return said if count else ""
 
 
 def _share(text: str) -> tuple[int, int]:

@@ -56,10 +56,10 @@ def arrivals(
 ) -> Iterator[Arrival | None]:
     """Yield recordings that come to be below a folder, each once it is written; None at each look.
 
-    What is there at the start is passed over. A recording is written when it is the same at two
-    looks, and for ``settle`` seconds, and no process has it open for writing, as far as the system
-    tells. It comes again when it is another: also one of the same size and time, put in its place.
-    A folder that is gone is waited for.
+    What is there at the start is passed over, which is said. A recording is written when it is the
+    same at two looks, and for ``settle`` seconds, and no process has it open for writing, as far as
+    the system tells. It comes again when it is another: also one of the same size and time, put in
+    its place. A folder that is gone is waited for.
 
     Args:
         folder: the folder; hidden files in it are passed over, so that a recorder may write
@@ -72,6 +72,8 @@ def arrivals(
     """
     before: dict[Path, tuple[_State, float]] = {}
     done = {} if existing else _look(folder)
+    if done:
+        note(f"{folder}: what is there already ({len(done)}) is passed over; --existing scores it")
     while True:
         now, time_now = _look(folder), clock()
         seen = {

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -258,9 +258,9 @@ def _sounds(detector: Detector, root: Path, most: int) -> list[np.ndarray]:
     kept = []
     for rows in detector.fitted.rows.values():
         left = most
-        for row in _spanning(detector, rows):
+        for row in _spanning(detector, rows) if most else ():
             content = detector.bank.clips.content[row]
-            wave = clip_wave(detector, content) if left else None
+            wave = clip_wave(detector, content)
             if wave is None:
                 continue
             left -= 1
@@ -268,24 +268,27 @@ def _sounds(detector: Detector, root: Path, most: int) -> list[np.ndarray]:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_sound(path, wave[0], detector.signal.sample_rate)
             kept.append(wave[0])
+            if not left:
+                break
     return kept
 
 
-def _spanning(detector: Detector, rows: np.ndarray) -> list[int]:
-    """Return a section's rows, each the one that lies farthest from those before it."""
+def _spanning(detector: Detector, rows: np.ndarray) -> Iterator[int]:
+    """Yield a section's rows, each the one that lies farthest from those before it."""
     views = (view.get("embedding") for view in detector.fitted.views)
     points = next((one[rows] for one in views if one is not None and one.ndim == 2), None)
     if points is None:
-        return [int(row) for row in rows]
+        yield from (int(row) for row in rows)
+        return
     points = points.astype(np.float64)
     points = (points - points.mean(axis=0)) / (points.std(axis=0) + 1e-9)
-    order = [int((points**2).sum(axis=1).argmin())]
+    place = int((points**2).sum(axis=1).argmin())
     apart = np.full(len(points), np.inf)
-    while len(order) < len(points):
-        apart = np.minimum(apart, ((points - points[order[-1]]) ** 2).sum(axis=1))
-        apart[order] = -1
-        order.append(int(apart.argmax()))
-    return [int(rows[one]) for one in order]
+    for _ in rows:
+        yield int(rows[place])
+        apart = np.minimum(apart, ((points - points[place]) ** 2).sum(axis=1))
+        apart[place] = -1  # and stays below every distance
+        place = int(apart.argmax())
 
 
 def _compare(detector: Detector, path: Path, kept: list[np.ndarray]) -> int:

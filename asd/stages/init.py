@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _COMMON, _STAGES = "common", "stages"
 # What is run is one list: a profile that names its own models or systems means no others.
 _WHOLE = ("models", "systems")
+_LEAST_TRAINING = 2  # clips, without which nothing is a distance from the others
 _RULES_OF = {"dcase2020": "2020", "dcase2021": "2021", "dcase2022": "2022", "folder": "2020"}
 _GIT_IGNORED = ("/data/", "/dvc_plots/", "/pipeline/params.yaml.[0-9]*")
 _DVC_IGNORED = """\
@@ -117,9 +118,6 @@ def run(
     params = parse_params(text.encode(), f"profile {profile}")
     before = _write_params(root / PARAMS, text)
     return Initialised(root, params, tuple(_complete(root)), before)
-
-
-_LEAST_TRAINING = 2  # clips, without which nothing is a distance from the others
 
 
 def _own_recordings(

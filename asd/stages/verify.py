@@ -113,12 +113,14 @@ def run(workspace: Workspace, machines: Collection[str] = (), deep: bool = False
 def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
     """Compute damaged rows again and delete other damaged files; yields a line for each."""
     shards: dict[tuple[str, str], list[Path]] = {}
+    kept = _linked_copies(workspace)
     for damage in damaged:
         place = _place(workspace, damage.path)
         if damage.unreadable:
             yield Done(f"{damage.path}: kept, as it cannot be read; see its disk and rights", False)
             continue
-        _drop_cached(workspace, damage.path)
+        if damage.path.exists() and (copy := kept.get(_on_disk(damage.path))):
+            remove(copy)
         if place[0] == "features" and len(place) == 4 and place[3].startswith("section_"):
             shards.setdefault((place[1], place[2]), []).append(damage.path)
         elif place[0] == "enrolled":
@@ -135,22 +137,19 @@ def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
         yield _mend(workspace, machine, feature, paths)
 
 
-def _drop_cached(workspace: Workspace, path: Path) -> None:
-    """Remove what DVC keeps of a damaged file: by a link it is the same file, and as damaged.
+def _linked_copies(workspace: Workspace) -> dict[tuple[int, int], Path]:
+    """Return the files that DVC keeps, by what tells them on the disk: a link has the same.
 
-    DVC would take it for the file that its name says, and link it in place of what is made anew.
+    A damaged file that is linked is damaged there too. DVC would take it for the file that its
+    name says, and link it in place of what is made anew.
     """
-    cache = workspace.root / ".dvc" / "cache"
-    try:
-        of_file = path.stat()
-    except OSError:
-        return
-    if path.is_symlink() and cache.resolve() in path.resolve().parents:
-        remove(path.resolve())
-    elif of_file.st_nlink > 1:
-        for kept in cache.rglob("*"):
-            if kept.is_file() and kept.samefile(path):
-                remove(kept)
+    kept = (path for path in (workspace.root / ".dvc" / "cache").rglob("*") if path.is_file())
+    return {_on_disk(path): path for path in kept}
+
+
+def _on_disk(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _artifacts(

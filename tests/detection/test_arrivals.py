@@ -105,6 +105,15 @@ def test_a_file_written_again_comes_again(tmp_path: Path) -> None:
     assert seen(tmp_path, steps) == ["a.wav"] * 3
 
 
+def test_what_lies_there_already_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old.wav").write_bytes(b"x")
+    assert next(arrivals(tmp_path)) is None
+    said = capsys.readouterr().err
+    assert "what is there already (1) is passed over; --existing scores it" in said
+
+
 def test_a_renamed_file_comes(tmp_path: Path) -> None:
     part = tmp_path / ".a.wav.part"
     steps = [lambda: part.write_bytes(b"x"), lambda: part.rename(tmp_path / "a.wav"), nothing]

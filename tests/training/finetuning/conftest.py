@@ -15,6 +15,7 @@ import torch
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.training import loop
+from asd.training.finetune import Account, finetune
 
 RATE = 16000
 LENGTHS = {"fan": 8000, "valve": 7200}
@@ -114,3 +115,20 @@ def config() -> Callable[..., FinetuneConfig]:
         return FinetuneConfig(**quick | changes)
 
     return make
+
+
+@pytest.fixture
+def run(raw: Path, clips: list[Clip], tmp_path: Path) -> Callable[..., Account]:
+    """Fine-tunes on the clips, into ``checkpoints/<name>``."""
+
+    def go(config: FinetuneConfig, name: str = "ptm") -> Account:
+        folder = tmp_path / "checkpoints"
+        return finetune(raw, clips, 16000, 0, config, folder / name, folder / "train" / name)
+
+    return go
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return where :func:`run` leaves its checkpoint."""
+    return tmp_path / "checkpoints" / "ptm"

@@ -13,10 +13,9 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
-from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.training.artifact import read_checkpoint_record
-from asd.training.finetune import Account, finetune
+from asd.training.finetune import Account
 from asd.training.pretrained import add_adapters, find_base, load_base, merge_adapters
 
 Make = Callable[..., FinetuneConfig]
@@ -25,20 +24,6 @@ WAVES = torch.randn(2, 3200, generator=torch.Generator().manual_seed(1))
 
 def tiny() -> Any:
     return load_base("builtin:tiny", find_base("builtin:tiny"), 0)[0]
-
-
-@pytest.fixture
-def run(raw: Path, clips: list[Clip], tmp_path: Path) -> Callable[..., Account]:
-    def go(config: FinetuneConfig, name: str = "ptm") -> Account:
-        folder = tmp_path / "checkpoints"
-        return finetune(raw, clips, 16000, 0, config, folder / name, folder / "train" / name)
-
-    return go
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "checkpoints" / "ptm"
 
 
 @pytest.fixture

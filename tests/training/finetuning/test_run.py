@@ -18,7 +18,7 @@ from asd.config import FinetuneConfig
 from asd.errors import JobError
 from asd.features.ptm import Ptm, PtmConfig
 from asd.training.artifact import read_checkpoint_record
-from asd.training.finetune import Account, finetune
+from asd.training.finetune import Account
 from asd.training.pretrained import find_base, load_base
 
 Make = Callable[..., FinetuneConfig]
@@ -30,20 +30,6 @@ WHOLE = {
     "preprocessor_config.json",
     "record.json",
 }
-
-
-@pytest.fixture
-def run(raw: Path, clips: list[Clip], tmp_path: Path) -> Callable[..., Account]:
-    def go(config: FinetuneConfig, name: str = "ptm") -> Account:
-        folder = tmp_path / "checkpoints"
-        return finetune(raw, clips, 16000, 0, config, folder / name, folder / "train" / name)
-
-    return go
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "checkpoints" / "ptm"
 
 
 def losses(folder: Path, objective: str) -> list[float]:
