@@ -70,7 +70,8 @@ def command(
         rows += _take(workspace, of, kind, paths, complaints, section or heard_at, as_json)
     emit(rows, as_json)
     if not marked:
-        say("no marks: nothing to do", as_json)
+        if not complaints.count:
+            say("no marks: nothing to do", as_json)
         raise click.exceptions.Exit(complaints.exit_code)
 
 
