@@ -50,11 +50,14 @@ class Clock:
 
     Attributes:
         epochs: seconds of each epoch.
-        waits: seconds of each epoch in which the loop waited for a batch.
+        waits: seconds of each epoch, from the end of the one before, in which the loop waited for a
+            batch.
+        waited: seconds in which it waited since the end of an epoch.
     """
 
     epochs: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    waited: float = 0.0
 
 
 def run(scratch: Path) -> Result:
@@ -167,10 +170,11 @@ def _train(scratch: Path, name: str, precision: str) -> Clock:
     epoch_of, ahead_of = loop._round, loop.ahead
 
     def epoch(*arguments: Any, **named: Any) -> Any:
-        clock.waits.append(0.0)
         started = time.perf_counter()
         row = epoch_of(*arguments, **named)
         clock.epochs.append(time.perf_counter() - started)
+        clock.waits.append(clock.waited)
+        clock.waited = 0.0
         return row
 
     def ahead(items: Iterable[Any]) -> Iterator[Any]:
@@ -178,7 +182,7 @@ def _train(scratch: Path, name: str, precision: str) -> Clock:
         while True:
             started = time.perf_counter()
             item = next(source, None)
-            clock.waits[-1] += time.perf_counter() - started
+            clock.waited += time.perf_counter() - started
             if item is None:
                 return
             yield item
