@@ -333,16 +333,13 @@ def listen(
     Raises:
         UnusableError: there is nothing to hear, or much of it would be cut off.
     """
-    lowest, highest = np.inf, -np.inf
     products = np.zeros((2, 2))
     for part in parts():
-        heard = part / np.float32(_FULL_SCALE) if part.dtype == np.int16 else part
         if part.ndim == 2:
-            pair = to_int16(heard).astype(np.float64)
+            pair = to_int16(part).astype(np.float64)
             products += pair.T @ pair
-            heard = heard[:, 0]
-        listening.add(heard)
-        lowest, highest = min(lowest, float(heard.min())), max(highest, float(heard.max()))
+        listening.add(part if part.ndim == 1 else part[:, 0])
+    lowest, highest = listening.range
     if (highest - lowest) * _FULL_SCALE < 1:
         raise UnusableError("silent: all samples are equal")
     near, far = products.diagonal()

@@ -14,8 +14,10 @@ Example:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ _SHORT = 0.5  # of a clip
 _ENOUGH = 5  # training recordings from which each is compared with the others
 # Of the spectrum: points of a segment, segments of a block, bands that it is judged in.
 _POINTS, _SEGMENTS, _BANDS = 2048, 16, 64
+_AT_ONCE = 16384  # samples in double precision, which then stay in the cache
+_FULL_SCALE = 32768.0
 _BELOW_ALL = 1e-7  # a band with less of the power than that is empty
 _NOISE = 10 ** (-112 / 10)  # power of full scale; rounding to 16 bits leaves -119 dB a band
 # Clipped, and no peak: within a tenth of a thousandth of the extreme lie samples in a row, and more
@@ -257,23 +261,31 @@ class Listening:
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._rate, self._channels = sample_rate, channels
         self._count = 0
-        self._sum = self._squares = self._peak = 0.0
+        self._sum = self._squares = 0.0
+        self._lowest, self._highest = np.inf, -np.inf
         self._power = np.zeros(_POINTS // 2 + 1)
         # By end of the range: the extreme so far; and of the samples how many are there, how many
         # of them in a row, and how many just below.
         self._flat = {end: (0.0, np.zeros(3, int)) for end in (1, -1)}
 
     def add(self, samples: np.ndarray) -> None:
-        """Hear samples (n,) float of full scale 1."""
-        exact = samples.astype(np.float64, copy=False)
-        self._count += len(exact)
-        self._sum += float(exact.sum())
-        self._squares += float(exact @ exact)
-        lowest, highest = float(exact.min()), float(exact.max())
-        self._peak = max(self._peak, -lowest, highest)
+        """Hear samples (n,) int16, or float of full scale 1."""
+        scale = _FULL_SCALE if samples.dtype == np.int16 else 1.0
+        self._count += len(samples)
+        for start in range(0, len(samples), _AT_ONCE):
+            exact = samples[start : start + _AT_ONCE].astype(np.float64)
+            self._sum += float(exact.sum()) / scale
+            self._squares += float(exact @ exact) / scale**2
+        lowest, highest = float(samples.min()) / scale, float(samples.max()) / scale
+        self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
         for end, extreme in ((1, highest), (-1, -lowest)):
-            self._add_flat(samples, end, extreme)
-        self._power += _power(samples)
+            self._add_flat(samples, end, extreme, scale)
+        self._power += _power(samples, scale)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest sample."""
+        return self._lowest, self._highest
 
     @property
     def mean(self) -> float:
@@ -288,7 +300,7 @@ class Listening:
         flat = sum(int(at) for _, (at, in_row, near) in self._flat.values() if in_row > near / 4)
         return Facts(
             level=round(10 * float(np.log10(variance)), 2),
-            peak=round(self._peak, 5),
+            peak=round(max(-self._lowest, self._highest, 0.0), 5),
             offset=round(mean, 5),
             clipped=round(flat / max(self._count, 1), 5),
             bandwidth=_bandwidth(self._power, self._rate),
@@ -297,28 +309,41 @@ class Listening:
             seconds=round(self._count / self._rate, 4),
         )
 
-    def _add_flat(self, samples: np.ndarray, end: int, extreme: float) -> None:
+    def _add_flat(self, samples: np.ndarray, end: int, extreme: float, scale: float) -> None:
         before, counts = self._flat[end]
         if extreme < _LOUD or extreme < _AT * before:
             return
-        places = np.flatnonzero(samples * end >= _AT * extreme)
+
+        def reaches(level: float) -> np.ndarray:
+            limit = float(np.float32(level)) * scale
+            if samples.dtype == np.int16:
+                limit = math.ceil(limit)
+            return samples >= limit if end > 0 else samples <= -limit
+
+        places = np.flatnonzero(reaches(_AT * extreme))
         in_row = np.count_nonzero(np.diff(places) == 1)
-        near = np.count_nonzero(samples * end >= _NEAR * extreme) - len(places)
+        near = np.count_nonzero(reaches(_NEAR * extreme)) - len(places)
         kept = counts if _AT * extreme <= before else 0
         self._flat[end] = (max(extreme, before), kept + np.array([len(places), in_row, near]))
 
 
-def _power(samples: np.ndarray) -> np.ndarray:
+def _power(samples: np.ndarray, scale: float) -> np.ndarray:
     """Return the summed power of some segments of samples (n,), by frequency."""
     if len(samples) < _POINTS:
         samples = np.resize(samples, _POINTS) if len(samples) else np.zeros(_POINTS)
-    starts = np.linspace(0, len(samples) - _POINTS, _SEGMENTS).astype(int)
-    cut = np.stack([samples[start : start + _POINTS] for start in np.unique(starts)])
-    cut = (cut - cut.mean(axis=1, keepdims=True)) * np.hanning(_POINTS)
+    starts = sorted({int(at) for at in np.linspace(0, len(samples) - _POINTS, _SEGMENTS)})
+    cut = np.stack([samples[start : start + _POINTS] for start in starts])
+    cut = cut.astype(np.float64) / scale
+    spectra = np.fft.rfft((cut - cut.mean(axis=1, keepdims=True)) * _window())
     # Each row so scaled that its sum is the mean square of the segment.
-    spectra = np.square(np.abs(np.fft.rfft(cut))) * (2 / (_POINTS**2 * 0.375))
-    power: np.ndarray = spectra.mean(axis=0)
+    squares = (spectra.real**2 + spectra.imag**2) * (2 / (_POINTS**2 * 0.375))
+    power: np.ndarray = squares.mean(axis=0)
     return power
+
+
+@cache
+def _window() -> np.ndarray:
+    return np.hanning(_POINTS)
 
 
 def _bandwidth(power: np.ndarray, rate: int) -> float:
