@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -190,7 +190,9 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     Raises:
         JobError: the disk is full or the folder cannot be written.
     """
-    before, begun = _files_of(path), begun_path(path)
+    before, begun = set[str](), begun_path(path)
+    with suppress(AsdError):
+        before |= read_any(path).files.keys()
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         begun.touch()
@@ -216,7 +218,7 @@ def write_record(
     names: list[str],
     facts: Mapping[str, Any],
     *libraries: str,
-) -> Record:
+) -> None:
     """Write the record of files that lie beside it already, whole or not at all."""
     content: dict[str, Any] = {
         "kind": request.kind,
@@ -230,7 +232,6 @@ def write_record(
     with replacing(path) as beside:
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         beside.write_text(text, encoding="utf-8")
-    return _parse(path, content, type(request))
 
 
 def read_record(path: Path, kind: type[Request]) -> Record:
@@ -240,7 +241,7 @@ def read_record(path: Path, kind: type[Request]) -> Record:
         UsageError: there is none.
         JobError: it is damaged, of another kind or of another schema.
     """
-    return _parse(path, _load(path, kind), kind)
+    return _read(path, kind)
 
 
 def is_current(path: Path, request: Request) -> bool:
@@ -259,9 +260,8 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
     """
     if not path.exists():
         return "missing"
-    kind = type(request) if request is not None else Request
     try:
-        record = read_record(path, kind) if request is not None else read_any(path)
+        record = _read(path, type(request) if request is not None else None)
         if request is not None and canonical_json(record.request) != request.canonical:
             changed = difference(record.request, request.to_json())
             return f"other settings ({changed or 'in another form'})"
@@ -279,7 +279,7 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
 
 def read_any(path: Path) -> Record:
     """Read a record of any kind, as :func:`read_record` does."""
-    return _parse(path, _load(path, None), None)
+    return _read(path, None)
 
 
 def difference(was: Any, now: Any, shown: int = 3) -> str:
@@ -334,33 +334,28 @@ def drift(recorded: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def tell_drift(kind: str, recorded: Any) -> None:
+def tell_drift(kind: str, recorded: Mapping[str, Any]) -> None:
     """Say once on standard error if an artifact was made with other versions; never fails."""
-    changed = drift(recorded) if isinstance(recorded, Mapping) else []
-    if changed:
+    if changed := drift(recorded):
         note(f"a {kind} was made with {', '.join(changed)}; last digits may differ")
 
 
 def tell_drift_of(path: Path) -> None:
     """Do so with the versions that a record names; it may be missing or damaged."""
-    try:
+    with suppress(AsdError):
         record = read_any(path)
-    except AsdError:
-        return
-    tell_drift(record.kind, record.versions)
+        tell_drift(record.kind, record.versions)
 
 
-def prune(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
-    """Remove what lies in a folder and is not wanted, but for hidden files; return what it was."""
+def prune(folder: Path, wanted: Callable[[Path], bool]) -> None:
+    """Remove what lies in a folder and is not wanted, but for hidden files."""
     import shutil
 
-    gone = surplus(folder, wanted)
-    for path in gone:
+    for path in surplus(folder, wanted):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             remove(path)
-    return gone
 
 
 def surplus(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
@@ -370,14 +365,12 @@ def surplus(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and not wanted(path)]
 
 
-def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
-    what = kind.kind if kind is not None else "artifact"
-    verb = kind.verb if kind is not None else ""
+def _read(path: Path, kind: type[Request] | None) -> Record:
+    what, verb = (kind.kind, kind.verb) if kind is not None else ("artifact", "")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("it is no mapping")
-        rest = {key: value for key, value in content.items() if key != "digest"}
         if kind is not None and (content["kind"], content["schema"]) != (
             kind.kind,
             kind.schema_version,
@@ -386,16 +379,16 @@ def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
                 f"{content['kind']} of schema {content['schema']}, this version reads"
                 f" {kind.kind} of schema {kind.schema_version}"
             )
-        if sha256_json(rest) != content["digest"]:
+        digest = content.pop("digest")
+        if sha256_json(content) != digest:
             raise ValueError("its contents do not have the digest that was recorded")
-        files, facts = content["files"], content["facts"]
-        if not all(isinstance(part, dict) for part in (content["request"], files, facts)):
+        parts = {name: content[name] for name in ("request", "files", "facts", "versions")}
+        if not all(isinstance(part, dict) for part in parts.values()):
             raise ValueError("other contents")
-        if not {"kind", "versions"} <= content.keys():
-            raise ValueError("other contents")
-        if any(".." in name or "\0" in name or name.startswith((".", "/")) for name in files):
+        if any(".." in n or "\0" in n or n.startswith((".", "/")) for n in parts["files"]):
             raise ValueError("it names files elsewhere")
-        return content
+        made = str(content["kind"])
+        return Record(path, made, verb or VERBS.get(made, ""), **parts, digest=str(digest))
     except FileNotFoundError:
         way_out = f"; run 'asd {verb}' first" if verb else ""
         raise UsageError(f"{path}: no such {what}{way_out}") from None
@@ -405,19 +398,6 @@ def _load(path: Path, kind: type[Request] | None) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         way_out = f"; delete it and run 'asd {verb}'" if verb else ""
         raise JobError(f"{path}: not a readable {what} record ({reason}){way_out}") from None
-
-
-def _parse(path: Path, content: Mapping[str, Any], kind: type[Request] | None) -> Record:
-    return Record(
-        path=path,
-        kind=str(content["kind"]),
-        verb=kind.verb if kind is not None else VERBS.get(str(content["kind"]), ""),
-        request=content["request"],
-        files=content["files"],
-        facts=content["facts"],
-        versions=content["versions"],
-        digest=str(content["digest"]),
-    )
 
 
 VERBS = {
@@ -435,13 +415,6 @@ VERBS = {
     "download": "download",
 }
 """The verb that makes an artifact of each kind."""
-
-
-def _files_of(path: Path) -> set[str]:
-    try:
-        return set(read_any(path).files)
-    except AsdError:
-        return set()
 
 
 def _is_younger(file: Path, written: int) -> bool:

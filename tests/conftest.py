@@ -97,10 +97,21 @@ sys.addaudithook(hear)
 
 
 @pytest.fixture(scope="session")
-def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Machine pump, sections 00 and 02: 9 training clips each, 2 normal and 2 anomalous to test."""
+def run_verbs() -> Callable[..., None]:
+    """Run verbs in a folder, in this process; each must succeed, and says nothing."""
     from asd.cli import cli
 
+    def run(root: Path, *verbs: str) -> None:
+        with contextlib.chdir(root):
+            for verb in verbs:
+                cli.main(["-q", *verb.split()], standalone_mode=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_template(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
+    """Machine pump, sections 00 and 02: 9 training clips each, 2 normal and 2 anomalous to test."""
     root = tmp_path_factory.mktemp("tiny")
     (root / "pipeline").mkdir()
     (root / "pipeline" / "params.yaml").write_text(PARAMS)
@@ -116,9 +127,7 @@ def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 wave += 0.2 * np.sin(2 * np.pi * 3100 * time)
             wave += random.normal(scale=0.03, size=LENGTH)
             soundfile.write(folder / f"{section}_{number:02d}.wav", wave, RATE, "PCM_16")
-    with contextlib.chdir(root):
-        for verb in ("index", "extract", "train", "embed", "score"):
-            cli.main([verb], standalone_mode=False)
+    run_verbs(root, "index", "extract", "train", "embed", "score")
     return root
 
 

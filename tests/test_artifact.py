@@ -30,6 +30,7 @@ from asd.artifact import (
     prune,
     read_any,
     read_record,
+    surplus,
     tell_drift,
     tell_drift_of,
     versions,
@@ -226,7 +227,7 @@ def test_a_record_that_lacks_something(path: Path, without: str) -> None:
         assert lack(path, None) == "damaged"
 
 
-@pytest.mark.parametrize("key", ["request", "files", "facts"])
+@pytest.mark.parametrize("key", ["request", "files", "facts", "versions"])
 @pytest.mark.parametrize("value", [None, [], 3, "x"])
 def test_a_record_with_parts_of_another_form(path: Path, key: str, value: Any) -> None:
     rewrite(path, {key: value})
@@ -350,9 +351,10 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_or_none(
 def test_a_record_of_files_that_lie_there(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("b")
     (tmp_path / "a").write_text("a")
-    written = write_record(tmp_path / "sonnet.json", REQUEST, ["b", "a"], {"of": "two"})
-    assert written == read_record(tmp_path / "sonnet.json", Sonnet)
+    write_record(tmp_path / "sonnet.json", REQUEST, ["b", "a"], {"of": "two"})
+    written = read_record(tmp_path / "sonnet.json", Sonnet)
     assert list(written.files) == ["a", "b"]
+    assert written.facts == {"of": "two"}
     assert written.check().verb == "rhyme"
 
 
@@ -422,13 +424,13 @@ def test_what_is_not_wanted_is_removed(tmp_path: Path) -> None:
     (outside / "precious").write_text("x")
     (folder / "link").symlink_to(outside)
     (folder / "file").write_text("x")
-    gone = prune(folder, lambda path: path.name == "kept")
+    gone = surplus(folder, lambda path: path.name == "kept")
     assert [path.name for path in gone] == ["file", "gone", "link"]
+    prune(folder, lambda path: path.name == "kept")
     assert sorted(path.name for path in folder.iterdir()) == [".hidden", "kept"]
     assert (folder / "kept" / "file").read_text() == "x"
     assert (outside / "precious").read_text() == "x"
-    assert prune(folder, lambda path: path.name == "kept") == []
-    assert prune(tmp_path / "nowhere", lambda path: False) == []
+    assert surplus(tmp_path / "nowhere", lambda path: False) == []
 
 
 # Versions.
@@ -493,5 +495,5 @@ def test_a_record_need_not_be_there(path: Path, capsys: pytest.CaptureFixture[st
         max_leaves=8,
     )
 )
-def test_no_record_is_an_error(recorded: object) -> None:
-    tell_drift("record", recorded)
+def test_no_version_is_an_error(recorded: object) -> None:
+    tell_drift("record", {"torch": recorded})

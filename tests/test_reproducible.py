@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import chdir
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from asd.cli import cli
-
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
-PROFILES = Path(__file__).resolve().parents[1] / "pipeline/profiles"
 STAGES = ("index", "finetune", "extract", "train", "embed", "score", "evaluate")
-
-
-def _run(root: Path, stages: tuple[str, ...]) -> None:
-    with chdir(root):
-        for stage in stages:
-            cli.main([stage], standalone_mode=False)
 
 
 def _contents(root: Path) -> dict[str, bytes]:
@@ -42,12 +33,14 @@ def _assert_same(one: Path, two: Path, systems: int) -> None:
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_a_project_run_twice_has_the_same_bytes(tiny_template: Path, tmp_path: Path) -> None:
+def test_a_project_run_twice_has_the_same_bytes(
+    tiny_template: Path, tmp_path: Path, run_verbs: Callable
+) -> None:
     for name in ("one", "two"):
         root = tmp_path / name
         shutil.copytree(tiny_template / "pipeline", root / "pipeline")
         shutil.copytree(tiny_template / "raw", root / "raw")
-        _run(root, STAGES)
+        run_verbs(root, *STAGES)
     _assert_same(tmp_path / "one", tmp_path / "two", systems=3)
     for kind in ("banks", "scores"):
         earlier = {n: b for n, b in _contents(tiny_template).items() if n.startswith(kind)}
@@ -56,13 +49,11 @@ def test_a_project_run_twice_has_the_same_bytes(tiny_template: Path, tmp_path: P
 
 
 @pytest.mark.skipif(not LONG, reason="takes minutes; ASD_LONG_TESTS=1 runs it")
-def test_the_demo_run_twice_has_the_same_bytes(tmp_path: Path) -> None:
+def test_the_demo_run_twice_has_the_same_bytes(tmp_path: Path, run_verbs: Callable) -> None:
     systems = 0
     for name in ("one", "two"):
         root = tmp_path / name
-        shutil.copytree(PROFILES, root / "pipeline/profiles")
-        with chdir(root):
-            cli.main(["init", "demo"], standalone_mode=False)
-        _run(root, ("synth", *STAGES))
+        root.mkdir()
+        run_verbs(root, "init demo", "synth", *STAGES)
         systems = len(list((root / "data/scores").iterdir()))
     _assert_same(tmp_path / "one", tmp_path / "two", systems)

@@ -10,7 +10,7 @@ from asd.workspace import Workspace
 
 @click.command()
 @json_option
-def command(as_json: bool) -> None:
+def command() -> None:
     """Look up every name in the params, and check every setting, before anything is computed.
 
     All faults are told at once, each with the nearest name there is. Each stage looks up the names
@@ -20,5 +20,5 @@ def command(as_json: bool) -> None:
 
     found = run(Workspace.find())
     counts = ", ".join(f"{count} {name}" for name, count in vars(found).items())
-    say(f"nothing is wrong with the params: {counts}", as_json)
-    emit([found], as_json)
+    say(f"nothing is wrong with the params: {counts}")
+    emit([found])

@@ -40,7 +40,6 @@ def command(
     machines: tuple[str, ...],
     mirror: str,
     to: Path | None,
-    as_json: bool,
 ) -> None:
     """Fetch challenge data from Zenodo, checked against its checksums, and extract it.
 
@@ -57,8 +56,8 @@ def command(
             dataset, to, parts=parts or DEFAULT_PARTS, machines=machines, mirror=mirror
         )
         outcomes.append(outcome)
-        say(_line(outcome), as_json)
-    emit(outcomes, as_json)
+        say(_line(outcome))
+    emit(outcomes)
 
 
 def _line(outcome: Outcome) -> str:

@@ -12,7 +12,7 @@ from asd.workspace import Workspace
 @machine_option
 @model_option
 @json_option
-def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> None:
+def command(machines: tuple[str, ...], models: tuple[str, ...]) -> None:
     """Compute the embeddings of the training clips (the bank) and of the test clips.
 
     Banks that are there already of the same model, features and settings are kept.
@@ -25,5 +25,4 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
             f"{one.machine} {one.model}: bank of {counted(one.train, 'training clip')},"
             f" outputs of {counted(one.test, 'test clip')}"
         ),
-        as_json,
     )

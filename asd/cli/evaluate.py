@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asd.cli.output import counted, json_option, machine_option, say, show, system_option
+from asd.cli.output import (
+    counted,
+    json_option,
+    machine_option,
+    say,
+    show,
+    system_option,
+    wants_json,
+)
 from asd.errors import JobError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -45,7 +53,6 @@ def command(
     bootstrap: int | None,
     seed: int | None,
     output: Path | None,
-    as_json: bool,
 ) -> None:
     """Compute the official score of every system, with 95 % bootstrap intervals.
 
@@ -89,7 +96,7 @@ def command(
         figures.write(output)
         written = output
     compared = _compared(figures, compare, scores) if compare else None
-    if as_json:
+    if wants_json():
         document = {**figures.document, **_comparison_document(compare, compared)}
         if workspace:
             document["default"] = _default(workspace)
@@ -98,9 +105,9 @@ def command(
         # Figures that are written nowhere are what the command was called for.
         tell = show if written is None else say
         for line in _lines(figures, compare, compared):
-            tell(line, as_json)
+            tell(line)
     if written is not None:
-        say(f"wrote {written}/metrics.json, roc and official", as_json)
+        say(f"wrote {written}/metrics.json, roc and official")
     if lacking:
         raise JobError("\n".join(lacking))
 

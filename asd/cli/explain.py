@@ -32,7 +32,6 @@ def command(
     system: str | None,
     exported: Path | None,
     section: str | None,
-    as_json: bool,
 ) -> None:
     """Draw which parts of a recording (or of its clip, long.wav#t=70) make its score.
 
@@ -63,16 +62,14 @@ def command(
     one = found.prediction
     show(
         f"{recording}: {'anomalous' if one.anomalous else 'normal'}, score {one.score:.4f}"
-        f" (threshold {one.threshold:.4f}); compared with {found.nearest} -> {path}",
-        as_json,
+        f" (threshold {one.threshold:.4f}); compared with {found.nearest} -> {path}"
     )
     for remark in one.remarks:
-        say(f"{recording}: {remark.text}", as_json)
+        say(f"{recording}: {remark.text}")
     if found.passed_over:
         say(
             f"{found.passed_over} nearer clips are nowhere as sound, not in the raw folder nor in"
-            " the store (enrolled ones are put into the raw folder by hand)",
-            as_json,
+            " the store (enrolled ones are put into the raw folder by hand)"
         )
     row = {
         "recording": recording,
@@ -88,4 +85,4 @@ def command(
         "hertz": [float(found.grid.hertz[band]) for band in found.grid.bands],
         "drops": found.drops.tolist(),
     }
-    emit([row], as_json)
+    emit([row])

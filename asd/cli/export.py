@@ -23,9 +23,7 @@ from asd.workspace import Workspace
     help="Normal clips of each section that go with it as sound, for asd explain.",
 )
 @json_option
-def command(
-    path: Path, machine: str | None, system: str | None, sounds: int, as_json: bool
-) -> None:
+def command(path: Path, machine: str | None, system: str | None, sounds: int) -> None:
     """Write all that a detector needs into one FILE, such as pump.asd.
 
     `asd predict --detector FILE`, `explain`, `watch` and `Detector.load(FILE)` then need nothing
@@ -46,9 +44,8 @@ def command(
     say(
         f"{found.machine}, system {found.system} -> {path} ({found.bytes / 1e6:.1f} MB,"
         f" {counted(found.sounds, 'normal clip')} as sound); it predicts the same for"
-        f" {counted(found.compared, 'clip')}",
-        as_json,
+        f" {counted(found.compared, 'clip')}"
     )
     if not found.sounds:
-        say("without sound asd explain has nothing to compare with", as_json)
-    emit([found], as_json)
+        say("without sound asd explain has nothing to compare with")
+    emit([found])

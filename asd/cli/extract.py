@@ -25,7 +25,6 @@ def command(
     features: tuple[str, ...],
     workers: int | None,
     scheduler: str | None,
-    as_json: bool,
 ) -> None:
     """Compute features into the store; rows that are there already are kept.
 
@@ -40,7 +39,7 @@ def command(
     workspace = Workspace.find()
     if workers and scheduler:
         raise UsageError("--workers and --scheduler: give one of them")
-    tell(run(workspace, machines, features, workers, scheduler), _line, as_json)
+    tell(run(workspace, machines, features, workers, scheduler), _line)
 
 
 def _line(account: Account) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from asd.cli.enroll import enroll
+from asd.cli.enrolling import enroll
 from asd.cli.output import counted, emit, json_option, say, show, single
 from asd.cli.sounds import Complaints, find_sounds, read_all
 from asd.errors import UsageError, unknown_name
@@ -39,7 +39,6 @@ def command(
     section: str | None,
     listed: Path | None,
     as_list: bool,
-    as_json: bool,
 ) -> None:
     """Say of recordings that they are normal or a fault; nothing is trained.
 
@@ -58,7 +57,7 @@ def command(
         raise UsageError("give a mark (normal, fault or forget) and recordings, --from, or --list")
     workspace, complaints = Workspace.find(), Complaints()
     if as_list:
-        emit(_list(workspace, workspace.machine(machine), as_json), as_json)
+        emit(_list(workspace, workspace.machine(machine)))
         return
     if listed is not None:
         marked = _read(workspace, listed, machine)
@@ -67,11 +66,11 @@ def command(
         marked = {(workspace.machine(machine), str(mark), section): paths} if paths else {}
     rows: list[Any] = []
     for (of, kind, heard_at), paths in marked.items():
-        rows += _take(workspace, of, kind, paths, complaints, section or heard_at, as_json)
-    emit(rows, as_json)
+        rows += _take(workspace, of, kind, paths, complaints, section or heard_at)
+    emit(rows)
     if not marked:
         if not complaints.count:
-            say("no marks: nothing to do", as_json)
+            say("no marks: nothing to do")
         raise click.exceptions.Exit(complaints.exit_code)
 
 
@@ -110,11 +109,11 @@ def _take(
     paths: list[Path],
     complaints: Complaints,
     section: str | None,
-    as_json: bool,
 ) -> list[Any]:
     """Do what follows from a mark, and say what that was."""
     from asd.clip_table import content_digest
     from asd.detection.detector import Detector
+    from asd.detection.enroll import Enrolment, choose_section
     from asd.detection.feedback import forget_faults, learn_faults
 
     detector = Detector(workspace, machine)
@@ -122,8 +121,8 @@ def _take(
     if mark == "fault":
         new = learn_faults(detector, sounds, section)
         there = len(sounds) - len(new)
-        say(f"{machine}: {counted(len(new), 'fault')} learned, {there} known already", as_json)
-        say(_known(detector), as_json)
+        say(f"{machine}: {counted(len(new), 'fault')} learned, {there} known already")
+        say(_known(detector))
         return [{"machine": machine, "mark": mark, "recording": one.name} for one in new]
     length = detector.signal.length
     contents = [content_digest(one.digest, one.start, length) for one in sounds]
@@ -132,7 +131,7 @@ def _take(
         more = "" if gone else "; 'asd enroll --undo' takes back what was enrolled as normal"
         if gone and mark == "normal":
             more = ", which 'asd enroll --undo' does not bring back"
-        say(f"{machine}: {counted(len(gone), 'fault')} forgotten{more}", as_json)
+        say(f"{machine}: {counted(len(gone), 'fault')} forgotten{more}")
     rows = [{"machine": machine, "mark": "forget", "recording": one.name} for one in gone]
     if mark == "normal":
         if section is None and len(detector.sections) > 1:
@@ -140,7 +139,8 @@ def _take(
             if len(heard) > 1:
                 raise UsageError(f"{machine}: the recordings are of {heard}: say it with --section")
             (section,) = heard
-        enroll(workspace, machine, paths, complaints, section, "", True, as_json)
+        enrolment = Enrolment(workspace, machine)
+        enroll(enrolment, sounds, choose_section(enrolment.sections, section), "", True)
         rows += [{"machine": machine, "mark": mark, "recording": one.name} for one in sounds]
     return rows
 
@@ -157,7 +157,7 @@ def _known(detector: Any) -> str:
     return line
 
 
-def _list(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, Any]]:
+def _list(workspace: Workspace, machine: str) -> list[dict[str, Any]]:
     from asd.detection.detector import Detector
 
     detector = Detector(workspace, machine)
@@ -166,11 +166,10 @@ def _list(workspace: Workspace, machine: str, as_json: bool) -> list[dict[str, A
         verdict = "found" if one.found else "missed"
         show(
             f"{one.name}: section {one.section}, score {one.score:.4f}, threshold"
-            f" {one.threshold:.4f}: {verdict}",
-            as_json,
+            f" {one.threshold:.4f}: {verdict}"
         )
         rows.append(
             {"recording": one.name, "section": one.section, "score": one.score, "found": one.found}
         )
-    say(_known(detector) if rows else f"{machine}: no faults are known", as_json)
+    say(_known(detector) if rows else f"{machine}: no faults are known")
     return rows

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @json_option
-def command(as_json: bool) -> None:
+def command() -> None:
     """Fine-tune the pre-trained model on the training clips of all machines.
 
     A checkpoint that is there already for the same clips and params is kept; an interrupted run
@@ -25,10 +25,10 @@ def command(as_json: bool) -> None:
 
     found = list(run(Workspace.find()))
     for account in found:
-        say(f"ptm: {_said(account)}", as_json)
+        say(f"ptm: {_said(account)}")
     if not found:
-        say("ptm: no feature reads a checkpoint, nothing to do", as_json)
-    emit(found, as_json)
+        say("ptm: no feature reads a checkpoint, nothing to do")
+    emit(found)
 
 
 def _said(account: Account) -> str:

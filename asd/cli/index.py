@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @machine_option
 @json_option
-def command(machines: tuple[str, ...], as_json: bool) -> None:
+def command(machines: tuple[str, ...]) -> None:
     """List the recordings of the raw folder in data/index/<machine>.csv.
 
     A recording that cannot be used is listed with the reason, and never stops the run. What is
@@ -32,7 +32,6 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
         lambda one: "\n".join(
             [f"{_line(one)} -> {workspace.index_path(one.machine)}", *_remarks(one)]
         ),
-        as_json,
     )
 
 

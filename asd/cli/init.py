@@ -26,7 +26,7 @@ from asd.workspace import PARAMS
     help="A folder of it whose sound is normal, whatever it is called (repeatable).",
 )
 @json_option
-def command(profile: str, raw: Path | None, normal: tuple[Path, ...], as_json: bool) -> None:
+def command(profile: str, raw: Path | None, normal: tuple[Path, ...]) -> None:
     """Make a workspace for PROFILE here: params, dvc.yaml, and DVC, with git or without.
 
     In a workspace only pipeline/params.yaml is written anew; the one that was there is kept as
@@ -44,7 +44,7 @@ def command(profile: str, raw: Path | None, normal: tuple[Path, ...], as_json: b
     made = run(
         profile,
         raw,
-        tell=lambda line: say(line, as_json),
+        tell=say,
         warn=lambda line: click.echo(f"asd: {line}", err=True),
         normal=normal,
     )
@@ -52,9 +52,9 @@ def command(profile: str, raw: Path | None, normal: tuple[Path, ...], as_json: b
     note = f"; the one before is {made.before}" if made.before else ""
     if made.created:
         note += f"; made {', '.join(made.created)}"
-    say(f"{path}: profile {profile}, {counted(len(machines), 'machine')}{note}", as_json)
+    say(f"{path}: profile {profile}, {counted(len(machines), 'machine')}{note}")
     place = made.root / made.params.dataset.raw
     missing = not made.params.synth.machines and not (place.is_dir() and any(place.iterdir()))
-    say(f"next: asd download {profile}" if missing else "next: dvc repro", as_json)
+    say(f"next: asd download {profile}" if missing else "next: dvc repro")
     row = {"file": path, "profile": profile, "machines": machines, "raw": made.params.dataset.raw}
-    emit([{**row, "before": made.before}], as_json)
+    emit([{**row, "before": made.before}])

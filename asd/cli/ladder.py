@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asd.cli.ablate import run_seeds
 from asd.cli.output import emit, json_option, machine_option, say, seeds_option
+from asd.cli.training_output import run_seeds
 from asd.errors import UsageError
 from asd.workspace import PARAMS, Workspace
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @seeds_option
 @machine_option
 @json_option
-def command(seeds: int, machines: tuple[str, ...], as_json: bool) -> None:
+def command(seeds: int, machines: tuple[str, ...]) -> None:
     """Run the systems of the params' section `ladder`, and say what each change is worth.
 
     Everything is trained, scored and evaluated with several seeds, as `asd ablate` does it: all
@@ -42,14 +42,14 @@ def command(seeds: int, machines: tuple[str, ...], as_json: bool) -> None:
         )
     chosen = workspace.machines(machines)
     names = tuple(dict.fromkeys(row.system for row in rows))
-    run_seeds(workspace, names, chosen, seeds, as_json)
+    run_seeds(workspace, names, chosen, seeds)
     rungs = list(climb(workspace, seeds, chosen))
     text = _markdown(workspace, rungs, seeds)
     path = workspace.reports / "ladder.md"
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
-    say(f"\n{text}\nwrote {path}", as_json)
-    emit([{k: _finite(v) for k, v in asdict(rung).items()} for rung in rungs], as_json)
+    say(f"\n{text}\nwrote {path}")
+    emit([{k: _finite(v) for k, v in asdict(rung).items()} for rung in rungs])
 
 
 def _markdown(workspace: Workspace, rungs: Sequence[Rung], seeds: int) -> str:

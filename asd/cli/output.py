@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -14,18 +14,33 @@ from asd.cli.completion import names
 from asd.errors import AsdError
 from asd.progress import QUIET, verbosity
 
-if TYPE_CHECKING:
-    from asd.training.train import Training
-
 T = TypeVar("T")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_JSON = "asd.json"  # of the context of a command
 
 DEFAULT_SYSTEM = (
     "System (default: the fusion `selected` where there is one, else the last with the scorer"
     " cosine, else the only one)."
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+def _ask_for_json(context: click.Context, option: click.Parameter, given: bool) -> None:
+    context.meta[_JSON] = given
+
+
+json_option = click.option(
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    callback=_ask_for_json,
+    help="Print the result as JSON.",
+)
+
+
+def wants_json() -> bool:
+    """Return whether the command that runs was given :data:`json_option`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(_JSON, False)
 
 
 def many(option: str, help_text: str) -> Decorator:
@@ -66,26 +81,26 @@ seeds_option = click.option(
 )
 
 
-def say(line: str, as_json: bool) -> None:
+def say(line: str) -> None:
     """Print a summary line on standard output, unless JSON is wanted there or `-q` is given."""
     if verbosity() > QUIET:
-        show(line, as_json)
+        show(line)
 
 
-def show(line: str, as_json: bool) -> None:
+def show(line: str) -> None:
     """Print a line that the command was called for, unless JSON is wanted on standard output."""
-    if not as_json:
+    if not wants_json():
         click.echo(line)
 
 
-def emit(results: Sequence[Any], as_json: bool) -> None:
+def emit(results: Sequence[Any]) -> None:
     """Print results (dataclasses or mappings) as one JSON array, if JSON is wanted."""
-    if as_json:
+    if wants_json():
         rows = [asdict(r) if is_dataclass(r) and not isinstance(r, type) else r for r in results]
         click.echo(json.dumps(rows, indent=2, default=str))
 
 
-def tell(results: Iterable[T], line: Callable[[T], str], as_json: bool) -> None:
+def tell(results: Iterable[T], line: Callable[[T], str]) -> None:
     """Say what a stage did, item by item as it comes; as JSON when all is done, failed or not.
 
     Raises:
@@ -95,33 +110,14 @@ def tell(results: Iterable[T], line: Callable[[T], str], as_json: bool) -> None:
     try:
         for one in results:
             found.append(one)
-            say(line(one), as_json)
+            say(line(one))
     except AsdError:
         if found:
-            emit(found, as_json)
+            emit(found)
         raise
-    emit(found, as_json)
+    emit(found)
 
 
 def counted(number: int, noun: str) -> str:
     """Return ``"1 clip"`` or ``"2 clips"``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def trained_line(result: Training) -> str:
-    """Say what a training did."""
-    what = f"{result.machine} {result.model}"
-    if result.task == "nothing":
-        return f"{what}: nothing to train"
-    if not result.epochs and not result.resumed:
-        return f"{what}: reused"
-    task = f"classes: {result.classes} {result.task}" if result.classes else result.task
-    line = (
-        f"{what}: trained {counted(result.epochs, 'epoch')} on {counted(result.clips, 'clip')},"
-        f" {task}"
-    )
-    if result.attribute_classes:
-        line += f" and {result.attribute_classes} attributes"
-    if result.resumed:
-        line += f", after {result.resumed} of an interrupted run"
-    return line + f" ({result.seconds:.1f} s)"

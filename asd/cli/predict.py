@@ -113,7 +113,7 @@ def _groups(
 ) -> Iterator[list[Recording]]:
     """Yield what is scored together."""
     group: list[Recording] = []
-    for recording in read_sounds(paths, detector, complaints):
+    for recording in read_sounds(paths, detector.signal, detector.limits, complaints):
         group.append(recording)
         # Long recordings are many clips each: what is held at once is bounded by samples.
         if sum(len(one.samples) for one in group) >= _CLIPS_AT_ONCE * detector.signal.length:

@@ -103,10 +103,10 @@ class _Table(Printer):
     def end(self, title: str) -> None:
         if self._seen:
             anomalous = f"{self._anomalous:,} anomalous"
-            say(f"{title}: {counted(self._seen, 'recording')}, {anomalous}", as_json=False)
+            say(f"{title}: {counted(self._seen, 'recording')}, {anomalous}")
         if self._missed:
             what = f"{self._missed:,} below the threshold, but like a known fault"
-            say(f"{what}: 'asd threshold --find-faults' lowers it", as_json=False)
+            say(f"{what}: 'asd threshold --find-faults' lowers it")
 
     def _row(self, name: str, section: str, *rest: str) -> str:
         score, threshold, p_value, word, why = rest

@@ -26,7 +26,7 @@ from asd.workspace import Workspace
     help="Show this system's curves too (repeatable), beside those of the best and the first.",
 )
 @json_option
-def command(others: tuple[Path, ...], systems: tuple[str, ...], as_json: bool) -> None:
+def command(others: tuple[Path, ...], systems: tuple[str, ...]) -> None:
     """Write data/reports/report.html, results.md, results.csv and figures/.
 
     report.html is one file: it opens from disk, needs no network and can be sent by mail. Of your
@@ -45,8 +45,7 @@ def command(others: tuple[Path, ...], systems: tuple[str, ...], as_json: bool) -
     say(
         f"report: {counted(written.systems, 'system')} on"
         f" {counted(written.machines, 'machine')}, {counted(written.pictures, 'picture')}"
-        f" -> {page} ({page.stat().st_size / 1e6:.1f} MB), results.md, results.csv, figures",
-        as_json,
+        f" -> {page} ({page.stat().st_size / 1e6:.1f} MB), results.md, results.csv, figures"
     )
     rows = [{"file": path.as_posix(), "bytes": path.stat().st_size} for path in written.paths]
-    emit(rows, as_json)
+    emit(rows)

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     help="Write the challenge's score and decision files to DIR/<system> too.",
 )
 @json_option
-def command(
-    machines: tuple[str, ...], systems: tuple[str, ...], export: Path | None, as_json: bool
-) -> None:
+def command(machines: tuple[str, ...], systems: tuple[str, ...], export: Path | None) -> None:
     """Score test clips: a higher score means a more anomalous sound.
 
     Writes a table of scores and decisions of each system and machine to data/scores, and the
@@ -45,22 +43,22 @@ def command(
     try:
         for one in run(workspace, machines, systems):
             if found and found[-1].system != one.system:
-                _tell(workspace, found[told:], as_json)
+                _tell(workspace, found[told:])
                 told = len(found)
             found.append(one)
     except AsdError:
-        _tell(workspace, found[told:], as_json)
+        _tell(workspace, found[told:])
         if found:
-            emit(found, as_json)
+            emit(found)
         raise
-    _tell(workspace, found[told:], as_json)
-    _tell_unscored(found, as_json)
+    _tell(workspace, found[told:])
+    _tell_unscored(found)
     if export is not None:
-        _export(workspace, {(one.system, one.machine) for one in found}, export, as_json)
-    emit(found, as_json)
+        _export(workspace, {(one.system, one.machine) for one in found}, export)
+    emit(found)
 
 
-def _tell(workspace: Workspace, of_system: Sequence[Scored], as_json: bool) -> None:
+def _tell(workspace: Workspace, of_system: Sequence[Scored]) -> None:
     """Say what scoring with one system came to."""
     if not of_system:
         return
@@ -69,12 +67,11 @@ def _tell(workspace: Workspace, of_system: Sequence[Scored], as_json: bool) -> N
         f"{system}: scored {counted(sum(one.scored for one in of_system), 'clip')} of"
         f" {counted(len(of_system), 'machine')},"
         f" {sum(one.anomalous for one in of_system):,} decided to be anomalous ->"
-        f" {workspace.score_record(system, '').parent}",
-        as_json,
+        f" {workspace.score_record(system, '').parent}"
     )
 
 
-def _tell_unscored(found: Sequence[Scored], as_json: bool) -> None:
+def _tell_unscored(found: Sequence[Scored]) -> None:
     """Say which sections no system can score: the same ones for all, so once."""
     unscored = {one.machine: one.unscored for one in found if one.unscored}
     for machine, sections in unscored.items():
@@ -82,14 +79,11 @@ def _tell_unscored(found: Sequence[Scored], as_json: bool) -> None:
         one = "section" if len(sections) == 1 else "sections"
         say(
             f"{machine}: {one} {names} without training clips:"
-            f" {counted(sum(sections.values()), 'test clip')} left unscored",
-            as_json,
+            f" {counted(sum(sections.values()), 'test clip')} left unscored"
         )
 
 
-def _export(
-    workspace: Workspace, scored: set[tuple[str, str]], folder: Path, as_json: bool
-) -> None:
+def _export(workspace: Workspace, scored: set[tuple[str, str]], folder: Path) -> None:
     from asd.atomic import replacing
     from asd.scoring.files import official_files
     from asd.scoring.scored import read_scores_record, read_table
@@ -101,4 +95,4 @@ def _export(
             with replacing(folder / system / name) as beside:
                 beside.write_text(text, encoding="utf-8", newline="")
             count += 1
-    say(f"wrote {counted(count, 'file')} in the challenge's form -> {folder}", as_json)
+    say(f"wrote {counted(count, 'file')} in the challenge's form -> {folder}")

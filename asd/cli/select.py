@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--compare", is_flag=True, help="Show what every criterion says of each candidate.")
 @click.option("--dry-run", is_flag=True, help="Show the table and leave the params as they are.")
 @json_option
-def command(machines: tuple[str, ...], compare: bool, dry_run: bool, as_json: bool) -> None:
+def command(machines: tuple[str, ...], compare: bool, dry_run: bool) -> None:
     """Choose what scores each machine best, from training clips alone, and write it down.
 
     Candidates are all embeddings and scorers of the params' section `select`. The best by its
@@ -40,13 +40,13 @@ def command(machines: tuple[str, ...], compare: bool, dry_run: bool, as_json: bo
         chosen[machine] = members
         rows.append({"machine": machine, **choice})
         text += _table(machine, choice)
-    say(text.rstrip(), as_json)
+    say(text.rstrip())
     if not dry_run:
         with replacing(workspace.reports / "selection.md") as beside:
             beside.write_text(f"# What was selected\n\n{text.rstrip()}\n", encoding="utf-8")
         write_choice(workspace, chosen)
-        say(f"wrote fusions.{SELECTED} of {workspace.root / PARAMS}; next: dvc repro", as_json)
-    emit(rows, as_json)
+        say(f"wrote fusions.{SELECTED} of {workspace.root / PARAMS}; next: dvc repro")
+    emit(rows)
 
 
 def _table(machine: str, choice: Mapping[str, Any]) -> str:

@@ -15,8 +15,7 @@ from asd.errors import AsdError, JobError, UsageError
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.clips.audio import Signal
-    from asd.detection.detector import Detector
+    from asd.clips.audio import Limits, Signal
     from asd.detection.recording import Recording
 
 sounds_argument = click.argument("sounds", nargs=-1, metavar="FILE|DIR|-...")
@@ -87,14 +86,14 @@ def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
 
 
 def read_sounds(
-    paths: Iterable[Path], detector: Detector, complaints: Complaints
+    paths: Iterable[Path], signal: Signal, limits: Limits, complaints: Complaints
 ) -> Iterator[Recording]:
     """Read recordings; what cannot be used is complained of and passed over."""
     from asd.detection.recording import read_recording
 
     for path in paths:
         try:
-            yield read_recording(path, detector.signal, detector.limits)
+            yield read_recording(path, signal, limits)
         except AsdError as error:
             complaints.add(error)
 
@@ -113,16 +112,10 @@ def read_all(
             does not happen.
     """
     from asd.clips.audio import Limits
-    from asd.detection.recording import read_recording
 
     index = workspace.params.index
     limits = Limits(index.max_seconds, index.max_channels)
-    found = []
-    for path in paths:
-        try:
-            found.append(read_recording(path, signal, limits))
-        except AsdError as error:
-            complaints.add(error)
+    found = list(read_sounds(paths, signal, limits, complaints))
     if complaints.count:
         kind = UsageError if complaints.exit_code == 2 else JobError
         raise kind(f"{counted(complaints.count, 'recording')} cannot be used: {otherwise}")

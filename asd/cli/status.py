@@ -11,7 +11,7 @@ from asd.workspace import Workspace
 @click.command()
 @machine_option
 @json_option
-def command(machines: tuple[str, ...], as_json: bool) -> None:
+def command(machines: tuple[str, ...]) -> None:
     """Say of each stage what is there, and whether it is of the present inputs and params.
 
     Each stage is compared with what it reads as it lies there now. Nothing is computed; of the
@@ -28,14 +28,14 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
     workspace = Workspace.find()
     chosen = workspace.machines(machines)
     if workspace.made_earlier:
-        say(f"note: {workspace.made_earlier}", as_json)
+        say(f"note: {workspace.made_earlier}")
     found = list(states(workspace, chosen, bool(machines)))
     stage = max(len(one.stage) for one in found)
     machine = max(len(one.machine) for one in found)
     for one in found:
         why = "; ".join(filter(None, [one.there, *one.reasons]))
         line = f"{one.stage:<{stage}}  {one.machine:<{machine}}  {one.state:<7}  {why}"
-        show(line.rstrip(), as_json)
+        show(line.rstrip())
     verb = next_verb(workspace, chosen, found)
-    say(f"next: asd {verb}" if verb else "nothing to do", as_json)
-    emit(found, as_json)
+    say(f"next: asd {verb}" if verb else "nothing to do")
+    emit(found)

@@ -27,7 +27,7 @@ def command() -> None:
 @machine_option
 @feature_option
 @json_option
-def ls(machines: tuple[str, ...], features: tuple[str, ...], as_json: bool) -> None:
+def ls(machines: tuple[str, ...], features: tuple[str, ...]) -> None:
     """List the shards: rows, their shape and type, size, and whether they are up to date.
 
     \b
@@ -37,10 +37,10 @@ def ls(machines: tuple[str, ...], features: tuple[str, ...], as_json: bool) -> N
     workspace = Workspace.find()
     rows = list(_rows(workspace, workspace.machines(machines), features))
     for line in _table(rows):
-        show(line, as_json)
+        show(line)
     size = _size(sum(row["bytes"] for row in rows))
-    say(f"{counted(len(rows), 'shard')}, {size} in {workspace.features}", as_json)
-    emit(rows, as_json)
+    say(f"{counted(len(rows), 'shard')}, {size} in {workspace.features}")
+    emit(rows)
 
 
 @command.command("info")
@@ -48,9 +48,7 @@ def ls(machines: tuple[str, ...], features: tuple[str, ...], as_json: bool) -> N
 @machine_option
 @feature_option
 @json_option
-def info(
-    path: Path | None, machines: tuple[str, ...], features: tuple[str, ...], as_json: bool
-) -> None:
+def info(path: Path | None, machines: tuple[str, ...], features: tuple[str, ...]) -> None:
     """Say what shards hold and what made them: PATH, or those of a machine and feature.
 
     \b
@@ -81,8 +79,8 @@ def info(
     facts = [_facts(Shard.open(path)) for path in paths]
     for one in facts:
         for line in _described(one):
-            show(line, as_json)
-    emit(facts, as_json)
+            show(line)
+    emit(facts)
 
 
 def _paths(workspace: Workspace, machine: str, features: Sequence[str]) -> list[Path]:

@@ -49,7 +49,6 @@ def command(
     number: int,
     part: Part | None,
     package: Path | None,
-    as_json: bool,
 ) -> None:
     """Write a package for DCASE Task 2 to data/submissions, and check it as an organiser would.
 
@@ -69,9 +68,9 @@ def command(
     if package is not None:
         if system is not None:
             raise UsageError("give --system to write a package, or --check to check one, not both")
-        clips = _clips_if_known(part, as_json)
+        clips = _clips_if_known(part)
         findings = check_package(package, read_package(package), clips)
-        _report(findings, str(package), as_json)
+        _report(findings, str(package))
         return
     workspace = Workspace.find()
     if system is None:
@@ -80,15 +79,15 @@ def command(
     from asd.stages.submission import known_clips, write_submission
 
     workspace.systems([system])
-    clips = _chosen(known_clips(workspace), part, as_json)
+    clips = _chosen(known_clips(workspace), part)
     label = Label(author, institute, number)
     findings, notes = write_submission(workspace, system, label, clips)
     for note in notes:
-        say(f"note: {note}", as_json)
-    _report(findings, f"{system}: {findings.source} and .zip", as_json)
+        say(f"note: {note}")
+    _report(findings, f"{system}: {findings.source} and .zip")
 
 
-def _report(findings: Findings, what: str, as_json: bool) -> None:
+def _report(findings: Findings, what: str) -> None:
     """Print what was found.
 
     Raises:
@@ -97,13 +96,13 @@ def _report(findings: Findings, what: str, as_json: bool) -> None:
     from asd.metrics.files import Problems
 
     for line in findings.warnings:
-        say(f"warning: {line}", as_json)
+        say(f"warning: {line}")
     problems = Problems()
     problems.lines.extend(findings.errors)
     problems.check()
     sections, clips = counted(findings.sections, "section"), counted(findings.clips, "clip")
     warnings = counted(len(findings.warnings), "warning")
-    say(f"{what}: {', '.join(findings.labels)}, {sections}, {clips}, {warnings}", as_json)
+    say(f"{what}: {', '.join(findings.labels)}, {sections}, {clips}, {warnings}")
     emit(
         [
             {
@@ -113,27 +112,24 @@ def _report(findings: Findings, what: str, as_json: bool) -> None:
                 "clips": findings.clips,
                 "warnings": findings.warnings,
             }
-        ],
-        as_json,
+        ]
     )
 
 
-def _chosen(
-    truth: Mapping[Key, Truth], part: Part | None, as_json: bool
-) -> dict[Key, frozenset[str]]:
+def _chosen(truth: Mapping[Key, Truth], part: Part | None) -> dict[Key, frozenset[str]]:
     from asd.report.submission import choose_clips
 
     clips = choose_clips(truth, part)
     if part is None and not any(truth[key].unlabelled for key in clips):
-        say("note: no test clips without labels; all are taken", as_json)
+        say("note: no test clips without labels; all are taken")
     unusable = sum(true.unusable for key, true in truth.items() if key in clips or not true.labels)
     if unusable:
         unread = counted(unusable, "test clip")
-        say(f"warning: {unread} could not be read and have no score: see data/index", as_json)
+        say(f"warning: {unread} could not be read and have no score: see data/index")
     return clips
 
 
-def _clips_if_known(part: Part | None, as_json: bool) -> dict[Key, frozenset[str]] | None:
+def _clips_if_known(part: Part | None) -> dict[Key, frozenset[str]] | None:
     """Return the clips that a package is checked against; None outside of any workspace."""
     from asd.stages.submission import known_clips
 
@@ -142,6 +138,6 @@ def _clips_if_known(part: Part | None, as_json: bool) -> dict[Key, frozenset[str
     except UsageError:
         if part is not None:
             raise
-        say("note: no project here, so which clips are wanted is not known", as_json)
+        say("note: no project here, so which clips are wanted is not known")
         return None
-    return _chosen(known_clips(workspace), part, as_json)
+    return _chosen(known_clips(workspace), part)

@@ -11,7 +11,7 @@ from asd.workspace import Workspace
 @click.command()
 @many("machine", "Machine type (repeatable; default: all of synth.machines).")
 @json_option
-def command(machines: tuple[str, ...], as_json: bool) -> None:
+def command(machines: tuple[str, ...]) -> None:
     """Synthesise the demo's machine sound into the raw folder.
 
     The same parameters give the same files. A folder that holds other recordings is left alone.
@@ -25,9 +25,8 @@ def command(machines: tuple[str, ...], as_json: bool) -> None:
         names = ", ".join(one.machine for one in found)
         say(
             f"synthesised {counted(sum(one.clips for one in found), 'clip')} of"
-            f" {found[0].seconds:g} s ({names}) -> {workspace.raw}",
-            as_json,
+            f" {found[0].seconds:g} s ({names}) -> {workspace.raw}"
         )
     else:
-        say("synth.machines is empty, as recordings are given: nothing to do", as_json)
-    emit(found, as_json)
+        say("synth.machines is empty, as recordings are given: nothing to do")
+    emit(found)

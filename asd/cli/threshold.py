@@ -31,7 +31,6 @@ def command(
     rate: float | None,
     find_faults: bool,
     reset: bool,
-    as_json: bool,
 ) -> None:
     """Show what each false-alarm rate costs and finds, or set the one that decides.
 
@@ -71,10 +70,10 @@ def command(
     elif rate is not None:
         set_working_point(workspace, WorkingPointRequest(machine=of, system=name, rate=rate))
     detector.reload()
-    emit(_show(workspace, detector, as_json), as_json)
+    emit(_show(workspace, detector))
 
 
-def _show(workspace: Workspace, detector: Any, as_json: bool) -> list[dict[str, Any]]:
+def _show(workspace: Workspace, detector: Any) -> list[dict[str, Any]]:
     """Print a table a section: rates, thresholds of one clip, normals above, and faults found."""
     from asd.detection.working_point import at_rate, working_point
 
@@ -83,15 +82,12 @@ def _show(workspace: Workspace, detector: Any, as_json: bool) -> list[dict[str, 
     origin = "score.false_alarm_rate of the params"
     if point:
         origin = "asd threshold --find-faults" if point.faults else "asd threshold --rate"
-    say(
-        f"{detector.machine}, system {detector.system}: {100 * now:.3g} % false alarms ({origin})",
-        as_json,
-    )
+    say(f"{detector.machine}, system {detector.system}: {100 * now:.3g} % false alarms ({origin})")
     rows = []
     for section in detector.sections:
         faults = [one for one in detector.faults if one.section == section]
-        show(f"section {section}", as_json)
-        show("    rate  threshold  normal clips above  known faults found", as_json)
+        show(f"section {section}")
+        show("    rate  threshold  normal clips above  known faults found")
         for rate in sorted({*_RATES, now}):
             deciding = at_rate(detector.calibrations, rate)
             limit = deciding[section].threshold().value
@@ -100,8 +96,7 @@ def _show(workspace: Workspace, detector: Any, as_json: bool) -> list[dict[str, 
             found = sum(one.score > one.threshold_of(deciding) for one in faults)
             show(
                 f"{'*' if rate == now else ' '} {100 * rate:>4.3g} %  {limit:>9.4f}"
-                f"  {f'{above} of {len(scores)}':>18}  {f'{found} of {len(faults)}':>18}",
-                as_json,
+                f"  {f'{above} of {len(scores)}':>18}  {f'{found} of {len(faults)}':>18}"
             )
             rows.append(
                 {

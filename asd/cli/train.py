@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from asd.cli.output import json_option, machine_option, model_option, tell, trained_line
+from asd.cli.output import json_option, machine_option, model_option, tell
+from asd.cli.training_output import trained_line
 from asd.workspace import Workspace
 
 
@@ -12,7 +13,7 @@ from asd.workspace import Workspace
 @machine_option
 @model_option
 @json_option
-def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> None:
+def command(machines: tuple[str, ...], models: tuple[str, ...]) -> None:
     """Train models from stored features of training clips.
 
     A model that is there already for the same features and params is kept; an interrupted training
@@ -20,4 +21,4 @@ def command(machines: tuple[str, ...], models: tuple[str, ...], as_json: bool) -
     """
     from asd.stages.train import run
 
-    tell(run(Workspace.find(), machines, models), trained_line, as_json)
+    tell(run(Workspace.find(), machines, models), trained_line)

@@ -8,8 +8,10 @@ what is current by its record is kept. An item that fails is told at the end and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
+from asd.artifact import Request, lack
 from asd.errors import AsdError, JobError, UsageError
 
 STAGES = (
@@ -56,3 +58,18 @@ def each(items: Iterable[Item], work: Callable[[Item], Iterator[T]]) -> Iterator
     shown = lines[:_SHOWN] + ([f"... and {hidden} more failures"] if hidden > 0 else [])
     wrong_use = len(failed) == tried and all(isinstance(one, UsageError) for one in failed)
     raise (UsageError if wrong_use else JobError)("\n".join(shown))
+
+
+def lack_of(path: Path, request: Callable[[], Request]) -> str:
+    """Say why an artifact is not the one that is asked for now; ``""`` where it is.
+
+    Args:
+        path: its record.
+        request: returns what is asked for, or raises AsdError, whose text is then the reason.
+    """
+    if not path.exists():
+        return "missing"
+    try:
+        return lack(path, request())
+    except AsdError as error:
+        return str(error)

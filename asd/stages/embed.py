@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asd.artifact import is_current, lack, prune, read_record
-from asd.errors import AsdError
-from asd.stages import each
+from asd.artifact import is_current, prune, read_record
+from asd.stages import each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -86,14 +85,9 @@ def request(workspace: Workspace, model: str, machine: str) -> BanksRequest:
 def lacks(workspace: Workspace, model: str, machine: str) -> str:
     """Say why the banks of a model and machine are not those asked for; ``""`` where they are."""
     path = workspace.bank_record(model, machine)
-    if not path.exists():
-        return "missing"
-    if not workspace.model_record(model, machine).exists():
+    if path.exists() and not workspace.model_record(model, machine).exists():
         return "its model is missing"
-    try:
-        return lack(path, request(workspace, model, machine))
-    except AsdError as error:
-        return str(error)
+    return lack_of(path, lambda: request(workspace, model, machine))
 
 
 def _embed(workspace: Workspace, machine: str, model: str) -> Iterator[Embedded]:
@@ -104,7 +98,7 @@ def _embed(workspace: Workspace, machine: str, model: str) -> Iterator[Embedded]
     asked = request(workspace, model, machine)
     if is_current(path, asked):
         counts = read_banks_record(path).facts["clips"]
-        yield Embedded(machine, model, counts["train"], counts["test"])
+        yield Embedded(machine, model, **counts)
         return
     trained = load_model(workspace.model_record(model, machine))
     train = _outputs(workspace, machine, trained, "train")

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asd.artifact import is_current, lack, making, prune
+from asd.artifact import is_current, making, prune
 from asd.config import EmbedConfig, settings
-from asd.errors import AsdError
-from asd.stages import each
+from asd.stages import each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.config import SystemConfig
-    from asd.scoring.bank import Bank
     from asd.scoring.scored import ScoresRequest
 
 
@@ -67,23 +65,6 @@ def request(workspace: Workspace, system: str, machine: str) -> ScoresRequest:
         UsageError: a bank is missing.
         JobError: one is damaged.
     """
-    return _request(workspace, system, machine, None)
-
-
-def lacks(workspace: Workspace, system: str, machine: str) -> str:
-    """Say why the scores of a system and machine are not those asked for; ``""`` if they are."""
-    path = workspace.score_record(system, machine)
-    if not path.exists():
-        return "missing"
-    try:
-        return lack(path, request(workspace, system, machine))
-    except AsdError as error:
-        return str(error)
-
-
-def _request(
-    workspace: Workspace, system: str, machine: str, banks: Mapping[str, Bank] | None
-) -> ScoresRequest:
     from asd.scoring.bank import read_bank, read_banks_record
     from asd.scoring.scored import ScoresRequest
     from asd.stages.select import strangers
@@ -96,9 +77,7 @@ def _request(
     records = {model: workspace.bank_record(model, machine) for model in models}
     others: dict[str, dict[str, str]] = {}
     if not members:
-        banks = banks or {
-            model: read_bank(path.with_name("train.h5")) for model, path in records.items()
-        }
+        banks = {model: read_bank(path.with_name("train.h5")) for model, path in records.items()}
         others = {
             model: {
                 other: read_banks_record(path.with_name(records[model].name)).digest
@@ -117,6 +96,12 @@ def _request(
         strangers=others,
         plugins=_plugins(workspace, members),
     )
+
+
+def lacks(workspace: Workspace, system: str, machine: str) -> str:
+    """Say why the scores of a system and machine are not those asked for; ``""`` if they are."""
+    path = workspace.score_record(system, machine)
+    return lack_of(path, lambda: request(workspace, system, machine))
 
 
 def _plugins(workspace: Workspace, members: Sequence[SystemConfig]) -> dict[str, str]:
@@ -147,7 +132,7 @@ def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:
     path = workspace.score_record(system, machine)
     asked = request(workspace, system, machine)
     if is_current(path, asked):
-        yield _account(system, machine, read_scores_record(path).facts["account"])
+        yield Scored(system, machine, **read_scores_record(path).facts["account"])
         return
     members, facts = asked.members, dict[str, Any]()
     if not members:
@@ -165,19 +150,12 @@ def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:
     scores = score_recordings(detector.fitted, tests, asked.rule.windows)
     table = ScoreTable.of(scores, detector.deciding)
     left_out = unscored(detector.fitted.bank, tests[members[0].model])
-    account = {
-        "scored": len(table),
-        "unscored": left_out,
-        "anomalous": int(table.anomalous.sum()),
-    }
+    anomalous = int(table.anomalous.sum())
+    account: dict[str, Any] = {"scored": len(table), "unscored": left_out, "anomalous": anomalous}
     with making(path, asked, "numpy", "scikit-learn", "scipy") as made:
         write_scored(made, table, detector, machine)
         made.facts |= {"account": account, **facts}
-    yield _account(system, machine, account)
-
-
-def _account(system: str, machine: str, account: Mapping[str, Any]) -> Scored:
-    return Scored(system, machine, account["scored"], account["unscored"], account["anomalous"])
+    yield Scored(system, machine, **account)
 
 
 def _prune(workspace: Workspace) -> None:

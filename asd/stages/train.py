@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from asd.artifact import lack, prune
 from asd.config import ALL
-from asd.errors import AsdError, UsageError
+from asd.errors import UsageError
 from asd.progress import VERBOSE, detail, verbosity
-from asd.stages import each
+from asd.stages import each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.training.artifact import ModelRequest
     from asd.training.train import Plan, Training
 
 
@@ -57,24 +56,10 @@ def plan(workspace: Workspace, model: str, machine: str) -> Plan:
     )
 
 
-def request(workspace: Workspace, model: str, machine: str) -> ModelRequest:
-    """Return what a model of a machine (or of all) would be made of now.
-
-    Raises:
-        AsdError: as :func:`run`.
-    """
-    return plan(workspace, model, machine).request
-
-
 def lacks(workspace: Workspace, model: str, machine: str) -> str:
     """Say why a model of a machine (or of all) is not the one asked for; ``""`` where it is."""
     path = workspace.model_record(model, machine)
-    if not path.exists():
-        return "missing"
-    try:
-        return lack(path, request(workspace, model, machine))
-    except AsdError as error:
-        return str(error)
+    return lack_of(path, lambda: plan(workspace, model, machine).request)
 
 
 def _asked(

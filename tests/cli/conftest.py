@@ -35,6 +35,13 @@ def asd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
+@pytest.fixture
+def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the tiny project, as the current folder."""
+    monkeypatch.chdir(tiny)
+    return tiny
+
+
 @pytest.fixture(scope="session")
 def write_index() -> Callable[..., None]:
     """Write the index of a machine's clips into a workspace, as `asd index` would."""

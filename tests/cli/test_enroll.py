@@ -7,16 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 Asd = Callable[..., Any]
 ODD = "raw/pump/id_00/test/anomaly"
-
-
-@pytest.fixture
-def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny)
-    return tiny
 
 
 def test_enroll_list_and_undo(project: Path, asd: Asd) -> None:

@@ -21,12 +21,6 @@ ODD = "raw/pump/id_00/test/anomaly"
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 
 
-@pytest.fixture
-def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny)
-    return tiny
-
-
 def test_a_fault_is_learned_named_and_forgotten(
     project: Path, asd: Asd, capsys: pytest.CaptureFixture[str]
 ) -> None:

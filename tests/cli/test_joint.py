@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -45,10 +44,8 @@ score: {domains: as_found, threshold: quantile, false_alarm_rate: 0.2}
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
     """Two machines of two sections, 6 training clips each, indexed and extracted."""
-    from asd.cli import cli
-
     root = tmp_path_factory.mktemp("joint")
     (root / "pipeline").mkdir()
     (root / "pipeline" / "params.yaml").write_text(PARAMS)
@@ -64,9 +61,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 wave += 0.2 * np.sin(2 * np.pi * 3100 * time) * (number >= 8)
                 wave += random.normal(scale=0.03, size=LENGTH)
                 soundfile.write(folder / f"{section}_{number:02d}.wav", wave, RATE, "PCM_16")
-    with contextlib.chdir(root):
-        for verb in ("index", "extract"):
-            cli.main([verb], standalone_mode=False)
+    run_verbs(root, "index", "extract")
     return root
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import chdir, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from asd.cli import cli
-from asd.errors import UsageError
 from asd.metrics.official import evaluate
 from asd.metrics.rules import RULES
 from asd.stages.evaluate import read_systems, truth_of
@@ -24,19 +21,12 @@ ladder:
 score:"""
 
 
-def ladder(root: Path, *arguments: str) -> str:
-    out = io.StringIO()
-    with chdir(root), redirect_stdout(out):
-        cli.main(["ladder", *arguments], standalone_mode=False)
-    return out.getvalue()
-
-
-def test_each_row_is_compared_with_the_one_before(tiny: Path) -> None:
-    path = tiny / "pipeline" / "params.yaml"
+def test_each_row_is_compared_with_the_one_before(project: Path, asd: Callable) -> None:
+    path = Path("pipeline/params.yaml")
     path.write_text(path.read_text().replace("\nscore:", LADDER))
-    rows = json.loads(ladder(tiny, "--seeds", "2", "--json"))
+    rows = json.loads(asd("ladder", "--seeds", "2", "--json").out)
     assert [row["system"] for row in rows] == ["spread", "cosine", "spread"]
-    workspace = Workspace.at(tiny)
+    workspace = Workspace.at(".")
     truth = truth_of(workspace)
     expected = {}
     for name in ("spread", "cosine"):
@@ -51,11 +41,12 @@ def test_each_row_is_compared_with_the_one_before(tiny: Path) -> None:
     assert rows[2]["gain"] == pytest.approx(-rows[1]["gain"])
     assert rows[2]["gain_low"] == pytest.approx(-rows[1]["gain_high"])
     assert all(row["low"] <= row["score"] <= row["high"] for row in rows)
-    again = ladder(tiny, "--seeds", "2")
+    again = asd("ladder", "--seeds", "2").out
     assert "trained 0 models, reused 4; features computed 0" in again
-    assert "| cosine: the wave too " in (tiny / "data/reports/ladder.md").read_text()
+    assert "| cosine: the wave too " in Path("data/reports/ladder.md").read_text()
 
 
-def test_without_a_ladder(tiny: Path) -> None:
-    with pytest.raises(UsageError, match="no section ladder: write one, a list of {system: NAME,"):
-        ladder(tiny)
+def test_without_a_ladder(project: Path, asd: Callable) -> None:
+    done = asd("ladder")
+    assert done.code == 2
+    assert "no section ladder: write one, a list of {system: NAME," in done.err

@@ -8,20 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 Asd = Callable[..., Any]
 
 
-@pytest.fixture
-def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny)
+def test_figures_and_report_say_so(project: Path, asd: Asd) -> None:
     for section in ("00", "02"):
         shutil.rmtree(f"raw/pump/id_{section}/test")
-    return tiny
-
-
-def test_figures_and_report_say_so(project: Path, asd: Asd) -> None:
     for verb in ("index", "extract", "train"):
         assert asd(verb).code == 0
     done = asd("evaluate")

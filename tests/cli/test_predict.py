@@ -18,12 +18,6 @@ Asd = Callable[..., Any]
 NORMAL, ODD = "raw/pump/id_00/test/normal", "raw/pump/id_00/test/anomaly"
 
 
-@pytest.fixture
-def project(tiny_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny_template)
-    return tiny_template
-
-
 def test_a_table(project: Path, asd: Asd) -> None:
     done = asd("predict", "--machine", "pump", "--section", "00", NORMAL, ODD)
     assert done.code == 0
@@ -80,10 +74,7 @@ def test_scores_are_those_of_asd_score(
     assert {Path(row["name"]).name: row["score"] for row in rows} == expected
 
 
-def test_no_name_is_a_formula_of_a_spreadsheet(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, asd: Asd
-) -> None:
-    monkeypatch.chdir(tiny)
+def test_no_name_is_a_formula_of_a_spreadsheet(project: Path, asd: Asd) -> None:
     names = ["=1+1.wav", "+a.wav", "@c.wav"]
     for name in names:
         shutil.copy("raw/pump/id_00/test/normal/00_09.wav", name)

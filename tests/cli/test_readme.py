@@ -28,8 +28,7 @@ def examples(language: str) -> list[str]:
     return [line for line in block.splitlines() if line]
 
 
-def test_each_example_runs(tiny: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tiny)
+def test_each_example_runs(project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(NORMAL, "new.wav")
     shutil.copy(f"{ODD}/00_11.wav", "tuesday.wav")
     shutil.copy(f"{ODD}/00_12.wav", "bearing.wav")

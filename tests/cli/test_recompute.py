@@ -15,12 +15,11 @@ BOTH, MEL = "both", "mel"
 
 
 @pytest.fixture
-def computed(tiny: Path, asd: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict]:
+def computed(project: Path, asd: Callable) -> Callable[..., dict]:
     """Change params, run the pipeline, and tell what was computed; all else was reused."""
-    monkeypatch.chdir(tiny)
 
     def run(change: Callable[[Any], object] | None = None) -> dict[str, Any]:
-        path = tiny / "pipeline" / "params.yaml"
+        path = Path("pipeline/params.yaml")
         yaml = YAML()
         values = yaml.load(path.read_text())
         if change is not None:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import html
-import io
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from asd.cli import cli
 from asd.detection.detector import Detector
 
+Report = Callable[..., str]
 
-def report(root: Path, *verbs: str) -> str:
-    """Run verbs and the report with the page of recordings; return the page."""
-    params = root / "pipeline" / "params.yaml"
-    if "page: recordings" not in params.read_text():
-        params.write_text(params.read_text() + "\nreport: {page: recordings}\n")
-    with chdir(root), redirect_stdout(io.StringIO()):
-        for verb in (*verbs, "evaluate", "report"):
-            cli.main([verb], standalone_mode=False)
-    return (root / "data/reports/report.html").read_text(encoding="utf-8")
+
+@pytest.fixture
+def report(tiny: Path, run_verbs: Callable) -> Report:
+    """Run verbs on the tiny project, and the report with the page of recordings; return it."""
+    params = tiny / "pipeline" / "params.yaml"
+    params.write_text(params.read_text() + "\nreport: {page: recordings}\n")
+
+    def page(*verbs: str) -> str:
+        run_verbs(tiny, *verbs, "evaluate", "report")
+        return (tiny / "data/reports/report.html").read_text(encoding="utf-8")
+
+    return page
 
 
 def rows_of(page: str) -> dict[str, dict[str, str]]:
@@ -38,8 +39,8 @@ def rows_of(page: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_each_recording_is_as_it_is_predicted(tiny: Path) -> None:
-    rows = rows_of(report(tiny))
+def test_each_recording_is_as_it_is_predicted(tiny: Path, report: Report) -> None:
+    rows = rows_of(report())
     assert len(rows) == 26
     new = [path for path in rows if "/test/" in path]
     assert list(rows)[: len(new)] == new
@@ -63,10 +64,10 @@ def test_each_recording_is_as_it_is_predicted(tiny: Path) -> None:
                 assert float(said[2]) >= 3.0
 
 
-def test_normals_only_are_listed(tiny: Path) -> None:
+def test_normals_only_are_listed(tiny: Path, report: Report) -> None:
     for folder in sorted((tiny / "raw" / "pump").glob("*/test")):
         shutil.rmtree(folder)
-    page = report(tiny, "index", "extract", "train", "embed", "score")
+    page = report("index", "extract", "train", "embed", "score")
     rows = rows_of(page)
     assert len(rows) == 18
     assert all("training" in row["text"] and row["sound"] for row in rows.values())
@@ -74,19 +75,19 @@ def test_normals_only_are_listed(tiny: Path) -> None:
     assert "No new recordings were scored" in page
 
 
-def test_without_recordings_and_store_the_rows_are_there(tiny: Path) -> None:
+def test_without_recordings_and_store_the_rows_are_there(tiny: Path, report: Report) -> None:
     shutil.rmtree(tiny / "raw")
     shutil.rmtree(tiny / "data" / "features")
-    page = report(tiny)
+    page = report()
     assert len(rows_of(page)) == 26
     assert "<audio" not in page
     assert "<img" not in page
 
 
-def test_the_page_is_kept_until_something_changes(tiny: Path, asd: Callable) -> None:
-    report(tiny)
+def test_the_page_is_kept_until_something_changes(tiny: Path, report: Report) -> None:
+    report()
     path = tiny / "data/reports/report.html"
     before = path.stat().st_mtime_ns
-    report(tiny)
+    report()
     assert path.stat().st_mtime_ns == before
     assert [one.name for one in (tiny / "data/reports/figures").iterdir()] == ["scores_pump.svg"]

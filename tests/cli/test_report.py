@@ -18,7 +18,6 @@ import pytest
 import soundfile
 
 from asd.artifact import making
-from asd.cli import cli
 from asd.clip_table import ClipTable
 from asd.clips.record import Clip
 from asd.scoring.bank import Bank, BanksRequest, write_banks
@@ -83,9 +82,6 @@ def write_project(folder: Path, write_index: Callable, write_scores: Callable) -
     rng = np.random.default_rng(0)
     clips = make_clips()
     usable = [clip for clip in clips if clip.usable and clip.split == "test"]
-    params = folder / "pipeline" / "params.yaml"
-    params.parent.mkdir(parents=True)
-    params.write_text(PARAMS, encoding="utf-8")
     write_index(folder, "fan", clips)
     for system, gap in (("1", 0.5), ("2", 2.0)):
         sections = {}
@@ -142,14 +138,17 @@ def write_shard(
 
 @pytest.fixture(scope="module")
 def made(
-    tmp_path_factory: pytest.TempPathFactory, write_index: Callable, write_scores: Callable
+    tmp_path_factory: pytest.TempPathFactory,
+    write_index: Callable,
+    write_scores: Callable,
+    run_verbs: Callable,
 ) -> Path:
     """The project, evaluated."""
     folder = tmp_path_factory.mktemp("made")
+    (folder / "pipeline").mkdir()
+    (folder / "pipeline" / "params.yaml").write_text(PARAMS)
     write_project(folder, write_index, write_scores)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        cli.main(["evaluate"], standalone_mode=False)
+    run_verbs(folder, "evaluate")
     return folder
 
 

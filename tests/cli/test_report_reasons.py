@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
-from asd.cli import cli
 
-
-def report(root: Path) -> list[tuple[str, bytes]]:
-    """Return the explained clips and their pictures."""
-    with chdir(root), redirect_stdout(io.StringIO()):
-        for verb in ("evaluate", "report"):
-            cli.main([verb], standalone_mode=False)
+def explained(root: Path) -> list[tuple[str, bytes]]:
+    """Return the explained clips of a report and their pictures."""
     page = (root / "data/reports/report.html").read_text(encoding="utf-8")
     images = re.findall(r"<img[^>]*class=\"reason\"[^>]*>", page)
     names = re.findall(r"Why ([^ ]+) scores high", page)
@@ -31,8 +24,11 @@ def report(root: Path) -> list[tuple[str, bytes]]:
     ]
 
 
-def test_the_highest_clip_is_explained(tiny: Path, scores_of: Callable) -> None:
-    ((name, picture),) = report(tiny)
+def test_the_highest_clip_is_explained(
+    tiny: Path, scores_of: Callable, run_verbs: Callable
+) -> None:
+    run_verbs(tiny, "evaluate", "report")
+    ((name, picture),) = explained(tiny)
     root = ET.fromstring(picture)
     assert root.tag.endswith("svg")
     # It has the colours of the page, in light and dark.
@@ -43,6 +39,9 @@ def test_the_highest_clip_is_explained(tiny: Path, scores_of: Callable) -> None:
     assert any(max(of, key=lambda clip: of[clip]) == name for of in scores)
 
 
-def test_without_its_model_the_report_is_written_all_the_same(tiny: Path) -> None:
+def test_without_its_model_the_report_is_written_all_the_same(
+    tiny: Path, run_verbs: Callable
+) -> None:
     shutil.rmtree(tiny / "data/models")
-    assert report(tiny) == []
+    run_verbs(tiny, "evaluate", "report")
+    assert explained(tiny) == []

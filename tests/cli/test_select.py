@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
-from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from asd.cli import cli
 from asd.detection import Detector
 from asd.errors import UsageError
 from asd.params import load_params
@@ -39,26 +36,21 @@ score:"""
 
 
 @pytest.fixture
-def project(tiny: Path) -> Path:
+def project(project: Path, asd: Callable) -> Path:
     """The tiny project with a training-free model, a fusion, and one that is to be selected."""
-    path = tiny / "pipeline" / "params.yaml"
+    path = project / "pipeline" / "params.yaml"
     text = path.read_text().replace("\nmodels:\n", SECTIONS).replace("\nscore:", FUSIONS)
     # A mapping in braces is written on one line, and the file begins with its first key.
     path.write_text(re.sub(r",\n +", ", ", text).lstrip())
     for verb in ("train", "embed"):
-        run(tiny, verb, "--model", "pooled")
-    return tiny
+        assert asd(verb, "--model", "pooled").code == 0
+    return project
 
 
-def run(root: Path, *arguments: str) -> str:
-    out = io.StringIO()
-    with chdir(root), redirect_stdout(out):
-        cli.main(list(arguments), standalone_mode=False)
-    return out.getvalue()
-
-
-def test_a_fusion_is_scored_and_predicted_alike(project: Path, scores_of: Callable) -> None:
-    out = run(project, "score", "--system", "both")
+def test_a_fusion_is_scored_and_predicted_alike(
+    project: Path, asd: Callable, scores_of: Callable
+) -> None:
+    out = asd("score", "--system", "both").out
     assert "both: scored 8 clips of 1 machine" in out
     sounds = sorted((project / "raw/pump/id_00/test").rglob("*.wav"))
     detector = Detector.load(project, "pump", "both")
@@ -66,31 +58,35 @@ def test_a_fusion_is_scored_and_predicted_alike(project: Path, scores_of: Callab
     assert scores_of(project, "both", "00") == found
 
 
-def test_selected_before_and_after_it_is_written_down(project: Path, scores_of: Callable) -> None:
-    run(project, "score", "--system", "selected")
+def test_selected_before_and_after_it_is_written_down(
+    project: Path, asd: Callable, scores_of: Callable
+) -> None:
+    assert asd("score", "--system", "selected").code == 0
     before = scores_of(project, "selected")
     made = read_scores_record(project / "data/scores/selected/pump.json").facts
     assert made["selection"]["criterion"] == "strangers"
     assert len(made["members"]) == len(made["selection"]["chosen"]) >= 2
     text = (project / "pipeline/params.yaml").read_text()
-    out = run(project, "select")
+    out = asd("select").out
     assert "| pooled/mean/cosine" in out
     written = (project / "pipeline/params.yaml").read_text()
     kept = [line for line in text.splitlines() if line != "  selected: {}"]
     assert [line for line in written.splitlines() if line in kept] == kept
     members = load_params(project / "pipeline/params.yaml").fusions["selected"].machines["pump"]
     assert [one.model_dump(mode="json") for one in members] == made["members"]
-    run(project, "select")
+    assert asd("select").code == 0
     assert (project / "pipeline/params.yaml").read_text() == written
-    run(project, "score", "--system", "selected")
+    assert asd("score", "--system", "selected").code == 0
     assert scores_of(project, "selected") == before
     assert "selected" in (project / "data/reports/selection.md").read_text()
 
 
-def test_selected_is_the_default_of_predict(project: Path, scores_of: Callable) -> None:
+def test_selected_is_the_default_of_predict(
+    project: Path, asd: Callable, scores_of: Callable
+) -> None:
     with pytest.raises(UsageError, match="asd score --machine pump --system selected"):
         Detector.load(project, "pump")
-    run(project, "score", "--system", "selected")
+    assert asd("score", "--system", "selected").code == 0
     detector = Detector.load(project, "pump")
     assert detector.system == "selected"
     sound = project / "raw/pump/id_02/test/anomaly/02_12.wav"
@@ -98,15 +94,15 @@ def test_selected_is_the_default_of_predict(project: Path, scores_of: Callable) 
     assert detector.score([sound], "02")[0] == stored["02_12.wav"]
     assert detector.nearest([sound], "02")[0].startswith("02_")
     picture = project / "why.png"
-    run(project, "explain", "--section", "02", str(sound), "--out", str(picture))
+    assert asd("explain", "--section", "02", sound, "--out", picture).code == 0
     assert picture.stat().st_size > 10_000
 
 
-def test_the_choice_sees_no_test_clip(project: Path) -> None:
-    first = json.loads(run(project, "select", "--dry-run", "--json", "--compare"))
+def test_the_choice_sees_no_test_clip(project: Path, asd: Callable) -> None:
+    first = json.loads(asd("select", "--dry-run", "--json", "--compare").out)
     for path in (project / "data/banks/pooled/pump").glob("test.h5"):
         path.unlink()
-    assert json.loads(run(project, "select", "--dry-run", "--json", "--compare")) == first
+    assert json.loads(asd("select", "--dry-run", "--json", "--compare").out) == first
     assert set(first[0]["candidates"]["pooled/mean/near"]) == {
         "strangers",
         "agreement",
@@ -115,9 +111,9 @@ def test_the_choice_sees_no_test_clip(project: Path) -> None:
     }
 
 
-def test_evaluate_takes_fusions(project: Path) -> None:
-    run(project, "score")
-    run(project, "evaluate")
+def test_evaluate_takes_fusions(project: Path, asd: Callable) -> None:
+    assert asd("score").code == 0
+    assert asd("evaluate").code == 0
     systems = json.loads((project / "data/reports/metrics.json").read_text())["systems"]
     assert {"both", "selected", "cosine"} <= set(systems)
     assert np.isfinite(systems["selected"]["score"])
@@ -132,19 +128,20 @@ def test_evaluate_takes_fusions(project: Path) -> None:
         ("{pooled: [mean, loud]}", "{}", "fusions.selected: no members"),
     ],
 )
-def test_wrong_params(project: Path, old: str, new: str, message: str) -> None:
+def test_wrong_params(project: Path, asd: Callable, old: str, new: str, message: str) -> None:
     path = project / "pipeline" / "params.yaml"
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(UsageError, match=message):
-        run(project, "score")
+    done = asd("score")
+    assert done.code == 2
+    assert re.search(message, done.err)
 
 
-def test_fusions_on_one_line_are_not_torn(project: Path) -> None:
+def test_fusions_on_one_line_are_not_torn(project: Path, asd: Callable) -> None:
     path = project / "pipeline" / "params.yaml"
     start, end = path.read_text().split("\nfusions:")[0], path.read_text().split("\nselect:")[1]
     path.write_text(f"{start}\nfusions: {{selected: {{}}}}\nselect:{end}")
-    run(project, "score", "--system", "selected")
+    assert asd("score", "--system", "selected").code == 0
     made = read_scores_record(project / "data/scores/selected/pump.json").facts
-    run(project, "select")
+    assert asd("select").code == 0
     members = load_params(path).fusions["selected"].machines["pump"]
     assert [one.model_dump(mode="json") for one in members] == made["members"]

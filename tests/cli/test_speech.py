@@ -35,12 +35,6 @@ def test_every_command_has_the_common_options(name: str) -> None:
     assert "--json" in options or name == "completion"
 
 
-@pytest.fixture
-def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny)
-    return tiny
-
-
 def test_quiet(project: Path, asd: Asd) -> None:
     for verb in ("index", "extract", "train"):
         done = asd("-q", verb)

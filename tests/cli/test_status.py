@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,6 @@ import pytest
 import soundfile
 
 from asd.artifact import write_record
-from asd.cli import cli
 from asd.clips.record import read_index
 from asd.params import load_params
 from asd.training.finetune import request_of, training_clips
@@ -25,25 +25,20 @@ Status = Callable[[], dict[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def whole(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(
+    tiny_template: Path, tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable
+) -> Path:
     """The tiny project with figures and report."""
-    import contextlib
-    import shutil
-
     root = tmp_path_factory.mktemp("status") / "project"
     shutil.copytree(tiny_template, root)
     params = root / "pipeline" / "params.yaml"
     params.write_text(params.read_text() + "evaluate: {bootstrap: 0}\n")
-    with contextlib.chdir(root):
-        for verb in ("evaluate", "report"):
-            cli.main(["-q", verb], standalone_mode=False)
+    run_verbs(root, "evaluate", "report")
     return root
 
 
 @pytest.fixture
 def project(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import shutil
-
     # With times, so that no recording looks younger than the index.
     shutil.copytree(whole, tmp_path / "project", copy_function=shutil.copy2)
     monkeypatch.chdir(tmp_path / "project")
@@ -79,8 +74,6 @@ def test_a_whole_project_is_current(project: Path, asd: Asd, status: Status) -> 
 
 
 def test_an_empty_project_lacks_everything(project: Path, asd: Asd, status: Status) -> None:
-    import shutil
-
     shutil.rmtree("data")
     assert {row["state"] for row in status().values()} == {"missing", "unused"}
     assert asd("status").out.splitlines()[-1] == "next: asd index"
@@ -101,8 +94,6 @@ NO_SOUND = {
 
 @pytest.mark.parametrize("where", NO_SOUND)
 def test_sound_that_is_not_there_comes_first(project: Path, asd: Asd, where: str) -> None:
-    import shutil
-
     old, new, section, verb = NO_SOUND[where]
     _edit(old, new)
     path = Path("pipeline/params.yaml")

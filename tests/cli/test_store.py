@@ -15,12 +15,6 @@ Asd = Callable[..., Any]
 TRAIN = Path("data/features/pump/logmel/section_00_train.h5")
 
 
-@pytest.fixture
-def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny)
-    return tiny
-
-
 def test_every_shard_is_a_line(project: Path, asd: Asd) -> None:
     done = asd("store", "ls")
     head, *lines, last = done.out.splitlines()

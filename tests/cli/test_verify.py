@@ -23,7 +23,6 @@ import soundfile
 from torch import nn
 
 from asd.artifact import RECORD, Record, begun_path, read_record, write_record
-from asd.cli import cli
 from asd.config import EmbedConfig
 from asd.detection.enroll import EnrolmentRequest
 from asd.errors import AsdError
@@ -113,20 +112,19 @@ def _checkpoint() -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
     """A project in which everything is there."""
     root = tmp_path_factory.mktemp("whole")
+    (root / "pipeline").mkdir()
+    (root / "pipeline" / "params.yaml").write_text(PARAMS)
+    _record(root / "data/raw/fan")
+    run_verbs(root, "index", "extract")
     with chdir(root):
-        _record(Path("data/raw/fan"))
-        Path("pipeline").mkdir()
-        Path("pipeline/params.yaml").write_text(PARAMS)
-        for verb in ("index", "extract"):
-            cli.main([verb], standalone_mode=False)
         request = BanksRequest(
             machine="fan", model=_model(), inputs={}, params=EmbedConfig().model_dump(mode="json")
         )
         write_banks(BANKS, request, _bank("train"), _bank("test").without_truth(), {})
-        cli.main(["score"], standalone_mode=False)
+        run_verbs(root, "score")
         _checkpoint()
     return root
 

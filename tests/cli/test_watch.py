@@ -22,12 +22,6 @@ NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 
 
-@pytest.fixture
-def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tiny)
-    return tiny
-
-
 def start(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "asd", "watch", *arguments],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from asd.cli import cli
 from asd.clips.audio import read_windows
 from asd.clips.record import read_index
 from asd.detection import Detector
@@ -53,7 +51,7 @@ RECORDINGS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
     root = tmp_path_factory.mktemp("long")
     (root / "pipeline").mkdir()
     (root / "pipeline" / "params.yaml").write_text(PARAMS)
@@ -66,9 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if odd:
             wave += 0.3 * np.sin(2 * np.pi * 3100 * time) * (time > seconds / 2)
         soundfile.write(path, wave, rate, "PCM_16")
-    with contextlib.chdir(root):
-        for verb in ("index", "extract", "train", "embed", "score", "evaluate", "report"):
-            cli.main(["-q", verb], standalone_mode=False)
+    run_verbs(root, "index", "extract", "train", "embed", "score", "evaluate", "report")
     return root
 
 
