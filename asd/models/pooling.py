@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ from asd.registry import Registry
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = frozenset({"embedding", "logits", "error"})
+_CLIPS_AT_ONCE = 4  # whose frames in double precision stay in the cache
 
 
 class Pooling(Protocol):
@@ -301,19 +303,32 @@ class Pooled(nn.Module):
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> Any:
         """Return the embeddings (B, sum of F) by name; each input is (B, F, T)."""
         found: dict[str, list[np.ndarray]] = {name: [] for name in self.poolings}
-        for feature, bins in self.bins.items():
-            frames = inputs[feature].detach().cpu().numpy()[:, :bins].astype(np.float64)
-            in_order = None
-            for name, poolings in self.poolings.items():
-                for pooling in poolings:
-                    if isinstance(pooling, Gwrp):
-                        in_order = ranked(frames) if in_order is None else in_order
-                        found[name].append(pooling.of_ranked(in_order))
-                    else:
-                        found[name].append(pooling(frames))
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for feature, bins in self.bins.items():
+                frames = inputs[feature].detach().cpu().numpy()[:, :bins]
+                starts = range(0, len(frames), _CLIPS_AT_ONCE)
+                some = [frames[start : start + _CLIPS_AT_ONCE] for start in starts]
+                pooled = list(pool.map(self._pooled, some))
+                for name in self.poolings:
+                    found[name].append(np.concatenate([parts[name] for parts in pooled]))
         joined = {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
         output = namedtuple("Output", self.poolings)  # type: ignore[misc]  # here: models are pickled
         return output(**{name: torch.from_numpy(one).float() for name, one in joined.items()})
+
+    def _pooled(self, frames: np.ndarray) -> dict[str, np.ndarray]:
+        """Return some clips (B, F, T) of a feature pooled in each way, (B, n F) by name."""
+        frames = frames.astype(np.float64)
+        in_order, found = None, {}
+        for name, poolings in self.poolings.items():
+            parts = []
+            for pooling in poolings:
+                if isinstance(pooling, Gwrp):
+                    in_order = ranked(frames) if in_order is None else in_order
+                    parts.append(pooling.of_ranked(in_order))
+                else:
+                    parts.append(pooling(frames))
+            found[name] = np.concatenate(parts, axis=1)
+        return found
 
 
 def _built(name: str, recipes: tuple[dict[str, Any], ...]) -> tuple[Pooling, ...]:

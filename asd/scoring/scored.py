@@ -32,6 +32,7 @@ from asd.scoring.bank import Bank
 from asd.scoring.calibration import Calibration, calibrations
 from asd.scoring.state import Arrays, packed, unpacked
 from asd.scoring.system import (
+    Fits,
     FittedSystem,
     Join,
     Kept,
@@ -175,6 +176,7 @@ def make_detector(
     rule: ScoreConfig,
     banks: Mapping[str, Bank],
     models: Mapping[str, MadeBy],
+    fits: Fits | None = None,
 ) -> FittedDetector:
     """Fit a system to the banks of a machine: the one place where that is done.
 
@@ -185,6 +187,7 @@ def make_detector(
         rule: how scores become decisions.
         banks: by model, the bank of training clips.
         models: by model, what made it.
+        fits: what other systems over the same banks have fitted; what is fitted now is added.
 
     Raises:
         UsageError: a bank lacks an array that a scorer reads.
@@ -192,7 +195,7 @@ def make_detector(
     """
     members = build_members(system, definition)
     lean = {model: _lean(bank, model, members) for model, bank in banks.items()}
-    fitted = fit_system(members, lean, join)
+    fitted = fit_system(members, lean, join, fits)
     deciding = calibrations(fitted, rule)
     return FittedDetector(system, machine, tuple(definition), dict(models), fitted, rule, deciding)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from asd.clip_table import ClipTable, by_recording
 from asd.config import SystemConfig
+from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
@@ -49,11 +50,13 @@ class Member:
         model: whose bank is read.
         embedding: the array of the bank that stands for the embedding.
         scorer: not yet fitted.
+        identity: what all members of this definition share; ``""`` where it is not known.
     """
 
     model: str
     embedding: str
     scorer: Scorer
+    identity: str = ""
 
     def view(self, arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
         """Return the arrays as the scorer reads them, with the chosen one as ``embedding``.
@@ -263,13 +266,25 @@ def build_members(system: str, definitions: Sequence[SystemConfig]) -> tuple[Mem
         UsageError: an unknown scorer, or impossible settings; the message names the system.
     """
     return tuple(
-        Member(one.model, one.embedding, build(one.scorer, one.settings, f"system {system}"))
+        Member(
+            one.model,
+            one.embedding,
+            build(one.scorer, one.settings, f"system {system}"),
+            canonical_json(one.model_dump(mode="json")),
+        )
         for one in definitions
     )
 
 
+Fits = Mapping[str, dict[str, tuple[FittedScorer, np.ndarray]]]
+"""By model and identity, members that were fitted to the same banks, with their training scores."""
+
+
 def fit_system(
-    members: Sequence[Member], banks: Mapping[str, Bank], join: Join = "mean"
+    members: Sequence[Member],
+    banks: Mapping[str, Bank],
+    join: Join = "mean",
+    fits: Fits | None = None,
 ) -> FittedSystem:
     """Fit the members of a system to the banks of their models.
 
@@ -277,6 +292,7 @@ def fit_system(
         members: one or more.
         banks: by model, the bank of training clips.
         join: how several are joined.
+        fits: of other systems over the same banks; what is fitted now is added.
 
     Raises:
         UsageError: no member, or a bank lacks an array that a scorer reads.
@@ -291,7 +307,7 @@ def fit_system(
                 f"the banks of models {first} and {member.model} hold different clips;"
                 " run 'asd embed' again"
             )
-    return assemble(members, banks, join, None)
+    return assemble(members, banks, join, None, fits)
 
 
 def assemble(
@@ -299,22 +315,29 @@ def assemble(
     banks: Mapping[str, Bank],
     join: Join,
     kept: Kept | None,
+    fits: Fits | None = None,
 ) -> FittedSystem:
     """Put a system together: fitted now, or of what was kept of a fit before.
 
     Args:
-        members, banks, join: as of :func:`fit_system`.
+        members, banks, join, fits: as of :func:`fit_system`.
         kept: what need not be fitted; None to fit all of it.
     """
     views = [member.view(banks[member.model].arrays, "bank") for member in members]
-    fitted = [
-        member.scorer.fitted(
-            banks[member.model].with_arrays(view), kept.models[place] if kept else {}
-        )
-        for place, (member, view) in enumerate(zip(members, views, strict=True))
-    ]
-    folds = folds_of(banks[members[0].model].clips)
-    own = kept.own if kept else tuple(one.training_scores(folds) for one in fitted)
+    folds = folds_of(banks[members[0].model].clips) if kept is None else None
+    fitted, own = [], []
+    for place, (member, view) in enumerate(zip(members, views, strict=True)):
+        bank = banks[member.model].with_arrays(view)
+        if kept is not None:
+            fitted.append(member.scorer.fitted(bank, kept.models[place]))
+            own.append(kept.own[place])
+            continue
+        known = fits[member.model] if fits is not None and member.identity else {}
+        if member.identity not in known:
+            scorer = member.scorer.fitted(bank, {})
+            known[member.identity] = scorer, scorer.training_scores(folds)
+        fitted.append(known[member.identity][0])
+        own.append(known[member.identity][1])
     calibrating = _calibrating([banks[member.model] for member in members])
     several = zip(fitted, own, strict=True) if len(members) > 1 else ()
     scales = (
@@ -326,7 +349,7 @@ def assemble(
         members=tuple(members),
         fitted=tuple(fitted),
         views=tuple(views),
-        own=own,
+        own=tuple(own),
         banks=dict(banks),
         join=join,
         scales=scales,

@@ -291,6 +291,8 @@ def _init_dvc(root: Path) -> bool:
         config.add_section("core")
     for key in ("analytics", "check_update"):
         config.set("core", key, "false")
+    # Recordings are read for their digests; DVC uses one thread on two cores.
+    config.set("core", "checksum_jobs", "4")
     if _links(root / ".dvc"):
         # What DVC keeps is on disk once: artifacts are replaced and never written to again. With
         # copies or reflinks among the types DVC leaves copies that are there as they are.

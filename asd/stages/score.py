@@ -15,6 +15,7 @@ from asd.workspace import Workspace
 if TYPE_CHECKING:
     from asd.config import SystemConfig
     from asd.scoring.scored import ScoresRequest
+    from asd.scoring.system import Fits
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Scored:
 def run(
     workspace: Workspace, machines: Sequence[str] = (), systems: Sequence[str] = ()
 ) -> Iterator[Scored]:
-    """Score the test clips of machines with systems (default: all of both), system by system.
+    """Score the test clips of machines with systems (default: all of both), machine by machine.
 
     A higher score means a more anomalous sound. Scores that are there already of the same banks and
     settings are kept. A section without training clips is reported and left unscored.
@@ -50,10 +51,11 @@ def run(
     check(workspace)
     pairs = [
         (system, machine)
-        for system in workspace.systems(systems)
         for machine in workspace.machines(machines)
+        for system in workspace.systems(systems)
     ]
-    yield from each(pairs, lambda pair: _score(workspace, *pair))
+    known = _Known("", {})
+    yield from each(pairs, lambda pair: _score(workspace, *pair, known))
     if not machines and not systems and workspace.seed is None:
         _prune(workspace)
 
@@ -117,7 +119,21 @@ def _plugins(workspace: Workspace, members: Sequence[SystemConfig]) -> dict[str,
     return {name: origin for name, origin in origins.items() if origin}
 
 
-def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:
+@dataclass
+class _Known:
+    """What systems of a machine have fitted: one is often a member of another."""
+
+    machine: str
+    fits: dict[tuple[str, str], dict[str, Any]]
+
+    def over(self, machine: str, banks: Mapping[str, str]) -> Fits:
+        """Return what was fitted to the banks of a machine, whose digests are given by model."""
+        if self.machine != machine:
+            self.machine, self.fits = machine, {}
+        return {model: self.fits.setdefault((model, of), {}) for model, of in banks.items()}
+
+
+def _score(workspace: Workspace, system: str, machine: str, known: _Known) -> Iterator[Scored]:
     from asd.scoring.bank import BanksRequest, read_bank, read_banks_record
     from asd.scoring.scored import (
         MadeBy,
@@ -146,7 +162,10 @@ def _score(workspace: Workspace, system: str, machine: str) -> Iterator[Scored]:
         banks = read_banks_record(one).asked(BanksRequest)
         embed = settings(EmbedConfig, banks.params, str(one))
         made_by[model] = MadeBy(banks.model, embed)
-    detector = make_detector(system, machine, members, asked.join, asked.rule, trains, made_by)
+    fits = known.over(machine, asked.banks)
+    detector = make_detector(
+        system, machine, members, asked.join, asked.rule, trains, made_by, fits
+    )
     scores = score_recordings(detector.fitted, tests, asked.rule.windows)
     table = ScoreTable.of(scores, detector.deciding)
     left_out = unscored(detector.fitted.bank, tests[members[0].model])

@@ -83,6 +83,7 @@ def test_a_whole_workspace_in_an_empty_folder(where: str, tmp_path: Path, shell:
     assert "synth" in shell(folder, "dvc", "status")
     config = (folder / ".dvc" / "config").read_text()
     assert "analytics = false" in config
+    assert "checksum_jobs" in config
     assert "type = hardlink,symlink" in config
 
 

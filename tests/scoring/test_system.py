@@ -15,7 +15,7 @@ from asd.config import ScoreConfig, SystemConfig
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.scoring.base import Scorer
+from asd.scoring.base import FittedScorer, Scorer
 from asd.scoring.calibration import calibrations
 from asd.scoring.system import (
     FittedSystem,
@@ -70,6 +70,31 @@ def test_one_member_is_its_scorer_bit_for_bit(banks: dict[str, Bank]) -> None:
     expected = scorer.score({"embedding": of_test["small"]["embedding"]}, SECTIONS)
     np.testing.assert_array_equal(system.score(of_test, SECTIONS), expected)
     np.testing.assert_array_equal(system.training_scores(), scorer.training_scores())
+
+
+def test_a_member_of_several_systems_is_fitted_once_and_is_the_same(
+    banks: dict[str, Bank], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mahalanobis = {**COSINE, "scorer": "mahalanobis"}
+    alone, joined = fit(banks, COSINE), fit(banks, COSINE, mahalanobis)
+    fitted = []
+    fold_scores = FittedScorer.training_scores
+    monkeypatch.setattr(
+        FittedScorer,
+        "training_scores",
+        lambda one, folds: fitted.append(type(one.scorer).__name__) or fold_scores(one, folds),
+    )
+    fits: dict[str, dict] = {"small": {}, "large": {}}
+    configs = [SystemConfig.model_validate(one) for one in (COSINE, mahalanobis)]
+    first = fit_system(build_members("first", configs[:1]), banks, "mean", fits)
+    second = fit_system(build_members("second", configs), banks, "mean", fits)
+    assert fitted == ["Cosine", "Mahalanobis"]
+    of_test = outputs(5)
+    for system, apart in ((first, alone), (second, joined)):
+        np.testing.assert_array_equal(
+            system.score(of_test, SECTIONS), apart.score(of_test, SECTIONS)
+        )
+        np.testing.assert_array_equal(system.training_scores(), apart.training_scores())
 
 
 def test_a_named_embedding_is_what_the_scorer_compares(banks: dict[str, Bank]) -> None:
