@@ -22,7 +22,7 @@ ENTRIES = (
     "asd.clip_table:window_name",
     "asd.clips.audio:read_clip",
     "asd.clips.names:parse",
-    "asd.clips.index:index_machine",
+    "asd.clips.index:index_recordings",
     "asd.clips.record:read_index",
     "asd.clips.windows:window_starts",
     "asd.params:load_params",

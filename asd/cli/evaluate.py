@@ -69,7 +69,9 @@ def command(
       asd evaluate --compare 1 2
       asd evaluate --scores teams --ground-truth evaluator --rules 2022
     """
-    from asd.metrics.figures import RESAMPLES, Judging, figures_of_files, json_text
+    from asd.metrics.figures import RESAMPLES, Figures, Judging, json_text
+    from asd.metrics.results import read_systems
+    from asd.metrics.truth import read_truth
 
     written: Path | None = None
     lacking: tuple[str, ...] = ()
@@ -80,7 +82,7 @@ def command(
             )
         count = RESAMPLES if bootstrap is None else bootstrap
         workspace, judging = None, Judging(rules or "2022", count, seed or 0)
-        figures = figures_of_files(judging, scores, ground_truth, systems)
+        figures = Figures.of(read_systems(scores, read_truth(ground_truth), systems), judging)
     else:
         from asd.stages.evaluate import extent, figures_of, judging_of, run
 

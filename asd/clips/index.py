@@ -22,28 +22,12 @@ from asd.clips.likeness import Facts as Likeness
 from asd.clips.likeness import Remark, Training, remarks_of
 from asd.clips.names import Facts, read_attributes
 from asd.clips.record import OK, Clip
-from asd.clips.scan import Found, find_machines, find_recordings, machine_folder
-from asd.clips.settling import (
-    common_length,
-    cut_windows,
-    fitted,
-    name_apart,
-    reject_doubles,
-    split_pools,
-)
+from asd.clips.scan import Found, find_recordings, machine_folder
+from asd.clips.settling import common_length, fitted, name_apart, reject_doubles, split_pools
+from asd.clips.windows import cut_windows
 from asd.config import IndexConfig
 from asd.errors import UsageError
 from asd.progress import progress
-
-__all__ = [
-    "Indexed",
-    "Summary",
-    "detect_layout",
-    "find_machines",
-    "index_machine",
-    "index_recordings",
-    "summarize",
-]
 
 PLAIN = "folder"
 # Threads hide the latency of storage; the decoder calls back into Python, so that more than a few
@@ -70,53 +54,35 @@ class Indexed:
     layout: str
 
 
-@dataclass(frozen=True)
-class Summary:
-    """How many recordings can be used, and how many not, by reason (the commonest first)."""
-
-    usable: int
-    rejected: dict[str, int]
-
-
-def index_machine(raw: Path, machine: str, config: IndexConfig, workers: int = 0) -> list[Clip]:
-    """Index the recordings of one machine.
+def index_recordings(raw: Path, machine: str, config: IndexConfig) -> Indexed:
+    """Index the recordings of one machine, and say what they are like.
 
     Args:
         raw: folder that holds one folder a machine.
         machine: name of the machine's folder.
         config: layout, wanted rate, duration and channel, and limits.
-        workers: threads that read; 0 takes the number that is best on a local disk.
 
     Returns:
-        One record a recording or window, sorted by split, section and name; it does not depend on
-        the number of workers or on the order of files.
+        The index, which does not depend on the order of files.
 
     Raises:
         UsageError: the folder is missing or empty, or the config asks for an impossible duration.
 
     Example:
-        >>> clips = index_machine(Path("raw"), "pump", IndexConfig(sample_rate=8000))
-        >>> len(clips), summarize(clips), clips[0].name, clips[0].label
-        (26, Summary(usable=26, rejected={}), '00_09.wav', 'normal')
+        >>> found = index_recordings(Path("raw"), "pump", IndexConfig(sample_rate=8000))
+        >>> len(found.clips), found.layout, found.clips[0].name, found.clips[0].label
+        (26, 'folder', '00_09.wav', 'normal')
     """
-    return index_recordings(raw, machine, config, workers).clips
-
-
-def index_recordings(raw: Path, machine: str, config: IndexConfig, workers: int = 0) -> Indexed:
-    """Index a machine's recordings as :func:`index_machine` does, and say what they are like."""
     _check_duration(config)
     folder = machine_folder(raw, machine)
     found = find_recordings(folder)
     layout = detect_layout(found) if config.layout == "auto" else config.layout
-    probes = _probe_all(machine, found, config, workers)
+    probes = _probe_all(machine, found, config)
     describe = _describer(layout, folder, machine, found, config.normal)
     # Paths begin at the raw folder; a machine may be that folder itself.
     below = "" if folder == raw else f"{machine}/"
     clips = [
-        replace(
-            _draft(machine, recording, describe(recording), probed, config),
-            path=below + recording.place,
-        )
+        _draft(machine, below, recording, describe(recording), probed, config)
         for recording, probed in zip(found, probes, strict=True)
     ]
     facts = {
@@ -150,12 +116,10 @@ def _said(remarks: Iterable[Remark]) -> str:
     return "; ".join(f"{remark.code}: {remark.text}" for remark in remarks)
 
 
-def summarize(clips: Iterable[Clip]) -> Summary:
-    """Count what can be used of an index, and what cannot, by reason without its details."""
-    reasons = Counter(clip.status.partition(":")[0] for clip in clips)
-    usable = reasons.pop(OK, 0)
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return Summary(usable, dict(ordered))
+def rejected(clips: Iterable[Clip]) -> dict[str, int]:
+    """Count what cannot be used of an index, by reason without its details, the commonest first."""
+    reasons = Counter(clip.status.partition(":")[0] for clip in clips if not clip.usable)
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
 def detect_layout(found: Sequence[Found]) -> str:
@@ -181,9 +145,7 @@ def _check_duration(config: IndexConfig) -> None:
     )
 
 
-def _probe_all(
-    machine: str, found: Sequence[Found], config: IndexConfig, workers: int
-) -> list[Probe]:
+def _probe_all(machine: str, found: Sequence[Found], config: IndexConfig) -> list[Probe]:
     """Look at all files; what is kept of each is small."""
     limits = Limits(config.max_seconds, config.max_channels)
 
@@ -194,7 +156,7 @@ def _probe_all(
 
     probes = []
     with (
-        ThreadPoolExecutor(workers or _THREADS) as pool,
+        ThreadPoolExecutor(_THREADS) as pool,
         progress(len(found), f"index {machine}") as advance,
     ):
         for probed in pool.map(one, found):
@@ -257,13 +219,13 @@ def _place_describer(
 
 
 def _draft(
-    machine: str, found: Found, facts: Facts | str, probed: Probe, config: IndexConfig
+    machine: str, below: str, found: Found, facts: Facts | str, probed: Probe, config: IndexConfig
 ) -> Clip:
     """Return the record of a recording before its name, split and length are settled."""
     known = Facts("", "", "", "") if isinstance(facts, str) else facts
     nameless = facts if isinstance(facts, str) else ""
     return Clip(
-        path=f"{machine}/{found.place}",
+        path=below + found.place,
         name=found.name,
         recording=found.name,
         machine=machine,

@@ -79,6 +79,15 @@ class Remark:
 
 
 @dataclass(frozen=True)
+class Unlike:
+    """How many recordings are unlike in one way, and the first of them with what is said of it."""
+
+    recordings: int
+    first: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Training:
     """The small record of a machine's training recordings.
 
@@ -163,6 +172,15 @@ def remarks_of(
         name: remarks(one, others(one) if name in training else record)
         for name, one in recordings.items()
     }
+
+
+def by_code(said: Mapping[str, Sequence[Remark]]) -> dict[str, Unlike]:
+    """Return in which ways recordings are unlike, by code, given the remarks on each by path."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in sorted(said):
+        for one in said[path]:
+            found.setdefault(one.code, []).append((path, one.text))
+    return {code: Unlike(len(of_code), *of_code[0]) for code, of_code in found.items()}
 
 
 def _others(

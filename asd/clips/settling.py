@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median_low
@@ -11,7 +11,7 @@ from statistics import median_low
 from asd.clips import names
 from asd.clips.audio import resampled_length
 from asd.clips.record import Clip
-from asd.clips.windows import LONG, WINDOW, windows_of
+from asd.clips.windows import LONG, WINDOW
 from asd.config import IndexConfig
 
 
@@ -95,13 +95,6 @@ def fitted(clip: Clip, length: int, sample_rate: int) -> Clip:
         seconds = clip.samples / clip.sample_rate
         steps.append(f"{'cut' if own > length else 'looped'} from {seconds:.2f} s")
     return replace(clip, length=length, treatment="; ".join(steps))
-
-
-def cut_windows(clip: Clip, sample_rate: int) -> Iterator[Clip]:
-    """Yield the windows of a usable clip of ``sample_rate`` Hz; a clip that is not, as it is."""
-    if not clip.usable:
-        return iter([clip])
-    return windows_of(clip, _own_length(clip, sample_rate), sample_rate)
 
 
 def _own_length(clip: Clip, sample_rate: int) -> int:

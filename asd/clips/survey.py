@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from asd.clips.decoding import UnusableError, blocks, is_float, open_sound
 from asd.clips.index import Indexed
+from asd.clips.likeness import by_code
 from asd.clips.record import Clip
 from asd.clips.scan import find_recordings, folder_of
 from asd.config import RESIDUAL, Channel, IndexConfig
@@ -75,8 +76,9 @@ def left_out(clips: Sequence[Clip]) -> list[str]:
 
 def odd(found: Indexed, index: IndexConfig) -> Iterator[str]:
     """Yield what is odd in a machine's recordings, and the key of the params that is about it."""
-    for clip, first, more in _unlike(found):
-        yield f"{clip}{f' and {more:,} more' if more else ''}: {first}"
+    for one in by_code(found.remarks).values():
+        more = f" and {one.recordings - 1:,} more" if one.recordings > 1 else ""
+        yield f"{one.first}{more}: {one.text}"
     widths = [facts.bandwidth for facts in found.facts.values()]
     heard = index.sample_rate / 2
     if widths and median(widths) > _BEYOND * heard:
@@ -84,14 +86,6 @@ def odd(found: Indexed, index: IndexConfig) -> Iterator[str]:
             f"sound up to {median(widths) / 1000:.1f} kHz, of which what is above {heard / 1000:g}"
             f" kHz is not heard; index.sample_rate, {index.sample_rate}, says how far it is"
         )
-
-
-def _unlike(found: Indexed) -> list[tuple[str, str, int]]:
-    said: dict[str, list[tuple[str, str]]] = {}
-    for path in sorted(found.remarks):
-        for one in found.remarks[path]:
-            said.setdefault(one.code, []).append((path, one.text))
-    return [(*of_code[0], len(of_code) - 1) for of_code in said.values()]
 
 
 def suggest(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from asd.clip_table import window_name
+from asd.clips.audio import resampled_length
 from asd.clips.record import Clip
 
 LONG = 30.0
@@ -39,14 +40,17 @@ def window_starts(samples: int, length: int) -> list[int]:
     return starts
 
 
-def windows_of(clip: Clip, samples: int, sample_rate: int) -> Iterator[Clip]:
-    """Yield the windows of a usable recording; a short one is a clip by itself.
+def cut_windows(clip: Clip, sample_rate: int) -> Iterator[Clip]:
+    """Yield the windows of a recording; one that is short or cannot be used is a clip by itself.
 
     Args:
         clip: the recording, with the length of the clips.
-        samples: its samples at the used rate.
         sample_rate: the used rate in Hz.
     """
+    if not clip.usable:
+        yield clip
+        return
+    samples = resampled_length(clip.samples, clip.sample_rate, sample_rate)
     starts = window_starts(samples, clip.length)
     if len(starts) == 1:
         yield clip

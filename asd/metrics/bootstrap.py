@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +39,17 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
-    """The scores of one system in each resample.
+    """The scores (R,) of one system in each resample, by machine type; ``""`` is over all.
 
     Attributes:
-        score: (R,), the official score.
-        machines: the score (R,) of each machine type.
-        bounded: the same with perfect areas, and those of few clips, drawn by their exact bounds:
-            what intervals of scores are made of. Differences are made of the resamples themselves,
-            in which two systems are paired; then it is None.
+        plain: of the resamples themselves, in which two systems are paired: what differences are
+            made of.
+        bounded: with perfect areas, and those of few clips, drawn by their exact bounds: what
+            intervals of scores are made of.
     """
 
-    score: Floats
-    machines: Mapping[str, Floats]
-    bounded: Resamples | None = None
+    plain: Mapping[str, Floats]
+    bounded: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -62,12 +60,8 @@ class Difference:
     interval: Interval
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The difference of two systems, over all and for each machine type."""
-
-    score: Difference
-    machines: Mapping[str, Difference]
+Comparison = Mapping[str, Difference]
+"""The difference of two systems, by machine type; ``""`` is over all."""
 
 
 def resample_counts(section: Section, resamples: int, seed: int) -> NDArray[np.int32]:
@@ -103,15 +97,15 @@ def resample(sections: Sequence[Section], rules: Rules, resamples: int, seed: in
         of_clips, by_bound = _resampled_areas(section, rules, resamples, seed)
         plain.setdefault(section.machine, []).extend(of_clips)
         bounded.setdefault(section.machine, []).extend(by_bound)
-    return replace(_joined(plain, rules, resamples), bounded=_joined(bounded, rules, resamples))
+    return Resamples(_means(plain, rules, resamples), _means(bounded, rules, resamples))
 
 
-def interval(samples: Floats, value: float = np.nan, level: float = LEVEL) -> Interval:
+def interval(samples: Floats, value: float = np.nan) -> Interval:
     """Return the percentile interval of samples (R,), which holds ``value`` where one is given.
 
     It is NaN to NaN where the samples are undefined.
     """
-    outside = 50.0 * (1.0 - level)
+    outside = 50.0 * (1.0 - LEVEL)
     low, high = np.percentile(samples, [outside, 100.0 - outside])
     return Interval(float(np.fmin(low, value)), float(np.fmax(high, value)))
 
@@ -125,7 +119,7 @@ def compare(
     first: Sequence[Section],
     second: Sequence[Section],
     rules: Rules,
-    resamples: int = 1000,
+    resamples: int,
     seed: int = 0,
 ) -> Comparison:
     """Return the score of ``first`` less that of ``second``, over the same resampled clips.
@@ -142,31 +136,27 @@ def compare(
         >>> def section(*scores):
         ...     return Section("fan", "00", ("a", "b", "c", "d"), labels, domains, np.array(scores))
         >>> found = compare([section(1, 2, 3, 4)], [section(1, 3, 2, 4)], RULES["2020"], 100)
-        >>> round(found.score.value, 3), found.score.interval.low >= 0
+        >>> round(found[""].value, 3), found[""].interval.low >= 0
         (0.257, True)
     """
-    if ground_truth(first) != ground_truth(second):
-        raise ValueError("the two systems were not scored on the same clips")
-    ours, theirs = (evaluate(sections, rules) for sections in (first, second))
+    _check_same(first, second)
+    ours, theirs = (evaluate(sections, rules).scores for sections in (first, second))
     our_samples, their_samples = (
-        resample(sections, rules, resamples, seed) for sections in (first, second)
+        resample(sections, rules, resamples, seed).plain for sections in (first, second)
     )
-    machines = {
-        one.machine: difference(
-            (one.score, other.score),
-            (our_samples.machines[one.machine], their_samples.machines[one.machine]),
+    return {
+        machine: difference(
+            (ours[machine], theirs[machine]), (our_samples[machine], their_samples[machine])
         )
-        for one, other in zip(ours.machines, theirs.machines, strict=True)
+        for machine in ours
     }
-    overall = difference((ours.score, theirs.score), (our_samples.score, their_samples.score))
-    return Comparison(overall, machines)
 
 
 def over_seeds(
     runs: Sequence[Sequence[Section]],
     rules: Rules,
-    resamples: int = 1000,
-    seed: int = 0,
+    resamples: int,
+    seed: int,
     less: Sequence[Sequence[Section]] = (),
 ) -> Difference:
     """Return the mean score of one system over the seeds of its training, with its interval.
@@ -191,12 +181,12 @@ def over_seeds(
         value: float = evaluate(sections, rules).score
         drawn = resample(sections, rules, resamples, seed)
         if less:
-            if ground_truth(less[place]) != ground_truth(sections):
-                raise ValueError("the two systems were not scored on the same clips")
+            _check_same(less[place], sections)
             value -= evaluate(less[place], rules).score
-            samples.append(drawn.score - resample(less[place], rules, resamples, seed).score)
+            theirs = resample(less[place], rules, resamples, seed)
+            samples.append(drawn.plain[""] - theirs.plain[""])
         else:
-            samples.append((drawn.bounded or drawn).score)
+            samples.append(drawn.bounded[""])
         values.append(value)
     mean = float(np.mean(values))
     return Difference(mean, interval(np.mean(samples, axis=0), np.nan if less else mean))
@@ -259,14 +249,14 @@ def _by_bound(share: float, pairs: float, uniform: Floats) -> Floats:
     return np.where(uniform < 0.5, low, betaincinv(right + 1.0, wrong, uniform))
 
 
-def binomial(found: int, count: int, level: float = LEVEL) -> tuple[float, float]:
+def binomial(found: int, count: int) -> tuple[float, float]:
     """Return the exact interval of a share (Clopper and Pearson), ``found`` of ``count`` > 0.
 
     Example:
         >>> [round(end, 2) for end in binomial(4, 4)]
         [0.4, 1.0]
     """
-    ends = np.array([0.5 * (1.0 - level), 0.5 * (1.0 + level)])
+    ends = np.array([0.5 * (1.0 - LEVEL), 0.5 * (1.0 + LEVEL)])
     low, high = _by_bound(found / count, count, ends)
     return float(low), float(high)
 
@@ -277,12 +267,14 @@ def _uniform(section: Section, resamples: int, seed: int) -> Floats:
     return (rng.permutation(resamples) + 0.5) / resamples
 
 
-def _joined(areas: Mapping[str, Sequence[Floats]], rules: Rules, resamples: int) -> Resamples:
+def _means(
+    areas: Mapping[str, Sequence[Floats]], rules: Rules, resamples: int
+) -> dict[str, Floats]:
+    """Return the mean (R,) of areas (R,) each, by machine type and over all (``""``)."""
     flat = [values for of_machine in areas.values() for values in of_machine]
-    return Resamples(
-        _mean(flat, rules, resamples),
-        {machine: _mean(values, rules, resamples) for machine, values in areas.items()},
-    )
+    return {
+        machine: _mean(values, rules, resamples) for machine, values in {"": flat, **areas}.items()
+    }
 
 
 def _mean(areas: Sequence[Floats], rules: Rules, resamples: int) -> Floats:
@@ -295,9 +287,20 @@ def _mean(areas: Sequence[Floats], rules: Rules, resamples: int) -> Floats:
     return means
 
 
-def ground_truth(sections: Sequence[Section]) -> dict[str, tuple[object, ...]]:
-    """Return the clips of each section with label and domain: what systems are compared on."""
+def ground_truth(sections: Sequence[Section], machine: str = "") -> dict[str, tuple[object, ...]]:
+    """Return the clips of each section with label and domain: what systems are compared on.
+
+    Args:
+        sections: the sections.
+        machine: of which machine; ``""`` for all.
+    """
     return {
         str(section): (section.names, section.labels.tolist(), section.domains.tolist())
         for section in sections
+        if machine in ("", section.machine)
     }
+
+
+def _check_same(first: Sequence[Section], second: Sequence[Section]) -> None:
+    if ground_truth(first) != ground_truth(second):
+        raise ValueError("the two systems were not scored on the same clips")

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from asd.atomic import replacing
-from asd.metrics.results import read_systems
 from asd.metrics.rules import RULES, System
 from asd.metrics.summary import Assessment, assess, beside_the_best, result_csv, roc_csv
-from asd.metrics.truth import Key, Truth, read_truth
 from asd.version import __version__
 
 RESAMPLES = 1000
@@ -89,24 +87,6 @@ class Figures:
         for name, text in self.texts().items():
             with replacing(folder / name) as beside:
                 beside.write_text(text, encoding="utf-8", newline="")
-
-
-def figures_of_files(
-    judging: Judging, scores: Path, truth: Path | Mapping[Key, Truth], systems: Sequence[str] = ()
-) -> Figures:
-    """Compute the figures of official score files.
-
-    Args:
-        judging: by what.
-        scores: their folder, of one system or of one folder a system.
-        truth: the truth, or a folder of it (:func:`asd.metrics.truth.read_truth`).
-        systems: the systems; none for all that are there.
-
-    Raises:
-        UsageError, JobError: as of the readers of official files.
-    """
-    known = read_truth(truth) if isinstance(truth, Path) else truth
-    return Figures.of(read_systems(scores, known, systems) if known else (), judging)
 
 
 def json_text(document: Mapping[str, Any]) -> str:

@@ -99,6 +99,11 @@ class Evaluation:
     undefined: tuple[str, ...]
 
     @property
+    def scores(self) -> dict[str, float]:
+        """The score of each machine type, and the official score over all as ``""``."""
+        return {"": self.score, **{machine.machine: machine.score for machine in self.machines}}
+
+    @property
     def sections(self) -> tuple[SectionResult, ...]:
         """Every section, by machine type."""
         return tuple(section for machine in self.machines for section in machine.sections)
@@ -106,9 +111,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Return nested mappings of fractions for JSON; an undefined value is None."""
         return {
-            "score": _defined(self.score),
-            "arithmetic_mean": _defined(self.means.arithmetic),
-            "harmonic_mean": _defined(self.means.harmonic),
+            **_means_json(self.score, self.means),
             "values": self.means.values,
             "undefined": self.means.undefined,
             "machines": {machine.machine: _machine_json(machine) for machine in self.machines},
@@ -201,22 +204,21 @@ def quality_name(quality: str, domain: str) -> str:
     return f"{quality}_{domain}" if domain else quality
 
 
-def measure_value(measure: Measure, section: Section) -> float:
-    """Return one area of one section; NaN where it is undefined."""
-    chosen = measure.clips(section)
-    return partial_auc(section.labels[chosen], section.scores[chosen], measure.max_fpr)
-
-
 def _section_result(section: Section, rules: Rules) -> SectionResult:
     return SectionResult(
         machine=section.machine,
         section=section.section,
         clips=len(section.names),
         anomalies=int(section.labels.sum()),
-        measures={measure.name: measure_value(measure, section) for measure in rules.measures},
+        measures={measure.name: _area(measure, section) for measure in rules.measures},
         auc=roc_auc(section.labels, section.scores),
         decisions={} if section.decisions is None else _decisions(section, rules),
     )
+
+
+def _area(measure: Measure, section: Section) -> float:
+    chosen = measure.clips(section)
+    return partial_auc(section.labels[chosen], section.scores[chosen], measure.max_fpr)
 
 
 def _decisions(section: Section, rules: Rules) -> dict[str, float]:
@@ -257,9 +259,7 @@ def _undefined(section: Section, rules: Rules) -> Iterator[str]:
 
 def _machine_json(machine: MachineResult) -> dict[str, Any]:
     return {
-        "score": _defined(machine.score),
-        "arithmetic_mean": _defined(machine.means.arithmetic),
-        "harmonic_mean": _defined(machine.means.harmonic),
+        **_means_json(machine.score, machine.means),
         "sections": {
             section.section: {
                 "clips": section.clips,
@@ -268,6 +268,14 @@ def _machine_json(machine: MachineResult) -> dict[str, Any]:
             }
             for section in machine.sections
         },
+    }
+
+
+def _means_json(score: float, of: Means) -> dict[str, float | None]:
+    return {
+        "score": _defined(score),
+        "arithmetic_mean": _defined(of.arithmetic),
+        "harmonic_mean": _defined(of.harmonic),
     }
 
 

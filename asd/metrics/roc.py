@@ -22,12 +22,10 @@ class RocCurve:
     Attributes:
         fpr: false positive rate, (K,), rising.
         tpr: true positive rate, (K,), rising.
-        thresholds: (K,), falling from infinity; a clip scored at or above one counts as anomalous.
     """
 
     fpr: Floats
     tpr: Floats
-    thresholds: Floats
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -133,26 +131,20 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> RocCurve:
     points = ranked.points()
     true = _from_zero(ranked.anomalous[:, np.newaxis])[points, 0]
     false = _from_zero(~ranked.anomalous[:, np.newaxis])[points, 0]
-    thresholds = np.append(np.inf, ranked.scores[points[1:] - 1])
-    return RocCurve(_share(false), _share(true), thresholds)
+    return RocCurve(_share(false), _share(true))
 
 
 def thinned(curve: RocCurve, points: int) -> RocCurve:
-    """Return the corners of a curve, and of those at most ``points``, its ends among them.
+    """Return the corners of a curve, and of those at most ``points`` > 1, its ends among them.
 
     Points inside a straight line carry nothing, so a curve with few corners keeps its exact shape.
-
-    Raises:
-        ValueError: ``points`` is under 2.
     """
-    if points < 2:
-        raise ValueError(f"a curve needs 2 points, not {points}")
     rise, run = np.diff(curve.tpr), np.diff(curve.fpr)
     turns = rise[1:] * run[:-1] != rise[:-1] * run[1:]
     keep = np.flatnonzero(np.concatenate(([True], turns, [True]))[: len(curve.fpr)])
     if len(keep) > points:
         keep = keep[np.linspace(0, len(keep) - 1, points).round().astype(int)]
-    return RocCurve(curve.fpr[keep], curve.tpr[keep], curve.thresholds[keep])
+    return RocCurve(curve.fpr[keep], curve.tpr[keep])
 
 
 def _once(scores: ArrayLike) -> Counts:

@@ -17,7 +17,6 @@ from asd.metrics.bootstrap import (
     Comparison,
     Difference,
     Interval,
-    Resamples,
     difference,
     ground_truth,
     interval,
@@ -40,15 +39,8 @@ UNDEFINED = "undefined"
 _SHORT = {"auc": "AUC", "pauc": "pAUC", "precision": "P", "recall": "R", "f1": "F1"}
 TITLES = {"precision": "precision", "recall": "recall", "f1": "F1 score"}
 GROUPS = ("AUC", "pAUC", "precision", "recall", "F1 score")
+_POINTS = 101  # of a ROC curve
 Row = list[object]
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """The 95 % bootstrap intervals of a system's score and of its machines' scores."""
-
-    score: Interval
-    machines: Mapping[str, Interval]
 
 
 @dataclass(frozen=True)
@@ -67,37 +59,37 @@ class Behind:
 class Assessment:
     """What is known of one system.
 
+    What is by machine type has ``""`` for the figure over all.
+
     Attributes:
         name: the system's name.
         evaluation: the official figures.
-        intervals: None where no bootstrap was asked for.
+        intervals: the 95 % bootstrap intervals by machine; none where no bootstrap was asked for.
         unlabelled: sections without figures, and why.
         unusable: test clips that could not be read and have no score.
         digest: of the scores, decisions and ground truth that the figures are computed from.
-        samples: the scores in each resample; None where no bootstrap was asked for.
-        behind: how far it is from the best system over all (``""``) and on each machine; nothing
-            where it is the best, or was not scored on the same clips.
+        samples: the scores (R,) in each resample by machine; none where no bootstrap was asked for.
+        behind: how far it is from the best system by machine; nothing where it is the best, or was
+            not scored on the same clips.
     """
 
     name: str
     evaluation: Evaluation
-    intervals: Intervals | None
+    intervals: Mapping[str, Interval]
     unlabelled: tuple[str, ...]
     unusable: int
     digest: str
-    samples: Resamples | None = field(default=None, repr=False, compare=False)
+    samples: Mapping[str, Floats] = field(default_factory=dict, repr=False, compare=False)
     behind: Mapping[str, Behind] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return nested mappings for JSON: fractions at full precision, None where undefined."""
         figures = self.evaluation.to_json()
-        if self.intervals is not None:
-            figures |= {"interval": _interval_json(self.intervals.score)}
-            for machine, of_machine in self.intervals.machines.items():
-                figures["machines"][machine] |= {"interval": _interval_json(of_machine)}
+        places = {"": figures, **figures["machines"]}
+        for machine, ends in self.intervals.items():
+            places[machine]["interval"] = _interval_json(ends)
         for machine, behind in self.behind.items():
-            place = figures["machines"][machine] if machine else figures
-            place["behind"] = behind.to_json()
+            places[machine]["behind"] = behind.to_json()
         return figures | {
             "clips": sum(section.clips for section in self.evaluation.sections),
             "unusable_clips": self.unusable,
@@ -108,7 +100,7 @@ class Assessment:
         }
 
 
-def assess(system: System, rules: Rules, resamples: int = 1000, seed: int = 0) -> Assessment:
+def assess(system: System, rules: Rules, resamples: int, seed: int = 0) -> Assessment:
     """Return the official figures of a system with their intervals.
 
     Args:
@@ -118,74 +110,46 @@ def assess(system: System, rules: Rules, resamples: int = 1000, seed: int = 0) -
         seed: seed of the bootstrap.
     """
     evaluation = evaluate(system.sections, rules)
-    intervals = samples = None
-    if resamples:
-        samples = resample(system.sections, rules, resamples, seed)
-        drawn = samples.bounded or samples
-        machines = {
-            one.machine: interval(drawn.machines[one.machine], one.score)
-            for one in evaluation.machines
-        }
-        intervals = Intervals(interval(drawn.score, evaluation.score), machines)
-    return Assessment(
-        system.name,
-        evaluation,
-        intervals,
-        system.unlabelled,
-        system.unusable,
-        system.digest,
-        samples,
+    found = Assessment(
+        system.name, evaluation, {}, system.unlabelled, system.unusable, system.digest
     )
+    if not resamples:
+        return found
+    drawn = resample(system.sections, rules, resamples, seed)
+    intervals = {
+        machine: interval(drawn.bounded[machine], score)
+        for machine, score in evaluation.scores.items()
+    }
+    return replace(found, intervals=intervals, samples=drawn.plain)
 
 
 def beside_the_best(
     systems: Sequence[System], assessments: Sequence[Assessment]
 ) -> list[Assessment]:
     """Return the assessments of systems with how far each is from the best."""
-    truths = [ground_truth(system.sections) for system in systems]
-    machines = dict.fromkeys(one.machine for a in assessments for one in a.evaluation.machines)
     behind: list[dict[str, Behind]] = [{} for _ in assessments]
-    for machine in ("", *machines):
-        values = [_value(one, machine) for one in assessments]
-        best = max(range(len(values)), key=lambda place: values[place], default=None)
-        if best is None or (of_best := _samples(assessments[best], machine)) is None:
+    for machine in dict.fromkeys(machine for one in assessments for machine in one.samples):
+        scores = {
+            place: score
+            for place, one in enumerate(assessments)
+            if not math.isnan(score := one.evaluation.scores.get(machine, math.nan))
+        }
+        if not scores:
             continue
-        same = _of_machine(truths[best], machine)
-        for place, one in enumerate(assessments):
-            own = _samples(one, machine)
-            if place != best and own is not None and _of_machine(truths[place], machine) == same:
-                found = difference((values[place], values[best]), (own, of_best))
+        best = max(scores, key=lambda place: scores[place])
+        truth = ground_truth(systems[best].sections, machine)
+        for place, score in scores.items():
+            if place != best and ground_truth(systems[place].sections, machine) == truth:
+                samples = (assessments[place].samples[machine], assessments[best].samples[machine])
+                found = difference((score, scores[best]), samples)
                 behind[place][machine] = Behind(assessments[best].name, found)
     return [replace(one, behind=of_one) for one, of_one in zip(assessments, behind, strict=True)]
 
 
-def _value(one: Assessment, machine: str) -> float:
-    """Return a score on a machine, or over all (``""``); minus infinity where it is undefined."""
-    scores = {of.machine: of.score for of in one.evaluation.machines} | {"": one.evaluation.score}
-    value = scores.get(machine, math.nan)
-    return -math.inf if math.isnan(value) else value
-
-
-def _samples(one: Assessment, machine: str) -> Floats | None:
-    if one.samples is None or _value(one, machine) == -math.inf:
-        return None
-    return one.samples.machines[machine] if machine else one.samples.score
-
-
-def _of_machine(truth: Mapping[str, Any], machine: str) -> dict[str, Any]:
-    wanted = f"{machine} section "
-    return {name: of for name, of in truth.items() if not machine or name.startswith(wanted)}
-
-
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as nested mappings for JSON."""
-    return {
-        **_difference_json(comparison.score),
-        "machines": {
-            machine: _difference_json(difference)
-            for machine, difference in comparison.machines.items()
-        },
-    }
+    found = {machine: _difference_json(of_machine) for machine, of_machine in comparison.items()}
+    return {**found.pop(""), "machines": found}
 
 
 def _difference_json(difference: Difference) -> dict[str, Any]:
@@ -209,15 +173,6 @@ def percent(value: float) -> str:
         ('68.29', 'undefined')
     """
     return UNDEFINED if math.isnan(value) else f"{100.0 * value:.2f}"
-
-
-def span(interval: Interval) -> str:
-    """Return an interval as percent, such as ``"67.10 to 69.48"``."""
-    return (
-        UNDEFINED
-        if math.isnan(interval.low)
-        else f"{percent(interval.low)} to {percent(interval.high)}"
-    )
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -257,20 +212,18 @@ def sections_table(evaluation: Evaluation) -> str:
 
 def comparison_table(first: str, second: str, comparison: Comparison) -> str:
     """Return the paired difference of two systems, a row a machine, in percentage points."""
-    rows = [
-        _difference_row(machine, difference) for machine, difference in comparison.machines.items()
-    ]
-    rows.append(_difference_row("Total", comparison.score))
+    rows = []
+    for machine in (*filter(None, comparison), ""):
+        found, ends = comparison[machine], comparison[machine].interval
+        span = f"{percent(ends.low)} to {percent(ends.high)}"
+        undefined = math.isnan(ends.low)
+        rows.append([machine or "Total", percent(found.value), UNDEFINED if undefined else span])
     return markdown([f"{first} less {second}", "difference", "95 % interval"], rows)
 
 
 def _heading(name: str) -> str:
     figure, _, domain = name.partition("_")
     return f"{_SHORT[figure]} {domain}".strip()
-
-
-def _difference_row(name: str, difference: Difference) -> list[str]:
-    return [name, percent(difference.value), span(difference.interval)]
 
 
 def result_csv(assessment: Assessment) -> str:
@@ -302,16 +255,15 @@ def result_csv(assessment: Assessment) -> str:
     over_all = " over all machine types, sections, and domains"
     rows += [*_mean_rows(sections, rules, over_all), []]
     rows.append(["official score", "", _cell(evaluation.score)])
-    if assessment.intervals:
-        ends = assessment.intervals.score
+    if ends := assessment.intervals.get(""):
         rows.append(["official score 95 % interval", "", _cell(ends.low), _cell(ends.high)])
     rows += [["undefined", "", line] for line in evaluation.undefined]
     rows += [["unlabelled", "", line] for line in assessment.unlabelled]
     return _text(rows)
 
 
-def roc_csv(sections: Iterable[Section], points: int = 101) -> str:
-    """Return the ROC curve of every section, over all its clips, at most ``points`` a curve.
+def roc_csv(sections: Iterable[Section]) -> str:
+    """Return the ROC curve of every section, over all its clips, at most 101 points a curve.
 
     Returns:
         CSV text with the columns machine, section, fpr, tpr; a section whose curve is undefined
@@ -321,7 +273,7 @@ def roc_csv(sections: Iterable[Section], points: int = 101) -> str:
     for section in sections:
         if section.labels.all() or not section.labels.any():
             continue
-        curve = thinned(roc_curve(section.labels, section.scores), points)
+        curve = thinned(roc_curve(section.labels, section.scores), _POINTS)
         rows += [
             [section.machine, section.section, float(fpr), float(tpr)]
             for fpr, tpr in zip(curve.fpr, curve.tpr, strict=True)

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asd.metrics.roc import RocCurve
 from asd.report.material import LINES, Map, Material
 from asd.report.results import Figure, Key, Line
-from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection
+from asd.report.scores import ANOMALY, NORMAL, ScoredSection
 from asd.report.tables import percent, short
 
 # Light and dark.
@@ -295,7 +296,7 @@ def dot_chart(title: str, figures: Mapping[str, Figure], low: float) -> Chart:
 
 
 def roc_chart(
-    key: Key, curves: Mapping[str, Curve], order: Sequence[str], areas: Mapping[str, float]
+    key: Key, curves: Mapping[str, RocCurve], order: Sequence[str], areas: Mapping[str, float]
 ) -> Chart:
     """Return the ROC curves of one section, a line a system.
 
@@ -397,7 +398,7 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
             ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 0.5}
             here = {"transform": ax.get_yaxis_transform(), "weight": "bold", "bbox": ground}
             ax.text(1, base + 1 + 5 / unit, group or "all clips", ha="right", **here)
-        _mark_cuts(ax, section, bins)
+        _mark_cuts(ax, section.cuts)
 
     where = f"{section.machine} section {section.section}"
     label = f"Scores of system {system}, {where}. {' '.join(section.said_rates())}"
@@ -427,19 +428,25 @@ def _score_ticks(ax: Any, bins: Bins) -> None:
         ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _mark_cuts(ax: Any, section: ScoredSection, bins: Bins) -> None:
-    """Draw the thresholds through all rows, with words above the first."""
-    for cut in section.cuts.values():
+def _mark_cuts(ax: Any, cuts: Mapping[int, float]) -> None:
+    """Draw the thresholds, by windows, through all rows, with words above the first."""
+    for cut in cuts.values():
         ax.axvline(cut, color=LIGHT["ink"], linewidth=1.5)
-    for fewest, cut in list(section.cuts.items())[:1]:
+    for fewest, cut in list(cuts.items())[:1]:
         words = f"threshold {short(cut)}"
-        for most, last in list(section.cuts.items())[1:]:
+        for most, last in list(cuts.items())[1:]:
             clips = f"{fewest} clip{'s' if fewest > 1 else ''}"
             words += f" ({clips}) to {short(last)} ({most} clips)"
-        end = np.interp(cut, bins.edges, np.linspace(0, 1, BINS + 1)) > 0.5
-        place = {"xytext": (4 if end else -4, 5), "textcoords": "offset points"}
-        over = ax.get_xaxis_transform()
-        ax.annotate(words, (cut, 1), xycoords=over, ha="right" if end else "left", **place)
+        _write_above(ax, cut, words)
+
+
+def _write_above(ax: Any, value: float, words: str) -> None:
+    """Write words above the axes at a value, toward the side with more room."""
+    scale = ax.xaxis.get_transform()
+    end = scale.transform(value) > np.mean(scale.transform(ax.get_xlim()))
+    place = {"xytext": (4 if end else -4, 5), "textcoords": "offset points"}
+    over = ax.get_xaxis_transform()
+    ax.annotate(words, (value, 1), xycoords=over, ha="right" if end else "left", **place)
 
 
 def strip_chart(
@@ -466,7 +473,8 @@ def strip_chart(
             # Spread over the row by their numbers, so that dots of equal scores can be seen.
             places = -number + 0.5 * ((np.arange(len(scores)) * 0.618) % 1 - 0.5)
             ax.plot(np.sort(scores), places, "o", markersize=5, mew=0, color=LIGHT[_token(name)])
-        _mark_threshold(ax, threshold)
+        ax.axvline(threshold, color=LIGHT["ink"], linewidth=1.5)
+        _write_above(ax, threshold, f"alarm above {short(threshold)}")
 
     said = ", ".join(f"{len(scores)} {name}" for name, scores in groups.items())
     label = f"Scores of {machine}: {said}; threshold {short(threshold)}"
@@ -525,16 +533,6 @@ def trend_chart(
 
 def _token(name: str) -> str:
     return "anomaly" if "fault" in name else "normal" if "normal" in name else "accent"
-
-
-def _mark_threshold(ax: Any, threshold: float) -> None:
-    ax.axvline(threshold, color=LIGHT["ink"], linewidth=1.5)
-    low, high = ax.get_xlim()
-    end = threshold > (low + high) / 2
-    place = {"xytext": (4 if end else -4, 5), "textcoords": "offset points"}
-    over = ax.get_xaxis_transform()
-    words = f"alarm above {short(threshold)}"
-    ax.annotate(words, (threshold, 1), xycoords=over, ha="right" if end else "left", **place)
 
 
 def line_chart(machine: str, column: str, lines: Mapping[str, Line], order: Sequence[str]) -> Chart:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asd.config import SELECTED
+from asd.metrics.roc import RocCurve
 from asd.report.results import Key, Line, Results
-from asd.report.scores import ANOMALY, NORMAL, Curve, ScoredSection, Scores
+from asd.report.scores import ANOMALY, NORMAL, ScoredSection, Scores
 from asd.report.tables import DATASET
 
 History = Mapping[str, Sequence[float]]  # a column each, one value an epoch; NaN where empty
@@ -142,7 +143,7 @@ class Material:
     results: Results
     systems: Mapping[str, SystemFacts]
     scores: Scores
-    curves: Mapping[str, Mapping[Key, Curve]]
+    curves: Mapping[str, Mapping[Key, RocCurve]]
     histories: Mapping[str, Mapping[str, History]] = field(default_factory=dict)
     maps: Mapping[str, Mapping[str, Mapping[str, Map]]] = field(default_factory=dict)
     clips: Mapping[str, Sequence[ShownClip]] = field(default_factory=dict)
@@ -242,7 +243,7 @@ def _of_section(section: ScoredSection, each: int) -> Iterator[Choice]:
         ("Normal clip with the highest score", falling, NORMAL),
         ("Anomaly with the lowest score", falling[::-1], ANOMALY),
     ]
-    if section.labelled() is None:
+    if not section.is_labelled:
         kinds, each = [("Clip with the highest score", falling, "")], 3 * each
     taken: set[int] = set()
     for why, order, label in kinds:
@@ -267,7 +268,7 @@ def _ordinal(why: str, turn: int) -> str:
     return why.replace("the ", f"the {place}")
 
 
-def lay_out(embeddings: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64] | None:
+def lay_out(embeddings: NDArray[np.float32]) -> NDArray[np.float64] | None:
     """Return places (N, 2) for embeddings (N, D) by t-SNE on cosine distance.
 
     The distance is that of the paper's Eq. 7. The same embeddings give the same places, whatever
@@ -290,7 +291,7 @@ def lay_out(embeddings: NDArray[np.float32], seed: int = 0) -> NDArray[np.float6
         perplexity=min(30.0, (count - 1) / 6),
         init="pca",
         method=method,
-        random_state=seed,
+        random_state=0,
         n_jobs=1,
     )
     with threadpool_limits(1):

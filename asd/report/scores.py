@@ -7,27 +7,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asd.clip_table import Row
 from asd.errors import JobError
-from asd.metrics.rules import DOMAINS, Section
+from asd.metrics.roc import RocCurve
+from asd.metrics.rules import DOMAINS
 from asd.report.results import Key
 from asd.scoring.scored import ScoreTable
 from asd.scoring.thresholds import Threshold
 
 NORMAL, ANOMALY = "normal", "anomaly"
-
-
-class ClipFacts(Protocol):
-    """What a report needs to know of a test recording; a row of the index has it."""
-
-    @property
-    def domain(self) -> str: ...
-    @property
-    def label(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -112,19 +104,10 @@ class ScoredSection:
             parts.append(f"{self.rate('', domain)} called anomalous")
         return f"{where.capitalize()}: {', '.join(parts)}."
 
-    def labelled(self) -> Section | None:
-        """Return the section as the metrics take it; None where a label is missing."""
-        if not np.isin(self.labels, (NORMAL, ANOMALY)).all():
-            return None
-        return Section(
-            self.machine,
-            self.section,
-            self.names,
-            self.labels == ANOMALY,
-            self.domains,
-            self.scores,
-            self.decisions,
-        )
+    @property
+    def is_labelled(self) -> bool:
+        """Whether no label is missing."""
+        return bool(np.isin(self.labels, (NORMAL, ANOMALY)).all())
 
 
 Scores = Mapping[str, Mapping[Key, ScoredSection]]  # by system
@@ -134,7 +117,7 @@ def scored_sections(
     machine: str,
     table: ScoreTable,
     thresholds: Mapping[str, Mapping[int, Threshold]],
-    facts: Mapping[Key, Mapping[str, ClipFacts]],
+    facts: Mapping[Key, Mapping[str, Row]],
 ) -> dict[Key, ScoredSection]:
     """Join a machine's scores to what is known of its test recordings, section by section.
 
@@ -142,7 +125,7 @@ def scored_sections(
         machine: the machine type.
         table: its scores by one system.
         thresholds: what decided, by section and by windows.
-        facts: of the usable test recordings, by section and name.
+        facts: the label and domain of the usable test recordings, by section and name.
 
     Raises:
         JobError: a score is of no recording of the index.
@@ -176,15 +159,7 @@ def scored_sections(
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """A ROC curve: false positive rate and true positive rate (K,), rising."""
-
-    fpr: tuple[float, ...]
-    tpr: tuple[float, ...]
-
-
-def read_curves(path: Path) -> dict[Key, Curve]:
+def read_curves(path: Path) -> dict[Key, RocCurve]:
     """Read the ROC curves of one system, as written by ``asd evaluate``; none without the file.
 
     Raises:
@@ -200,4 +175,4 @@ def read_curves(path: Path) -> dict[Key, Curve]:
         return {}
     except (KeyError, ValueError, TypeError, csv.Error):
         raise JobError(f"{path}: not ROC curves; run 'asd evaluate' again") from None
-    return {key: Curve(*zip(*of_key, strict=True)) for key, of_key in points.items()}
+    return {key: RocCurve(*np.array(of_key).T) for key, of_key in points.items()}

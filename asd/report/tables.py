@@ -68,15 +68,10 @@ def tables_of(systems: Collection[str]) -> list[PaperTable]:
     return [table for table in TABLES if any(name in systems for name in table.systems)]
 
 
-def reported(system: str, machine: str) -> float | None:
-    """Return the paper's score in percent, or None where it has none."""
-    if system not in _SCORES or machine not in MACHINES:
-        return None
-    return _SCORES[system][MACHINES.index(machine)]
+def reported(system: str, machines: Sequence[str]) -> float | None:
+    """Return the paper's score in percent on a machine, or its total over several.
 
-
-def reported_total(system: str, machines: Sequence[str]) -> float | None:
-    """Return the paper's total in percent; over some of its machines, their harmonic mean.
+    Over all of its machines it is the total in print, over some of them their harmonic mean.
 
     The totals in print are the harmonic means of the seven machine rows to within 0.01, since
     each machine has the same number of sections.
@@ -215,19 +210,21 @@ def results_csv(results: Results, with_paper: bool) -> str:
     The columns of a system are ``<system>``, and where they are known ``<system> low`` and
     ``high`` (the interval), ``std`` (over seeds) and ``paper``.
     """
-    rows: list[list[str]] = [["machine"]]
-    for machine in (*results.machines, TOTAL):
-        rows.append([machine])
+    rows = (*results.machines, TOTAL)
+    columns = [["machine", *rows]]
     for name in results.systems:
-        columns = {"": "value", " low": "low", " high": "high", " std": "deviation"}
-        for suffix, attribute in columns.items():
-            values = [getattr(_figure(results, name, row[0]), attribute) for row in rows[1:]]
+        figures = [_figure(results, name, row) for row in rows]
+        kinds = {"": "value", " low": "low", " high": "high", " std": "deviation"}
+        for suffix, kind in kinds.items():
+            values = [getattr(figure, kind) for figure in figures]
             if suffix == "" or not all(map(math.isnan, values)):
-                _column(rows, f"{name}{suffix}", [percent(v).replace(NONE, "") for v in values])
+                texts = (percent(value).replace(NONE, "") for value in values)
+                columns.append([f"{name}{suffix}", *texts])
         if with_paper and paper(results, name, TOTAL):
-            _column(rows, f"{name} paper", [paper(results, name, row[0]) for row in rows[1:]])
+            columns.append([f"{name} paper", *(paper(results, name, row) for row in rows)])
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(zip(*columns, strict=True))
     return text.getvalue()
 
 
@@ -252,7 +249,8 @@ def systems_table(results: Results) -> str:
             block, used = [first], 0
         block.append(column)
         used += widths[1]
-    return "\n\n".join(_table(one) for one in (*tables, block))
+    lines = [list(zip(*one, strict=True)) for one in (*tables, block)]
+    return "\n\n".join(markdown(header, rows) for header, *rows in lines)
 
 
 def _paper_table(results: Results, table: PaperTable) -> str:
@@ -275,7 +273,7 @@ def beside_paper(results: Results, systems: Sequence[str], row: str) -> list[str
 
 def paper(results: Results, name: str, row: str) -> str:
     """Return the paper's score of a system, on a machine or in total; empty where it has none."""
-    known = reported_total(name, results.machines) if row == TOTAL else reported(name, row)
+    known = reported(name, results.machines if row == TOTAL else [row])
     return "" if known is None else f"{known:.2f}"
 
 
@@ -283,16 +281,6 @@ def _figure(results: Results, name: str, row: str) -> Figure:
     if name not in results.systems:
         return Figure(math.nan)
     return results.systems[name].score if row == TOTAL else results.figure(name, row)
-
-
-def _column(rows: list[list[str]], title: str, values: Sequence[str]) -> None:
-    for row, value in zip(rows, [title, *values], strict=True):
-        row.append(value)
-
-
-def _table(columns: Sequence[Sequence[str]]) -> str:
-    header, *rows = zip(*columns, strict=True)
-    return markdown(header, rows)
 
 
 def escaped(name: str) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from asd.artifact import Record, Request, is_current, lack, making, prune
 from asd.errors import JobError, UsageError
-from asd.metrics.figures import Figures, Judging, figures_of_files
+from asd.metrics import results
+from asd.metrics.figures import Figures, Judging
 from asd.metrics.truth import read_truth
 from asd.stages.check import check
 from asd.stages.index import clips_of, record_digest
@@ -138,12 +139,15 @@ def figures_of(
     Raises:
         UsageError, JobError: as of :func:`run`, and of the readers of official files.
     """
-    there = extent(workspace, systems, machines) if scores is None else None
-    chosen = there.machines if there is not None else workspace.machines(machines)
-    truth = truth_of(workspace, chosen) if ground_truth is None else read_truth(ground_truth)
-    if there is None:
-        return figures_of_files(judging, scores, truth, systems)  # type: ignore[arg-type]
-    return Figures.of(read_systems(workspace, there.systems, truth) if truth else (), judging)
+    if scores is None:
+        there = extent(workspace, systems, machines)
+        systems, machines = there.systems, there.machines
+    truth = truth_of(workspace, machines) if ground_truth is None else read_truth(ground_truth)
+    if not truth:
+        return Figures.of((), judging)
+    if scores is None:
+        return Figures.of(read_systems(workspace, systems, truth), judging)
+    return Figures.of(results.read_systems(scores, truth, systems), judging)
 
 
 def request(workspace: Workspace, there: Extent, judging: Judging | None = None) -> FiguresRequest:
@@ -289,7 +293,6 @@ def read_systems(
 
 
 def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:
-    from asd.metrics.results import joined
     from asd.metrics.rules import System
     from asd.scoring.scored import read_scores_record, read_table
 
@@ -310,7 +313,7 @@ def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> Syst
         if not true.unlabelled:
             scores = {name: table.score[row] for name, row in rows.items()}
             decisions = {name: table.anomalous[row] for name, row in rows.items()}
-            sections.append(joined(true, scores, decisions))
+            sections.append(results.joined(true, scores, decisions))
     unusable = sum(true.unusable for true in truth.values())
     return System(name, tuple(sections), tuple(unlabelled), unusable)
 

@@ -19,7 +19,7 @@ from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.clips.likeness import Remark
+    from asd.clips.likeness import Remark, Unlike
 
 
 class IndexRequest(Request):
@@ -61,15 +61,6 @@ class Indexed:
     remarks: Mapping[str, Unlike]
 
 
-@dataclass(frozen=True)
-class Unlike:
-    """How many recordings are unlike in one way, and the first of them with what is said of it."""
-
-    recordings: int
-    first: str
-    text: str
-
-
 def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]:
     """List the recordings of machines (default: all) in ``data/index/<machine>.csv``.
 
@@ -104,12 +95,9 @@ def summary(
     machine: str, clips: Sequence[Clip], remarks: Mapping[str, Sequence[Remark]]
 ) -> Indexed:
     """Say what an index holds, and by path what is said of recordings."""
-    from asd.clips.index import summarize
+    from asd.clips.index import rejected
+    from asd.clips.likeness import by_code
 
-    said: dict[str, list[tuple[str, str]]] = {}
-    for path in sorted(remarks):
-        for one in remarks[path]:
-            said.setdefault(one.code, []).append((path, one.text))
     usable = [clip for clip in clips if clip.usable]
     splits = Counter(clip.split for clip in usable)
     return Indexed(
@@ -121,8 +109,8 @@ def summary(
         splits["supplemental"],
         tuple(sorted({clip.section for clip in usable})),
         sum(clip.treatment != "" for clip in usable),
-        dict(summarize(clips).rejected),
-        {code: Unlike(len(found), *found[0]) for code, found in said.items()},
+        rejected(clips),
+        by_code(remarks),
     )
 
 

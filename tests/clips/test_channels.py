@@ -13,7 +13,7 @@ import soundfile
 
 from asd.clips.audio import Limits, Signal, probe, read_clip, read_samples, read_windows
 from asd.clips.channels import residual
-from asd.clips.index import index_machine
+from asd.clips.index import index_recordings
 from asd.config import IndexConfig, settings
 from asd.detection.recording import read_recording, recordings_of, windows
 from asd.errors import JobError, UsageError
@@ -171,7 +171,7 @@ def test_the_index_says_what_was_done_and_what_cannot_be(recorded: Callable[...,
     recorded("far_silent.wav", both * (1, 0))
     config = IndexConfig(channel="residual")
     raw = recorded("again.wav", both[::-1]).parents[2]
-    found = {clip.name: clip for clip in index_machine(raw, "pump", config)}
+    found = {clip.name: clip for clip in index_recordings(raw, "pump", config).clips}
     assert found["good.wav"].treatment == "residual of channels 0 and 1 of 2"
     assert {name: clip.status for name, clip in found.items()} == {
         "again.wav": "ok",

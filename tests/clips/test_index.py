@@ -12,8 +12,9 @@ import pytest
 import soundfile
 
 from asd.clips.audio import Signal, read_clip
-from asd.clips.index import find_machines, index_machine, summarize
+from asd.clips.index import index_recordings, rejected
 from asd.clips.record import Clip, index_text, read_index
+from asd.clips.scan import find_machines
 from asd.config import IndexConfig
 from asd.errors import UsageError
 
@@ -23,8 +24,8 @@ RATE = 16000
 Record = Callable[..., bytes]
 
 
-def index(raw: Path, workers: int = 2, **values: object) -> list[Clip]:
-    return index_machine(raw, "fan", IndexConfig(**values), workers)
+def index(raw: Path, **values: object) -> list[Clip]:
+    return index_recordings(raw, "fan", IndexConfig(**values)).clips
 
 
 def by_path(clips: list[Clip]) -> dict[str, Clip]:
@@ -90,7 +91,7 @@ def test_the_tree_of_a_year(tmp_path: Path, record: Record, year: str, layout: s
         for place, clip in by_path(clips).items()
     }
     assert facts == YEARS[year]
-    assert summarize(clips).usable == len(clips)
+    assert all(clip.usable for clip in clips)
     assert clips == sorted(clips, key=lambda clip: (clip.split, clip.section, clip.name))
     assert all(clip.name == Path(clip.path).name for clip in clips)
 
@@ -102,7 +103,7 @@ def test_the_tree_of_another_year_is_listed_and_not_guessed(
     for place in YEARS["dcase2020"]:
         record(place)
     clips = index(tmp_path, layout=year)
-    assert (len(clips), summarize(clips).usable) == (len(YEARS["dcase2020"]), 0)
+    assert (len(clips), sum(clip.usable for clip in clips)) == (len(YEARS["dcase2020"]), 0)
 
 
 def test_names_that_do_not_fit_a_challenge_tree_are_listed(tmp_path: Path, record: Record) -> None:
@@ -113,8 +114,8 @@ def test_names_that_do_not_fit_a_challenge_tree_are_listed(tmp_path: Path, recor
     record("train/old/section_00_source_train_normal_0003.wav")
     record("section_00_source_train_normal_0004.wav")
     clips = index(tmp_path)
-    assert summarize(clips).usable == 1
-    assert summarize(clips).rejected == {
+    assert sum(clip.usable for clip in clips) == 1
+    assert rejected(clips) == {
         "folder unknown to dcase2022": 3,
         "name and folder disagree": 1,
         "name fits no grammar": 1,
@@ -157,7 +158,7 @@ def test_a_plain_folder(tmp_path: Path, record: Record) -> None:
         "test/abnormal/b.wav": ("test/abnormal/b.wav", "00", "test", "anomaly"),
         "other/c.wav": ("c.wav", "", "", ""),
     }
-    assert summarize(index(tmp_path)).rejected == {"folder 'other' not understood": 1}
+    assert rejected(index(tmp_path)) == {"folder 'other' not understood": 1}
 
 
 def test_classes_that_are_not_understood_are_named_and_not_used(
@@ -179,9 +180,9 @@ def test_classes_that_are_not_understood_are_named_and_not_used(
         "test/day1/bad/a.wav": ("test", "anomaly"),
         "loose.wav": ("train", "normal"),
     }
-    assert summarize(index(tmp_path)).rejected == {"folder 'wobbly' not understood": 2}
+    assert rejected(index(tmp_path)) == {"folder 'wobbly' not understood": 2}
     said = index(tmp_path, normal=("fan/wobbly", "fan/train/wobbly", "other/bad"))
-    assert summarize(said).rejected == {}
+    assert rejected(said) == {}
     assert by_path(said)["train/wobbly/a.wav"].split == "train"
     assert by_path(said)["bad/a.wav"].label == "anomaly"
 
@@ -245,10 +246,8 @@ def test_every_recording_that_cannot_be_used_is_listed_with_its_reason(
     assert statuses["train/good 0.wav"] == "ok"
     too_long = by_path(index(tmp_path, max_seconds=1.5))["train/long.wav"].status
     assert too_long == "too long: 2.00 s, more than 1.5 s"
-    summary = summarize(clips)
-    assert summary.usable == 1
-    assert sum(summary.rejected.values()) == len(clips) - 1
-    assert next(iter(summary.rejected.items())) == ("channel out of range", 6)
+    assert sum(rejected(clips).values()) == len(clips) - 1
+    assert next(iter(rejected(clips).items())) == ("channel out of range", 6)
 
 
 def test_an_impossible_duration(tmp_path: Path, record: Record) -> None:
@@ -274,10 +273,15 @@ def test_one_factor_for_the_floats_of_a_machine(tmp_path: Path, record: Record) 
     assert all(clip.usable and clip.full_scale == 8 for clip in scaled)
 
 
-def test_the_index_does_not_depend_on_the_workers(tmp_path: Path, record: Record) -> None:
+def test_the_index_does_not_depend_on_the_threads(
+    tmp_path: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(20):
         record(f"normal/{number}.wav", samples=100 + number % 3)
-    assert index(tmp_path, workers=1) == index(tmp_path, workers=7) == index(tmp_path, workers=0)
+    clips = index(tmp_path)
+    for threads in (1, 7):
+        monkeypatch.setattr("asd.clips.index._THREADS", threads)
+        assert index(tmp_path) == clips
 
 
 def test_paths_are_below_the_raw_folder_even_if_it_is_a_link(
@@ -304,7 +308,7 @@ def test_an_unknown_machine_is_an_error_and_an_unusable_one_is_not(
         index(tmp_path)
     (tmp_path / "fan/train").mkdir(parents=True)
     (tmp_path / "fan/train/bad.wav").touch()
-    assert summarize(index(tmp_path)).usable == 0
+    assert sum(clip.usable for clip in index(tmp_path)) == 0
 
 
 @pytest.mark.parametrize(
@@ -315,7 +319,7 @@ def test_genuine_recordings(year: str, machines: int, usable: int) -> None:
     if not raw.exists():
         pytest.skip(f"no genuine recordings in {raw}")
     found = find_machines(raw)
-    clips = [clip for name in found for clip in index_machine(raw, name, IndexConfig())]
+    clips = [clip for name in found for clip in index_recordings(raw, name, IndexConfig()).clips]
     assert (len(found), len(clips)) == (machines, usable)
     assert all(clip.usable and not clip.treatment for clip in clips)
     lengths = {clip.machine: clip.length for clip in clips}

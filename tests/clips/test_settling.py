@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from asd.clips.audio import Signal, read_clip
-from asd.clips.index import index_machine, summarize
+from asd.clips.index import index_recordings, rejected
 from asd.clips.record import Clip
 from asd.config import IndexConfig
 
@@ -17,7 +17,7 @@ Record = Callable[..., bytes]
 
 
 def index(raw: Path, **values: object) -> list[Clip]:
-    return index_machine(raw, "fan", IndexConfig(**values))
+    return index_recordings(raw, "fan", IndexConfig(**values)).clips
 
 
 def by_path(clips: list[Clip]) -> dict[str, Clip]:
@@ -31,7 +31,7 @@ def test_a_challenge_name_given_twice_is_used_not_even_once(tmp_path: Path, reco
     record("train/section_00_source_train_normal_0001.wav")
     record("train/section_00_source_train_normal_0001.flac")
     clips = index(tmp_path)
-    assert summarize(clips).rejected == {"doubled name": 4}
+    assert rejected(clips) == {"doubled name": 4}
     assert by_path(clips)["source_test/section_03_0000.wav"].status == (
         "doubled name: also fan/target_test/section_03_0000.wav"
     )

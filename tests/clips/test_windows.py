@@ -19,7 +19,7 @@ from asd.clips.audio import (
     read_windows,
     resampled_length,
 )
-from asd.clips.index import index_machine
+from asd.clips.index import index_recordings
 from asd.clips.record import Clip, index_text, read_index
 from asd.clips.windows import runs, window_starts
 from asd.config import IndexConfig
@@ -39,7 +39,7 @@ def write(path: Path, seconds: float, rate: int = RATE, seed: int = 0, **kind: s
 
 
 def index(raw: Path, **values: object) -> list[Clip]:
-    return index_machine(raw, "fan", IndexConfig(sample_rate=RATE, **values))
+    return index_recordings(raw, "fan", IndexConfig(sample_rate=RATE, **values)).clips
 
 
 @given(st.integers(1, 300), st.integers(1, 40))

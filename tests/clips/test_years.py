@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asd.clips.index import detect_layout, index_machine, summarize
+from asd.clips.index import detect_layout, index_recordings, rejected
 from asd.clips.record import Clip
 from asd.clips.scan import find_recordings
 from asd.config import IndexConfig
@@ -45,7 +45,7 @@ def places(tail: str, clips: int = 3) -> list[str]:
 
 
 def index(root: Path, machine: str, **config: object) -> dict[str, Clip]:
-    clips = index_machine(root, machine, IndexConfig(**config))
+    clips = index_recordings(root, machine, IndexConfig(**config)).clips
     return {clip.path.partition("/")[2]: clip for clip in clips}
 
 
@@ -79,8 +79,7 @@ def test_2025_with_its_supplement(
             # Training clips say how long a clip is.
             assert (clip.length, clip.treatment) == (3_200, "looped from 0.10 s"), place
     assert found["test/section_00_0000.wav"].label == ""
-    rejected = summarize(found.values()).rejected
-    assert rejected == {"name fits no grammar": 1}
+    assert rejected(found.values()) == {"name fits no grammar": 1}
 
 
 STEM = "section_00_source_train_normal_0000"

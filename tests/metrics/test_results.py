@@ -20,12 +20,12 @@ DECISIONS = "decision_result_fan_section_00_test.csv"
 
 
 @pytest.fixture
-def truth_folder(tmp_path: Path, write_truth: Callable, sections: list[Section]) -> Path:
+def truth(tmp_path: Path, write_truth: Callable, sections: list[Section]) -> Path:
     return write_truth(tmp_path / "truth", sections)
 
 
 @pytest.fixture
-def scores_folder(tmp_path: Path, write_scores: Callable, sections: list[Section]) -> Path:
+def scores(tmp_path: Path, write_scores: Callable, sections: list[Section]) -> Path:
     return write_scores(tmp_path / "scores" / "ours", sections)
 
 
@@ -49,10 +49,8 @@ def same(found: System, expected: list[Section]) -> None:
             np.testing.assert_array_equal(getattr(section, column), getattr(other, column))
 
 
-def test_what_was_written_is_read(
-    scores_folder: Path, truth_folder: Path, sections: list[Section]
-) -> None:
-    [system] = read(scores_folder, truth_folder)
+def test_what_was_written_is_read(scores: Path, truth: Path, sections: list[Section]) -> None:
+    [system] = read(scores, truth)
     assert (system.name, system.unlabelled, system.unusable) == ("ours", (), 0)
     same(system, sections)
 
@@ -78,45 +76,43 @@ def _shuffled(lines: list[str]) -> bytes:
 )
 def test_how_a_file_was_saved_changes_nothing(
     saved: Callable[[list[str]], bytes],
-    scores_folder: Path,
-    truth_folder: Path,
+    scores: Path,
+    truth: Path,
     sections: list[Section],
 ) -> None:
-    clean = read(scores_folder, truth_folder)[0]
-    for path in [*scores_folder.glob("*.csv"), *truth_folder.rglob("*.csv")]:
+    clean = read(scores, truth)[0]
+    for path in [*scores.glob("*.csv"), *truth.rglob("*.csv")]:
         path.write_bytes(saved(path.read_text().splitlines()))
-    [system] = read(scores_folder, truth_folder)
+    [system] = read(scores, truth)
     same(system, sections)
     assert system.digest == clean.digest
     assert evaluate(system.sections, RULES["2022"]) == evaluate(clean.sections, RULES["2022"])
 
 
-def test_one_folder_a_machine(
-    scores_folder: Path, truth_folder: Path, sections: list[Section]
-) -> None:
-    for path in list(scores_folder.glob("*.csv")):
+def test_one_folder_a_machine(scores: Path, truth: Path, sections: list[Section]) -> None:
+    for path in list(scores.glob("*.csv")):
         machine = path.name.split("_")[2]
-        (scores_folder / machine).mkdir(exist_ok=True)
-        path.rename(scores_folder / machine / path.name)
-    [system] = read(scores_folder, truth_folder)
+        (scores / machine).mkdir(exist_ok=True)
+        path.rename(scores / machine / path.name)
+    [system] = read(scores, truth)
     assert system.name == "ours"
     same(system, sections)
-    same(read(scores_folder.parent, truth_folder)[0], sections)
+    same(read(scores.parent, truth)[0], sections)
 
 
 def test_one_folder_a_system(
-    tmp_path: Path, truth_folder: Path, write_scores: Callable, sections: list[Section]
+    tmp_path: Path, truth: Path, write_scores: Callable, sections: list[Section]
 ) -> None:
     for name in ("2", "1", "teams/we/best", "teams/we/second"):
         write_scores(tmp_path / "many" / name, sections)
-    systems = read(tmp_path / "many", truth_folder)
+    systems = read(tmp_path / "many", truth)
     assert [system.name for system in systems] == ["1", "2", "we/best", "we/second"]
     for system in systems:
         same(system, sections)
-    chosen = read_systems(tmp_path / "many", read_truth(truth_folder), ["2"])
+    chosen = read_systems(tmp_path / "many", read_truth(truth), ["2"])
     assert [system.name for system in chosen] == ["2"]
     with pytest.raises(UsageError, match=r"unknown system of .*many 'we/bets'.*we/best"):
-        read_systems(tmp_path / "many", read_truth(truth_folder), ["we/bets"])
+        read_systems(tmp_path / "many", read_truth(truth), ["we/bets"])
 
 
 @pytest.mark.parametrize(
@@ -128,142 +124,112 @@ def test_one_folder_a_system(
     ],
 )
 def test_names_of_other_years(
-    name: str, scores_folder: Path, truth_folder: Path, sections: list[Section]
+    name: str, scores: Path, truth: Path, sections: list[Section]
 ) -> None:
-    (scores_folder / SCORES).rename(scores_folder / name)
-    same(read(scores_folder, truth_folder)[0], sections)
+    (scores / SCORES).rename(scores / name)
+    same(read(scores, truth)[0], sections)
 
 
 def test_the_two_files_a_section_of_2021(
-    scores_folder: Path, truth_folder: Path, sections: list[Section]
+    scores: Path, truth: Path, sections: list[Section]
 ) -> None:
     fan = sections[0]
     for kind in ("anomaly_score", "decision_result"):
-        path = scores_folder / f"{kind}_fan_section_00_test.csv"
+        path = scores / f"{kind}_fan_section_00_test.csv"
         lines = dict(zip(fan.names, path.read_text().splitlines(), strict=True))
         path.unlink()
         for domain in ("source", "target"):
             part = [lines[n] for n, d in zip(fan.names, fan.domains, strict=True) if d == domain]
-            target = scores_folder / f"{kind}_fan_section_00_{domain}_test.csv"
+            target = scores / f"{kind}_fan_section_00_{domain}_test.csv"
             target.write_text("\n".join(part))
-    same(read(scores_folder, truth_folder)[0], sections)
+    same(read(scores, truth)[0], sections)
 
 
-def test_without_decisions(scores_folder: Path, truth_folder: Path) -> None:
-    for path in scores_folder.glob("decision_result_*"):
+def test_without_decisions(scores: Path, truth: Path) -> None:
+    for path in scores.glob("decision_result_*"):
         path.unlink()
-    [system] = read(scores_folder, truth_folder)
+    [system] = read(scores, truth)
     assert all(section.decisions is None for section in system.sections)
     assert evaluate(system.sections, RULES["2022"]).sections[0].decisions == {}
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (lambda lines: lines[1:], "1 of 24 clips missing: section_00_0000.wav; add them"),
-        (
-            lambda lines: lines[4:],
-            "4 of 24 clips missing: section_00_0000.wav, section_00_0001.wav,"
-            " section_00_0002.wav, ...; add them",
-        ),
-        (
-            lambda lines: [*lines, lines[2]],
-            "line 25: clip 'section_00_0002.wav' is also on line 3; keep one",
-        ),
-        (
-            lambda lines: [*lines, "section_00_9999.wav,0.5"],
-            "line 25: clip 'section_00_9999.wav' is not in the ground truth of fan section 00;"
-            " remove it",
-        ),
-        (
-            lambda lines: ["section_00_0000.wav,nan", *lines[1:]],
-            "line 1: clip 'section_00_0000.wav': score 'nan' is not finite",
-        ),
-        (
-            lambda lines: [*lines[:23], "section_00_0023.wav,-inf"],
-            "line 24: clip 'section_00_0023.wav': score '-inf' is not finite",
-        ),
-        (
-            lambda lines: ["section_00_0000.wav,high", *lines[1:]],
-            "line 1: clip 'section_00_0000.wav': score 'high' is not a number",
-        ),
-        (
-            lambda lines: ["section_00_0000.wav,1_0", *lines[1:]],
-            "line 1: clip 'section_00_0000.wav': score '1_0' is not a number",
-        ),
-        (
-            lambda lines: ["section_00_0000.wav,0.5,1", *lines[1:]],
-            "line 1: a line is <clip name>,<value>; this one has 3 parts",
-        ),
-        (
-            lambda lines: [lines[0], "section_00_0001.wav", *lines[2:]],
-            "line 2: a line is <clip name>,<value>; this one has 1 parts",
-        ),
-        (
-            lambda lines: [lines[0], '"' + lines[1], *lines[2:]],
-            "line 2: not CSV (unexpected end of data); write the file again",
-        ),
-        (lambda lines: [], "it is empty; write it again"),
-    ],
-)
-def test_a_fault_is_named_with_file_and_line(
-    change: Callable[[list[str]], list[str]],
-    expected: str,
-    scores_folder: Path,
-    truth_folder: Path,
-) -> None:
-    path = scores_folder / SCORES
-    path.write_text("\n".join(change(path.read_text().splitlines())))
-    found = problem(scores_folder, truth_folder)
+CLIP = [f"section_00_{number:04d}.wav" for number in range(24)]
+FAULTS = {
+    "1 of 24 clips missing: section_00_0000.wav; add them": lambda lines: lines[1:],
+    f"4 of 24 clips missing: {', '.join(CLIP[:3])}, ...; add them": lambda lines: lines[4:],
+    f"line 25: clip '{CLIP[2]}' is also on line 3; keep one": lambda lines: [*lines, lines[2]],
+    "line 25: clip 'other.wav' is not in the ground truth of fan section 00; remove it": (
+        lambda lines: [*lines, "other.wav,0.5"]
+    ),
+    f"line 1: clip '{CLIP[0]}': score 'nan' is not finite": (
+        lambda lines: [f"{CLIP[0]},nan", *lines[1:]]
+    ),
+    f"line 24: clip '{CLIP[23]}': score '-inf' is not finite": (
+        lambda lines: [*lines[:23], f"{CLIP[23]},-inf"]
+    ),
+    f"line 1: clip '{CLIP[0]}': score 'high' is not a number": (
+        lambda lines: [f"{CLIP[0]},high", *lines[1:]]
+    ),
+    f"line 1: clip '{CLIP[0]}': score '1_0' is not a number": (
+        lambda lines: [f"{CLIP[0]},1_0", *lines[1:]]
+    ),
+    "line 1: a line is <clip name>,<value>; this one has 3 parts": (
+        lambda lines: [f"{CLIP[0]},0.5,1", *lines[1:]]
+    ),
+    "line 2: a line is <clip name>,<value>; this one has 1 parts": (
+        lambda lines: [lines[0], CLIP[1], *lines[2:]]
+    ),
+    "line 2: not CSV (unexpected end of data); write the file again": (
+        lambda lines: [lines[0], '"' + lines[1], *lines[2:]]
+    ),
+    "it is empty; write it again": lambda lines: [],
+}
+
+
+@pytest.mark.parametrize("expected", FAULTS)
+def test_a_fault_is_named_with_file_and_line(expected: str, scores: Path, truth: Path) -> None:
+    path = scores / SCORES
+    path.write_text("\n".join(FAULTS[expected](path.read_text().splitlines())))
+    found = problem(scores, truth)
     assert found.startswith(str(path))
     assert found.removeprefix(str(path)).lstrip(":, ") == expected
 
 
-@pytest.mark.parametrize("name", [SCORES, DECISIONS])
-def test_a_missing_file_is_named(name: str, scores_folder: Path, truth_folder: Path) -> None:
-    (scores_folder / name).unlink()
-    expected = f"{scores_folder / name}: no such file; fan section 00 of the ground truth needs it"
-    assert problem(scores_folder, truth_folder) == expected
-
-
-def test_a_decision_is_0_or_1(scores_folder: Path, truth_folder: Path) -> None:
-    path = scores_folder / DECISIONS
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], "section_00_0001.wav,0.3", *lines[2:]]))
-    expected = f"{path}, line 2: clip 'section_00_0001.wav': '0.3' is neither 0 nor 1"
-    assert problem(scores_folder, truth_folder) == expected
-
-
-def test_bytes_that_are_no_text(scores_folder: Path, truth_folder: Path) -> None:
-    path = scores_folder / SCORES
-    path.write_bytes(path.read_text().encode("utf-16"))
-    assert problem(scores_folder, truth_folder).startswith(
-        f"{path}: cannot be read: it is not UTF-8"
+def test_other_faults_of_files(scores: Path, truth: Path) -> None:
+    path, decisions = scores / SCORES, scores / DECISIONS
+    good, lines = path.read_bytes(), decisions.read_text().splitlines()
+    path.write_bytes(good.decode().encode("utf-16"))
+    assert problem(scores, truth).startswith(f"{path}: cannot be read: it is not UTF-8")
+    path.write_bytes(good)
+    decisions.write_text("\n".join([lines[0], f"{CLIP[1]},0.3", *lines[2:]]))
+    expected = f"{decisions}, line 2: clip '{CLIP[1]}': '0.3' is neither 0 nor 1"
+    assert problem(scores, truth) == expected
+    decisions.write_text("\n".join(lines))
+    copy = scores / "fan" / SCORES
+    copy.parent.mkdir()
+    copy.write_bytes(good.splitlines()[0])
+    assert problem(scores, truth) == (
+        f"{copy}, line 1: clip '{CLIP[0]}' is also in {path}, line 1; keep one"
     )
-
-
-def test_two_files_of_one_section(scores_folder: Path, truth_folder: Path) -> None:
-    (scores_folder / "fan").mkdir()
-    copy = scores_folder / "fan" / SCORES
-    copy.write_text((scores_folder / SCORES).read_text().splitlines()[0])
-    other = scores_folder / SCORES
-    assert problem(scores_folder, truth_folder) == (
-        f"{copy}, line 1: clip 'section_00_0000.wav' is also in {other}, line 1; keep one"
-    )
-
-
-def test_a_misnamed_file(scores_folder: Path, truth_folder: Path) -> None:
-    wrong = scores_folder / "anomaly_scores_fan_00.csv"
+    copy.unlink()
+    wrong = scores / "anomaly_scores_fan_00.csv"
     wrong.write_text("a.wav,1\n")
-    assert problem(scores_folder, truth_folder).startswith(f"{wrong}: not named ")
+    assert problem(scores, truth).startswith(f"{wrong}: not named ")
 
 
-def test_many_faults_are_collected_and_counted(scores_folder: Path, truth_folder: Path) -> None:
-    path = scores_folder / SCORES
+@pytest.mark.parametrize("name", [SCORES, DECISIONS])
+def test_a_missing_file_is_named(name: str, scores: Path, truth: Path) -> None:
+    (scores / name).unlink()
+    expected = f"{scores / name}: no such file; fan section 00 of the ground truth needs it"
+    assert problem(scores, truth) == expected
+
+
+def test_many_faults_are_collected_and_counted(scores: Path, truth: Path) -> None:
+    path = scores / SCORES
     path.write_text(path.read_text().replace(",", ",x"))
-    (scores_folder / DECISIONS).unlink()
+    (scores / DECISIONS).unlink()
     with pytest.raises(JobError) as caught:
-        read(scores_folder, truth_folder)
+        read(scores, truth)
     lines = str(caught.value).splitlines()
     assert len(lines) == 11
     assert [line.split(":")[0] for line in lines[:2]] == [f"{path}, line 1", f"{path}, line 2"]
@@ -271,14 +237,14 @@ def test_many_faults_are_collected_and_counted(scores_folder: Path, truth_folder
 
 
 def test_sections_without_labels_are_listed(
-    scores_folder: Path,
-    truth_folder: Path,
+    scores: Path,
+    truth: Path,
     write_scores: Callable,
     make_section: Callable[..., Section],
     sections: list[Section],
 ) -> None:
-    write_scores(scores_folder, [make_section("valve", "03"), make_section("bearing", "00")])
-    [system] = read(scores_folder, truth_folder)
+    write_scores(scores, [make_section("valve", "03"), make_section("bearing", "00")])
+    [system] = read(scores, truth)
     same(system, sections)
     assert system.unlabelled == (
         "bearing section 00: no ground truth",
@@ -287,17 +253,17 @@ def test_sections_without_labels_are_listed(
 
 
 def test_a_section_without_a_usable_clip_stops_nothing(
-    scores_folder: Path, truth_folder: Path, sections: list[Section]
+    scores: Path, truth: Path, sections: list[Section]
 ) -> None:
-    truth = read_truth(truth_folder) | {("fan", "02"): Truth("fan", "02", {}, {}, unusable=7)}
-    [system] = read_systems(scores_folder, truth)
+    known = read_truth(truth) | {("fan", "02"): Truth("fan", "02", {}, {}, unusable=7)}
+    [system] = read_systems(scores, known)
     same(system, sections)
     assert system.unlabelled == ("fan section 02: none of its 7 test clips is usable",)
     assert system.unusable == 7
 
 
-def test_no_folder_or_nothing_in_it(tmp_path: Path, truth_folder: Path) -> None:
+def test_no_folder_or_nothing_in_it(tmp_path: Path, truth: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
-        read(tmp_path / "absent", truth_folder)
+        read(tmp_path / "absent", truth)
     with pytest.raises(UsageError, match="no anomaly_score_"):
-        read(truth_folder, truth_folder)
+        read(truth, truth)

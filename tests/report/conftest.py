@@ -14,7 +14,7 @@ import pytest
 
 from asd.metrics.figures import Figures, Judging
 from asd.metrics.roc import roc_curve
-from asd.metrics.rules import System
+from asd.metrics.rules import Section, System
 from asd.report.material import (
     Map,
     Material,
@@ -25,7 +25,7 @@ from asd.report.material import (
 )
 from asd.report.media import encoded
 from asd.report.results import Results, parse_results
-from asd.report.scores import Curve, ScoredSection
+from asd.report.scores import ScoredSection
 from asd.scoring.thresholds import Threshold
 
 MACHINES = ("fan", "valve")
@@ -63,7 +63,13 @@ def make_section(
 def results_of(scores: dict[str, dict[tuple[str, str], ScoredSection]]) -> Results:
     """Return the figures of made-up scores, by way of the official numbers."""
     systems = [
-        System(name, tuple(s for one in of_system.values() if (s := one.labelled())))
+        System(
+            name,
+            tuple(
+                Section(*one.key, one.names, one.labels == "anomaly", one.domains, one.scores)
+                for one in of_system.values()
+            ),
+        )
         for name, of_system in scores.items()
     ]
     return parse_results(Figures.of(systems, Judging("2022", 200, 0)).document)
@@ -125,12 +131,10 @@ def make_material(
         name: {(m, s): make_section(m, s, gap, clips) for m in machines for s in SECTIONS}
         for name, gap in gaps.items()
     }
-    curves: dict[str, dict[tuple[str, str], Curve]] = {}
-    for name, of_system in scores.items():
-        curves[name] = {}
-        for key, scored in of_system.items():
-            curve = roc_curve(scored.labels == "anomaly", scored.scores)
-            curves[name][key] = Curve(tuple(curve.fpr.tolist()), tuple(curve.tpr.tolist()))
+    curves = {
+        name: {key: roc_curve(one.labels == "anomaly", one.scores) for key, one in of.items()}
+        for name, of in scores.items()
+    }
     epochs = list(range(1, 11))
     history = {
         "epoch": epochs,

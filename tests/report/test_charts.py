@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asd.metrics.roc import RocCurve
 from asd.report import charts
 from asd.report.charts import (
     BINS,
@@ -37,10 +38,11 @@ from asd.report.charts import (
 )
 from asd.report.material import Map, Material
 from asd.report.results import Figure
-from asd.report.scores import Curve, ScoredSection
+from asd.report.scores import ScoredSection
 
 matplotlib_figure = pytest.importorskip("matplotlib.figure")
 
+ENDS = np.array([0.0, 1.0])
 SCORE = st.floats(-1e6, 1e6, allow_nan=False)
 THEMES = {"light": LIGHT, "dark": DARK}
 SURFACES = ("page", "card", "wash")
@@ -156,7 +158,7 @@ def test_thresholds_of_the_shortest_and_the_longest_recordings(section: ScoredSe
 
 
 def test_a_roc_curve_runs_from_corner_to_corner() -> None:
-    curve = Curve((0.0, 0.0, 0.5, 1.0), (0.0, 0.5, 1.0, 1.0))
+    curve = RocCurve(np.array([0, 0, 0.5, 1]), np.array([0, 0.5, 1, 1]))
     chart = roc_chart(("fan", "00"), {"b": curve}, ["a", "b"], {"b": 0.875})
     guess, line = drawn(chart).lines
     assert guess.get_xydata().tolist() == [[0, 0], [1, 1]]
@@ -218,7 +220,7 @@ def test_lines_leave_out_what_is_not_finite() -> None:
 
 def test_long_names_are_cut_and_keep_their_lines() -> None:
     names = [40 * "x" + end for end in "ab"]
-    curve, areas = Curve((0, 1), (0, 1)), dict.fromkeys(names, 0.5)
+    curve, areas = RocCurve(ENDS, ENDS), dict.fromkeys(names, 0.5)
     chart = roc_chart(("fan", "00"), dict.fromkeys(names, curve), names, areas)
     assert chart.legend == (f"{29 * 'x'}… (AUC 50.00)",) * 2
     strokes = [part.attrib["style"] for part in parsed(chart).iter("path")][-2:]
@@ -227,7 +229,7 @@ def test_long_names_are_cut_and_keep_their_lines() -> None:
 
 def test_names_are_texts_as_they_are() -> None:
     name = "a$b$<i>\"&'"
-    chart = roc_chart(("fan", "00"), {name: Curve((0, 1), (0, 1))}, [name], {name: 0.5})
+    chart = roc_chart(("fan", "00"), {name: RocCurve(ENDS, ENDS)}, [name], {name: 0.5})
     assert f"{name} (AUC 50.00)" in texts(parsed(chart))
 
 

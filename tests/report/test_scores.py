@@ -55,7 +55,7 @@ def test_rows_are_joined_by_name() -> None:
     assert section.longer == {}
     assert section.cuts == {1: 2.5}
     assert section.groups == ("source", "target")
-    assert section.labelled() is None
+    assert not section.is_labelled
 
 
 def test_sections_are_told_apart() -> None:
@@ -70,7 +70,7 @@ def test_sections_are_told_apart() -> None:
         ("fan", "02"): ("c.wav",),
     }
     assert read["fan", "02"].threshold is None
-    assert read["fan", "02"].labelled() is not None
+    assert read["fan", "02"].is_labelled
 
 
 def test_recordings_of_several_windows_bring_their_thresholds() -> None:
@@ -118,7 +118,7 @@ def test_curves(tmp_path: Path) -> None:
     assert read_curves(path) == {}
     path.write_text("machine,section,fpr,tpr\nfan,00,0.0,0.0\nfan,00,1.0,1.0\n", encoding="utf-8")
     curve = read_curves(path)["fan", "00"]
-    assert (curve.fpr, curve.tpr) == ((0.0, 1.0), (0.0, 1.0))
+    assert curve.fpr.tolist() == curve.tpr.tolist() == [0.0, 1.0]
     path.write_text("machine,section,fpr\nfan,00,0.0\n", encoding="utf-8")
     with pytest.raises(JobError, match="not ROC curves; run 'asd evaluate' again"):
         read_curves(path)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from asd.cli.synth import command
 from asd.clips.channels import residual
-from asd.clips.index import index_machine
+from asd.clips.index import index_recordings
 from asd.config import IndexConfig, SynthConfig
 from asd.errors import UsageError
 from asd.synth import MACHINES
@@ -376,7 +376,7 @@ def test_the_residual_is_the_machine_out_of_the_hall(machine: str) -> None:
 def test_hidden_attributes_are_told_by_no_name_and_no_table(tmp_path: Path) -> None:
     config = SMALL.model_copy(update={"hidden": ("fan",)})
     synthesise_machine(tmp_path, "fan", config)
-    clips = index_machine(tmp_path, "fan", IndexConfig())
+    clips = index_recordings(tmp_path, "fan", IndexConfig()).clips
     assert all(clip.usable and clip.attributes == "" for clip in clips)
     assert all(clip.name.endswith("_noAttribute.wav") for clip in clips)
     told = sorted(path.read_bytes() for path in (tmp_path / "fan").rglob("*.wav"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from asd.clips.index import index_machine
+from asd.clips.index import index_recordings
 from asd.config import IndexConfig
 from asd.training.data import Recordings
 from asd.training.finetune import inputs_digest, training_clips
@@ -18,7 +18,7 @@ def test_windows_are_training_clips(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(-9000, 9000, 10_000, np.int16)
     (tmp_path / "fan" / "train").mkdir(parents=True)
     soundfile.write(tmp_path / "fan" / "train" / "long.wav", noise, 4000)
-    clips = index_machine(tmp_path, "fan", IndexConfig(sample_rate=4000, seconds=0.5))
+    clips = index_recordings(tmp_path, "fan", IndexConfig(sample_rate=4000, seconds=0.5)).clips
     training = training_clips(clips)
     recordings = Recordings(tmp_path, training, 4000, 0)
     starts = [clip.start for clip in training]
