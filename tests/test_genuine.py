@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -29,8 +28,7 @@ from asd.scoring.scored import read_scores_record, read_table
 from asd.scoring.system import Member, fit_system
 from asd.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[1]
-REAL = ROOT.parent / "shared" / "real"
+REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 SEVEN = ("ToyCar", "ToyTrain", "bearing", "fan", "gearbox", "slider", "valve")
 
 
@@ -54,16 +52,8 @@ def _scores(root: Path, system: str, machine: str) -> dict[str, dict[str, float]
 
 @pytest.fixture
 def command(shell: Command, tmp_path: Path) -> Command:
-    """Run commands in a fresh project, as a user does; they return what they print."""
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline")
-    (tmp_path / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc" / "config", tmp_path / ".dvc" / "config")
-
-    def run(*arguments: str | Path) -> str:
-        return shell(tmp_path, *arguments)
-
+    """Run commands in a folder with git, as a user does; they return what they print."""
+    run = partial(shell, tmp_path)
     run("git", "init", "-q")
     return run
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
-from asd.clip_table import ClipTable
 from asd.hdf5 import MAX_RANK, UNREADABLE, HollowFile, read_arrays, write_arrays
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0/."), min_size=1, max_size=8)
@@ -37,12 +36,6 @@ def test_arrays_round_trip_and_give_the_same_bytes(
         assert read[name].tobytes() == values.tobytes()
     write_arrays(folder / "two.h5", dict(reversed(arrays.items())))
     assert (folder / "two.h5").read_bytes() == (folder / "one.h5").read_bytes()
-
-
-def test_a_clip_table_is_an_array(tmp_path: Path) -> None:
-    table = ClipTable.of_columns({"name": ["ü.wav", "b.wav"], "start": [0, 9]})
-    write_arrays(tmp_path / "a.h5", {"clips": table.rows})
-    assert ClipTable(read_arrays(tmp_path / "a.h5")["clips"]) == table
 
 
 def test_arrays_are_copies_of_their_own(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parents[1]
 RECORDING = "pump/id_02/test/anomaly/02_12.wav"
 SMALL = {
     "finetune": {"base": "builtin:tiny", "steps": 2, "accumulate": 1, "seconds": 0.4, "rows": 16},
@@ -51,12 +50,6 @@ def project(tiny_template: Path, tmp_path: Path, run: Run) -> Path:
     """A project under git and DVC, run and committed; its recordings alone are in no version."""
     root = tmp_path / "project"
     shutil.copytree(tiny_template / "raw", root / "data/raw")
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, root / name)
-    shutil.copytree(ROOT / "pipeline", root / "pipeline")
-    (root / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
-    (root / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
     run("project", "git", "init", "-q")
     run("project", "asd", "init", "folder", "--raw", "data/raw")
     params = YAML(typ="safe").load((root / "pipeline/params.yaml").read_text())

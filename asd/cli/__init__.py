@@ -14,35 +14,35 @@ from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
 from asd.version import __version__
 
-# verb -> (module, one line for the list of commands), in the order of the work.
-VERBS: dict[str, tuple[str, str]] = {
-    "init": ("asd.cli.init", "Write pipeline/params.yaml for a data set or your own folder."),
-    "download": ("asd.cli.download", "Fetch a challenge data set from its owners."),
-    "synth": ("asd.cli.synth", "Synthesise the demo's machine sound."),
-    "index": ("asd.cli.index", "List the recordings of a raw folder, and what is wrong with them."),
-    "finetune": ("asd.cli.finetune", "Fine-tune the pre-trained model on the training clips."),
-    "extract": ("asd.cli.extract", "Compute features into the store, and only what is missing."),
-    "train": ("asd.cli.train", "Train models from stored features."),
-    "embed": ("asd.cli.embed", "Compute embedding banks with trained models."),
-    "score": ("asd.cli.score", "Score the test clips against the banks."),
-    "select": ("asd.cli.select", "Choose what scores each machine best, without labels."),
-    "evaluate": ("asd.cli.evaluate", "Compute the official numbers of score files."),
-    "ablate": ("asd.cli.ablate", "Run systems over several seeds and write the table."),
-    "ladder": ("asd.cli.ladder", "Run systems of rising strength over seeds, one change a row."),
-    "submit": ("asd.cli.submit", "Write and check a package for the challenge."),
-    "report": ("asd.cli.report", "Write tables, pictures and the report."),
-    "predict": ("asd.cli.predict", "Score any recordings with a trained system."),
-    "explain": ("asd.cli.explain", "Draw which parts of a recording make its score."),
-    "enroll": ("asd.cli.enroll", "Add normal recordings to the banks, without training."),
-    "watch": ("asd.cli.watch", "Score what arrives, day and night, and tell of alarms."),
-    "export": ("asd.cli.export", "Write a detector as one file that works anywhere."),
-    "feedback": ("asd.cli.feedback", "Say of recordings that they are normal or a fault."),
-    "threshold": ("asd.cli.threshold", "Show and set how many false alarms are accepted."),
-    "check": ("asd.cli.check", "Check every name and setting in the params."),
-    "status": ("asd.cli.status", "Say what is there, out of date or missing, and why."),
-    "store": ("asd.cli.store", "List the feature store, or say what is in one feature of it."),
-    "verify": ("asd.cli.verify", "Check that everything stored is what was written."),
-    "completion": ("asd.cli.completion", "Print the script that completes commands in a shell."),
+# One line for the list of commands, in the order of the work; a verb is a module of its name.
+VERBS = {
+    "init": "Write pipeline/params.yaml for a data set or your own folder.",
+    "download": "Fetch a challenge data set from its owners.",
+    "synth": "Synthesise the demo's machine sound.",
+    "index": "List the recordings of a raw folder, and what is wrong with them.",
+    "finetune": "Fine-tune the pre-trained model on the training clips.",
+    "extract": "Compute features into the store, and only what is missing.",
+    "train": "Train models from stored features.",
+    "embed": "Compute embedding banks with trained models.",
+    "score": "Score the test clips against the banks.",
+    "select": "Choose what scores each machine best, without labels.",
+    "evaluate": "Compute the official numbers of score files.",
+    "ablate": "Run systems over several seeds and write the table.",
+    "ladder": "Run systems of rising strength over seeds, one change a row.",
+    "submit": "Write and check a package for the challenge.",
+    "report": "Write tables, pictures and the report.",
+    "predict": "Score any recordings with a trained system.",
+    "explain": "Draw which parts of a recording make its score.",
+    "enroll": "Add normal recordings to the banks, without training.",
+    "watch": "Score what arrives, day and night, and tell of alarms.",
+    "export": "Write a detector as one file that works anywhere.",
+    "feedback": "Say of recordings that they are normal or a fault.",
+    "threshold": "Show and set how many false alarms are accepted.",
+    "check": "Check every name and setting in the params.",
+    "status": "Say what is there, out of date or missing, and why.",
+    "store": "List the feature store, or say what is in one feature of it.",
+    "verify": "Check that everything stored is what was written.",
+    "completion": "Print the script that completes commands in a shell.",
 }
 
 
@@ -92,12 +92,12 @@ class LazyGroup(click.Group):
             if ctx.resilient_parsing:  # a key was pressed in a shell that completes
                 return None
             raise unknown_name("command", name, VERBS)
-        return _speaking(import_module(VERBS[name][0]).command)
+        return _speaking(import_module(f"asd.cli.{name}").command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table above, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+            formatter.write_dl([*VERBS.items()])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

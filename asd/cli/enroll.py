@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from asd.cli.enrolling import enroll
-from asd.cli.output import counted, emit, json_option, say, show, single
+from asd.cli.output import counted, emit, json_option, one_machine_option, say, show
 from asd.cli.sounds import Complaints, find_sounds, read_all, sounds_argument
 from asd.errors import UsageError
 from asd.workspace import Workspace
@@ -15,7 +15,7 @@ from asd.workspace import Workspace
 
 @click.command()
 @sounds_argument
-@single("machine", "Machine type (default: the only one).")
+@one_machine_option
 @click.option("--section", metavar="NN", help="The unit that is heard (default: the only one).")
 @click.option(
     "--domain",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, detector_option, emit, json_option, say, show, single
+from asd.cli.output import detector_options, emit, json_option, say, show
 from asd.cli.sounds import absent, is_there
 from asd.errors import UsageError
 from asd.workspace import Workspace
@@ -20,10 +20,7 @@ from asd.workspace import Workspace
     metavar="FILE",
     help="The picture, .png, .svg or .pdf (default: the recording's name with .png, here).",
 )
-@single("machine", "Machine type (default: the only one).")
-@single("system", DEFAULT_SYSTEM)
-@detector_option
-@click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
+@detector_options
 @json_option
 def command(
     recording: Path,

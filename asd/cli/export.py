@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, counted, emit, json_option, say, single
+from asd.cli.output import counted, emit, json_option, machine_and_system, say
 from asd.errors import UsageError
 from asd.workspace import Workspace
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
-@single("machine", "Machine type (default: the only one).")
-@single("system", DEFAULT_SYSTEM)
+@machine_and_system
 @click.option(
     "--sounds",
     type=click.IntRange(0),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from asd.cli.enrolling import enroll
-from asd.cli.output import counted, emit, json_option, say, show, single
+from asd.cli.output import counted, emit, json_option, one_machine_option, say, show
 from asd.cli.sounds import Complaints, find_sounds, read_all
 from asd.errors import UsageError, unknown_name
 from asd.workspace import Workspace
@@ -21,7 +21,7 @@ _Marked = dict[tuple[str, str, str | None], list[Path]]  # by machine, mark and 
 @click.command()
 @click.argument("mark", type=click.Choice(_MARKS), required=False)
 @click.argument("sounds", nargs=-1, metavar="FILE|DIR...")
-@single("machine", "Machine type (default: the only one).")
+@one_machine_option
 @click.option("--section", metavar="NN", help="The unit that was heard (default: where it scores).")
 @click.option(
     "--from",

@@ -18,11 +18,6 @@ T = TypeVar("T")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _JSON = "asd.json"  # of the context of a command
 
-DEFAULT_SYSTEM = (
-    "System (default: the fusion `selected` where there is one, else the last with the scorer"
-    " cosine, else the only one)."
-)
-
 
 def _ask_for_json(context: click.Context, option: click.Parameter, given: bool) -> None:
     context.meta[_JSON] = given
@@ -69,16 +64,35 @@ system_option = many("system", "System of params.yaml (repeatable; default: all)
 feature_option = many("feature", "Feature of params.yaml (repeatable; default: all).")
 
 
-detector_option = click.option(
+one_machine_option = single("machine", "Machine type (default: the only one).")
+_one_system_option = single(
+    "system",
+    "System (default: the fusion `selected` where there is one, else the last with the scorer"
+    " cosine, else the only one).",
+)
+_exported_option = click.option(
     "--detector",
     "exported",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="A file that asd export wrote; no workspace is needed then.",
 )
+_section_option = click.option(
+    "--section", metavar="NN", help="The unit that is heard, if it is known."
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many."
 )
+
+
+def machine_and_system(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options ``machine`` and ``system``."""
+    return one_machine_option(_one_system_option(command))
+
+
+def detector_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options ``machine``, ``system``, ``exported`` and ``section``."""
+    return machine_and_system(_exported_option(_section_option(command)))
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, detector_option, single
+from asd.cli.output import detector_options
 from asd.cli.prediction_output import Style, printer
 from asd.cli.sounds import Complaints, find_sounds, read_sounds, sounds_argument
 from asd.errors import JobError, UsageError
@@ -24,10 +24,7 @@ _CLIPS_AT_ONCE = 32
 
 @click.command()
 @sounds_argument
-@single("machine", "Machine type (default: the only one).")
-@single("system", DEFAULT_SYSTEM)
-@detector_option
-@click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
+@detector_options
 @click.option(
     "--pooling",
     type=click.Choice(["max", "mean"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, emit, json_option, say, show, single
+from asd.cli.output import emit, json_option, machine_and_system, say, show
 from asd.errors import UsageError
 from asd.workspace import Workspace
 
@@ -14,8 +14,7 @@ _RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 
 
 @click.command()
-@single("machine", "Machine type (default: the only one).")
-@single("system", DEFAULT_SYSTEM)
+@machine_and_system
 @click.option(
     "--rate",
     type=click.FloatRange(0, 0.5, min_open=True),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asd.cli.output import DEFAULT_SYSTEM, detector_option, single
+from asd.cli.output import detector_options
 from asd.errors import UsageError
 from asd.progress import QUIET, verbosity
 
@@ -23,10 +23,7 @@ _MEGABYTE = 1_000_000
 
 @click.command()
 @click.argument("source", metavar="DIR|-")
-@single("machine", "Machine type (default: the only one).")
-@single("system", DEFAULT_SYSTEM)
-@detector_option
-@click.option("--section", metavar="NN", help="The unit that is heard, if it is known.")
+@detector_options
 @click.option("--existing", is_flag=True, help="Score what is in DIR at the start too.")
 @click.option(
     "--settle",

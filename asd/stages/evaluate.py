@@ -146,7 +146,7 @@ def figures_of(
     if not truth:
         return Figures.of((), judging)
     if scores is None:
-        return Figures.of(read_systems(workspace, systems, truth), judging)
+        return Figures.of([read_system(workspace, name, truth) for name in systems], judging)
     return Figures.of(results.read_systems(scores, truth, systems), judging)
 
 
@@ -281,35 +281,26 @@ def truth_of(
     }
 
 
-def read_systems(
-    workspace: Workspace, systems: Sequence[str], truth: Mapping[Key, Truth]
-) -> list[System]:
-    """Join the scores of systems to the truth, recording by recording.
+def read_system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:
+    """Join the scores of a system to the truth, recording by recording.
 
     Raises:
         JobError: a recording has no score, or a score is of no recording of the index.
     """
-    return [_system(workspace, name, truth) for name in systems]
-
-
-def _system(workspace: Workspace, name: str, truth: Mapping[Key, Truth]) -> System:
     from asd.metrics.rules import System
     from asd.scoring.scored import read_scores_record, read_table
 
-    machines = dict.fromkeys(machine for machine, _ in truth)
-    tables = {}
-    for machine in machines:
-        path = workspace.score_record(name, machine)
-        tables[machine] = (path, read_table(read_scores_record(path)))
+    paths = {machine: workspace.score_record(name, machine) for machine, _ in truth}
+    tables = {machine: read_table(read_scores_record(path)) for machine, path in paths.items()}
     sections, unlabelled = [], []
     for key, true in truth.items():
         if true.lack:
             unlabelled.append(true.lack)
         if not true.labels:
             continue
-        path, table = tables[key[0]]
+        table = tables[key[0]]
         rows = {table.name[row]: row for row in table.rows() if table.section[row] == key[1]}
-        _check_same(path, true, rows)
+        _check_same(paths[key[0]], true, rows)
         if not true.unlabelled:
             scores = {name: table.score[row] for name, row in rows.items()}
             decisions = {name: table.anomalous[row] for name, row in rows.items()}

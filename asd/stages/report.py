@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -74,56 +74,44 @@ def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str
         JobError: a file is damaged, or the report cannot be written.
     """
     check(workspace)
-    from asd.report.tables import DATASET, results_csv, results_markdown
-    from asd.stages.material import figures_of
-
     asked = request(workspace, others, systems)
     path = workspace.reports / NAME
-    if is_current(path, asked):
-        record = read_any(path)
-        counts, names = record.facts["counts"], record.facts["names"]
-        return Written(**counts, paths=tuple(workspace.reports / name for name in names))
-    results, evaluated_machines = figures_of(workspace, others)
-    page, pictures, counts = _page(workspace, evaluated_machines, others, asked.systems)
-    dataset = workspace.params.dataset.name
-    with making(path, asked, "matplotlib") as made:
+    if not is_current(path, asked):
+        _write(workspace, asked, others)
+    facts = read_any(path).facts
+    return Written(**facts["counts"], paths=tuple(workspace.reports / n for n in facts["names"]))
+
+
+def _write(workspace: Workspace, asked: ReportRequest, others: Sequence[Path]) -> None:
+    """Write the page that the params ask for, its pictures, and the tables."""
+    from asd.report.tables import DATASET, results_csv, results_markdown
+    from asd.stages import material
+
+    name = workspace.params.dataset.name
+    results, machines = material.figures_of(workspace, others)
+    if workspace.params.report.page == "recordings":
+        from asd.report import recordings
+        from asd.stages.recordings import gather
+
+        listened = gather(workspace, machines)
+        page, pictures = recordings.document(name, listened)
+        counts = {"systems": len({one.system for one in listened}), "machines": len(listened)}
+    else:
+        from asd.report import challenge
+
+        shown = material.gather(workspace, others, asked.systems)
+        page, pictures = challenge.document(shown)
+        counts = {"systems": len(shown.scores), "machines": len(shown.machines)}
+    with making(workspace.reports / NAME, asked, "matplotlib") as made:
         made.text(PAGE, page)
-        made.text("results.md", results_markdown(results, dataset, dataset == DATASET))
-        made.text("results.csv", results_csv(results, dataset == DATASET))
-        for name, text in pictures.items():
-            made.text(f"figures/{name}.svg", text)
-        counts |= {"pictures": len(pictures)}
-        made.facts |= {"counts": counts, "names": made.names}
+        made.text("results.md", results_markdown(results, name, name == DATASET))
+        made.text("results.csv", results_csv(results, name == DATASET))
+        for picture, text in pictures.items():
+            made.text(f"figures/{picture}.svg", text)
+        made.facts |= {"counts": {**counts, "pictures": len(pictures)}, "names": made.names}
     # DVC wants the outputs of a stage to be there, where nothing is drawn too.
     (workspace.reports / "figures").mkdir(exist_ok=True)
     prune(workspace.reports / "figures", lambda one: one.stem in pictures)
-    return Written(**counts, paths=tuple(workspace.reports / name for name in made.names))
-
-
-def _page(
-    workspace: Workspace, of: Sequence[str], others: Sequence[Path], systems: Sequence[str]
-) -> tuple[str, dict[str, str], dict[str, int]]:
-    """Return the page that the params ask for, its pictures by name, and how much it shows.
-
-    Args:
-        workspace: the workspace, evaluated.
-        of: the machines that the figures are of.
-        others, systems: as of :func:`run`.
-    """
-    params = workspace.params
-    if params.report.page == "recordings":
-        from asd.report.recordings import document as recordings
-        from asd.stages.recordings import gather as listen
-
-        machines = listen(workspace, of)
-        counts = {"systems": len({one.system for one in machines}), "machines": len(machines)}
-        return *recordings(params.dataset.name, machines), counts
-    from asd.report.challenge import document
-    from asd.stages.material import gather
-
-    material = gather(workspace, others, systems)
-    counts = {"systems": len(material.scores), "machines": len(material.machines)}
-    return *document(material), counts
 
 
 def request(
@@ -139,15 +127,9 @@ def request(
 
     params = workspace.params
     store = FeatureStore(workspace.features)
-    shards: dict[str, str] = {}
     figures = read_record(workspace.reports / FIGURES, FiguresRequest)
     machines = evaluated(workspace, figures)
-    for machine in machines:
-        for path in sorted((store.root / machine).rglob("section_*.h5")):
-            try:
-                shards[path.relative_to(store.root).as_posix()] = Shard.open(path).identity
-            except AsdError as error:
-                shards[path.relative_to(store.root).as_posix()] = str(error)
+    paths = [path for one in machines for path in (store.root / one).rglob("section_*.h5")]
     for path in others:
         if not path.is_file():
             raise UsageError(f"{path}: no such file; give metrics.json of another seed")
@@ -158,7 +140,7 @@ def request(
         others=tuple(sha256_file(path) for path in others),
         index={machine: record_digest(workspace, machine) for machine in machines},
         records=sha256_json(_digests(workspace, machines)),
-        store=sha256_json(shards),
+        store=sha256_json(_told(store.root, paths, lambda path: Shard.open(path).identity)),
     )
 
 
@@ -185,22 +167,30 @@ def lacks(workspace: Workspace) -> str:
 
 def _digests(workspace: Workspace, machines: Sequence[str]) -> dict[str, str]:
     """Return the digests of all records that a report shows something of."""
-    found = {}
+    models, found = workspace.models(), dict[str, str]()
     for machine in machines:
         paths = [
-            *(workspace.model_record(model, machine) for model in workspace.models()),
-            *(workspace.bank_record(model, machine) for model in workspace.models()),
+            *(workspace.model_record(model, machine) for model in models),
+            *(workspace.bank_record(model, machine) for model in models),
             *(workspace.score_record(system, machine) for system in workspace.systems()),
         ]
-        for path in paths:
-            if path.exists():
-                try:
-                    found[path.relative_to(workspace.work).as_posix()] = read_any(path).digest
-                except AsdError as error:
-                    found[path.relative_to(workspace.work).as_posix()] = str(error)
+        records = [path for path in paths if path.exists()]
+        found |= _told(workspace.work, records, lambda path: read_any(path).digest)
         # Recordings are shown as they are predicted, with what was enrolled since; and how many of
         # the known faults are found.
         for folder in ("enrolled", "faults", "thresholds"):
-            for path in sorted((workspace.data / folder / machine).rglob("*.json")):
-                found[path.relative_to(workspace.data).as_posix()] = sha256_file(path)
+            below = sorted((workspace.data / folder / machine).rglob("*.json"))
+            found |= _told(workspace.data, below, sha256_file)
+    return found
+
+
+def _told(root: Path, paths: Iterable[Path], digest: Callable[[Path], str]) -> dict[str, str]:
+    """Return the digests of files below a root, or why there is none, by path."""
+    found = {}
+    for path in paths:
+        try:
+            told = digest(path)
+        except AsdError as error:
+            told = str(error)
+        found[path.relative_to(root).as_posix()] = told
     return found

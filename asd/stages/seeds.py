@@ -97,7 +97,7 @@ def climb(workspace: Workspace, seeds: int, machines: Sequence[str]) -> Iterator
     first = params.train.seed
     runs = {
         row.system: [
-            evaluate.read_systems(workspace.with_seed(seed), [row.system], truth)[0].sections
+            evaluate.read_system(workspace.with_seed(seed), row.system, truth).sections
             for seed in range(first, first + seeds)
         ]
         for row in params.ladder

@@ -10,7 +10,7 @@ import pytest
 
 from asd.metrics.official import evaluate
 from asd.metrics.rules import RULES
-from asd.stages.evaluate import read_systems, truth_of
+from asd.stages.evaluate import read_system, truth_of
 from asd.workspace import Workspace
 
 LADDER = """
@@ -31,7 +31,7 @@ def test_each_row_is_compared_with_the_one_before(project: Path, asd: Callable) 
     expected = {}
     for name in ("spread", "cosine"):
         of_seeds = [
-            evaluate(read_systems(seeded, [name], truth)[0].sections, RULES["2020"]).score
+            evaluate(read_system(seeded, name, truth).sections, RULES["2020"]).score
             for seeded in (workspace, workspace.with_seed(1))
         ]
         expected[name] = sum(of_seeds) / 2
