@@ -8,6 +8,7 @@ neither side's memory grows with the number of clips.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -222,19 +223,11 @@ def _worker_reader() -> Reader:
 @lru_cache(maxsize=1)
 def _worker_extractor(settings: str, signal: Signal, device: str) -> Extractor:
     """Build the extractor once a worker; a checkpoint is loaded once."""
-    import json
+    import torch
 
-    _share_threads()
+    if threads := os.environ.get("OMP_NUM_THREADS"):  # its share, not all of the machine
+        torch.set_num_threads(int(threads))
     values = json.loads(settings)
     extractor = build_extractor(EXTRACTORS, values["extractor"], values, signal)
     extractor.device = choose_compute(device, "float32", "extract").device.type
     return extractor
-
-
-def _share_threads() -> None:
-    """Give torch the threads that the worker was started with, not all of the machine."""
-    import torch
-
-    threads = os.environ.get("OMP_NUM_THREADS")
-    if threads:
-        torch.set_num_threads(int(threads))

@@ -50,15 +50,6 @@ def stacked(waves: Sequence[np.ndarray], size: int, signal: Signal) -> np.ndarra
     return batch
 
 
-def _lanes(extractor: Extractor) -> int:
-    """Return how many batches are computed side by side."""
-    if not extractor.on_one_thread:
-        return 1
-    import torch
-
-    return torch.get_num_threads()
-
-
 def _compute(
     raw: Path, extractor: Extractor, clips: Sequence[Clip], pending: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -71,8 +62,11 @@ def _compute(
     they are transformed; the system is told beforehand which files will be read. Otherwise other
     threads read the clips of the batch after.
     """
-    size, signal = extractor.batch_size, extractor.signal
-    lanes = _lanes(extractor)
+    size, signal, lanes = extractor.batch_size, extractor.signal, 1
+    if extractor.on_one_thread:
+        import torch
+
+        lanes = torch.get_num_threads()
     computer = ThreadPoolExecutor(lanes)
     readers = None if lanes > 1 else ThreadPoolExecutor(_READERS)
     memory = ExitStack()

@@ -37,6 +37,7 @@ class Extractor(ABC):
     Attributes:
         name: the name in the registry.
         version: raised whenever the values of a row change for the same config.
+        Config: its settings, none unless it says otherwise.
         batch_size: clips a call; part of the contract, since values may depend on it in the last
             bits. A shorter batch is padded with zeros by the caller.
         on_one_thread: whether a call computes on the thread that makes it and on no other, so that
@@ -48,7 +49,7 @@ class Extractor(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    Config: ClassVar[type[Settings]]
+    Config: ClassVar[type[Settings]] = Settings
     batch_size: int = 16
     on_one_thread: bool = False
     device: str = "cpu"

@@ -9,34 +9,56 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from asd.features.kinds import Anatomy, Kind
+from asd.features.kinds import Kind
 from asd.features.timing import FrameGrid
-from asd.features.vit import fill, filter_bank, output
+from asd.features.vit import Block, fill, filter_bank, output
 
 _MEAN, _STD = 15.41663, 6.55582  # of AudioSet
+# Parts of published names, and what they are called here.
+_NAMES = (
+    ("pos_conv.0.weight_g", "pos_conv.0.parametrizations.weight.original0"),
+    ("pos_conv.0.weight_v", "pos_conv.0.parametrizations.weight.original1"),
+    (".self_attn.", ".attn."),
+    (".self_attn_layer_norm.", ".norm1."),
+    (".final_layer_norm.", ".norm2."),
+    (".fc1.", ".mlp.fc1."),
+    (".fc2.", ".mlp.fc2."),
+)
 
 
 class Beats(Kind):
     """BEATs: frames every 160 ms in 8 bands, of clips of any length."""
 
-    @property
-    def anatomy(self) -> Anatomy:
-        """What the configuration says."""
-        patch = int(self._config.get("input_patch_size", 16))
-        return Anatomy(
-            layers=int(self._config.get("encoder_layers", 12)),
-            hidden=int(self._config.get("encoder_embed_dim", 768)),
-            bands=128 // patch,
-            grid=FrameGrid(160 * patch, 160 * (patch - 1) + 400),
-            sample_rate=self._rate,
-            window=None,
-        )
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "input_patch_size": 16,
+        "embed_dim": 512,
+        "conv_bias": False,
+        "encoder_layers": 12,
+        "encoder_embed_dim": 768,
+        "encoder_ffn_embed_dim": 3072,
+        "encoder_attention_heads": 12,
+        "layer_norm_first": False,
+        "deep_norm": False,
+        "conv_pos": 128,
+        "conv_pos_groups": 16,
+        "relative_position_embedding": False,
+        "num_buckets": 320,
+        "max_distance": 1280,
+        "gru_rel_pos": False,
+    }
+    sizes = ("encoder_layers", "encoder_embed_dim")
+
+    def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
+        super().__init__(config, front)
+        patch = self._config["input_patch_size"]
+        self.bands = 128 // patch
+        self.grid = FrameGrid(160 * patch, 160 * (patch - 1) + 400)
 
     def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return log-mels (B, 1, frames, 128)."""
@@ -45,7 +67,7 @@ class Beats(Kind):
 
     def frames(self, states: Any) -> Any:
         """Return the patches (B, J, bands, H); time is first in memory."""
-        return states.reshape(len(states), -1, self.anatomy.bands, states.shape[2])
+        return states.reshape(len(states), -1, self.bands, states.shape[2])
 
     def model(self, folder: Path, **_: Any) -> Any:
         """Read the encoder."""
@@ -55,10 +77,9 @@ class Beats(Kind):
 class _Beats(nn.Module):
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        width, patch = int(config["encoder_embed_dim"]), int(config["input_patch_size"])
-        narrow = int(config["embed_dim"])
-        bias = bool(config.get("conv_bias", False))
-        self.patch_embedding = nn.Conv2d(1, narrow, patch, patch, bias=bias)
+        width, narrow = config["encoder_embed_dim"], config["embed_dim"]
+        patch = config["input_patch_size"]
+        self.patch_embedding = nn.Conv2d(1, narrow, patch, patch, bias=config["conv_bias"])
         self.layer_norm = nn.LayerNorm(narrow)
         self.post_extract_proj = nn.Linear(narrow, width) if narrow != width else nn.Identity()
         self.encoder = _Encoder(config)
@@ -71,13 +92,23 @@ class _Beats(nn.Module):
 class _Encoder(nn.Module):
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        width, kernel = int(config["encoder_embed_dim"]), int(config.get("conv_pos", 128))
-        groups = int(config.get("conv_pos_groups", 16))
+        width, kernel = config["encoder_embed_dim"], config["conv_pos"]
+        groups, count = config["conv_pos_groups"], config["encoder_layers"]
         conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=groups)
         self.pos_conv = nn.Sequential(nn.utils.parametrizations.weight_norm(conv, dim=2))
-        self._norm_first = bool(config.get("layer_norm_first", False))
+        self._norm_first = config["layer_norm_first"]
         self.layer_norm = nn.LayerNorm(width)
-        self.layers = nn.ModuleList(_Layer(config) for _ in range(int(config["encoder_layers"])))
+        inner, scale = config["encoder_ffn_embed_dim"], (2 * count) ** 0.25
+        self.layers = nn.ModuleList(
+            Block(
+                _Attention(config),
+                width,
+                inner,
+                self._norm_first,
+                residual=scale if config["deep_norm"] else 1.0,
+            )
+            for _ in range(count)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         placed = self.pos_conv(x.mT)[..., : x.shape[1]].mT  # an even kernel gives one too many
@@ -89,46 +120,19 @@ class _Encoder(nn.Module):
         return self.layer_norm(x) if self._norm_first else x
 
 
-class _Layer(nn.Module):
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        width, inner = int(config["encoder_embed_dim"]), int(config["encoder_ffn_embed_dim"])
-        self._norm_first = bool(config.get("layer_norm_first", False))
-        deep = bool(config.get("deep_norm", False))
-        self._residual = (2 * int(config["encoder_layers"])) ** 0.25 if deep else 1.0
-        self.self_attn = _Attention(config)
-        self.self_attn_layer_norm = nn.LayerNorm(width)
-        self.fc1, self.fc2 = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.final_layer_norm = nn.LayerNorm(width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self._norm_first:
-            x = x + self.self_attn(self.self_attn_layer_norm(x))
-            return x + self._feed_forward(self.final_layer_norm(x))
-        x = self.self_attn_layer_norm(x * self._residual + self.self_attn(x))
-        normed: torch.Tensor = self.final_layer_norm(x * self._residual + self._feed_forward(x))
-        return normed
-
-    def _feed_forward(self, x: torch.Tensor) -> torch.Tensor:
-        fed: torch.Tensor = self.fc2(nn.functional.gelu(self.fc1(x)))
-        return fed
-
-
 class _Attention(nn.Module):
     """Scores get a bias for the distance of two patches, as strong as the query says."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        width, self._heads = (int(config[f"encoder_{k}"]) for k in ("embed_dim", "attention_heads"))
+        width, self._heads = config["encoder_embed_dim"], config["encoder_attention_heads"]
         self.q_proj, self.k_proj = nn.Linear(width, width), nn.Linear(width, width)
         self.v_proj, self.out_proj = nn.Linear(width, width), nn.Linear(width, width)
-        self._relative = bool(config.get("relative_position_embedding", False))
-        self._gated = self._relative and bool(config.get("gru_rel_pos", False))
-        self._farthest = int(config.get("max_distance", 1280))
+        self._relative, self._gated = config["relative_position_embedding"], config["gru_rel_pos"]
+        self._farthest = config["max_distance"]
         if self._relative:
-            buckets = int(config.get("num_buckets", 320))
-            self.relative_attention_bias = nn.Embedding(buckets, self._heads)
-        if bool(config.get("gru_rel_pos", False)):
+            self.relative_attention_bias = nn.Embedding(config["num_buckets"], self._heads)
+        if self._gated:
             self.grep_linear = nn.Linear(width // self._heads, 8)
             self.grep_a = nn.Parameter(torch.ones(1, self._heads, 1, 1))
 
@@ -147,10 +151,7 @@ class _Attention(nn.Module):
                 update, reset = gates.split(1, dim=-1)
                 bias = bias * (update * (reset * self.grep_a - 1) + 2)
             scores = scores + bias
-        attended: torch.Tensor = self.out_proj(
-            (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
-        )
-        return attended
+        return self.out_proj((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
 
 
 def _buckets(count: int, buckets: int, farthest: int, device: torch.device) -> torch.Tensor:
@@ -167,6 +168,6 @@ def _buckets(count: int, buckets: int, farthest: int, device: torch.device) -> t
 def _named(name: str) -> str | None:
     if name.startswith("predictor."):
         return None
-    for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
-        name = name.replace(f"pos_conv.0.{old}", f"pos_conv.0.parametrizations.weight.{new}")
+    for old, new in _NAMES:
+        name = name.replace(old, new)
     return name

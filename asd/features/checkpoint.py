@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from asd.atomic import restore
 from asd.errors import UsageError
-from asd.features.kinds import KINDS, Anatomy, Kind
+from asd.features.kinds import KINDS, Kind
 from asd.native import import_torchaudio
 
 if TYPE_CHECKING:
@@ -79,9 +79,8 @@ def files_digest(folder: Path, names: Iterable[str]) -> str:
     for name in sorted(names):
         if (folder / name).is_file():
             with (folder / name).open("rb") as file:
-                digest.update(
-                    f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
-                )
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()
 
 
@@ -114,17 +113,12 @@ class Checkpoint:
         model_type = config["model_type"]
         try:
             kind = KINDS[model_type](config, front)
-            assert kind.anatomy.grid.stride > 0
+            assert kind.grid.stride > 0
         except (AssertionError, TypeError, ValueError, ArithmeticError) as error:
             raise UsageError(
                 f"{folder / CONFIG}: not a configuration of {model_type} ({error})"
             ) from None
         return cls(folder, config, kind)
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """What is known of the encoder."""
-        return self.kind.anatomy
 
     def check_signal(self, sample_rate: int, length: int) -> None:
         """Check that the encoder can read clips of ``length`` samples at ``sample_rate``.
@@ -132,7 +126,7 @@ class Checkpoint:
         Raises:
             UsageError: another sample rate, or clips shorter than one frame.
         """
-        wanted, grid = self.anatomy.sample_rate, self.anatomy.grid
+        wanted, grid = self.kind.sample_rate, self.kind.grid
         if sample_rate != wanted:
             raise UsageError(
                 f"{self.folder}: the checkpoint wants {wanted} Hz and the clips have"
@@ -150,10 +144,9 @@ class Checkpoint:
         Raises:
             UsageError: it does not.
         """
-        if not 0 <= layer <= self.anatomy.layers:
-            raise UsageError(
-                f"{self.folder}: no layer {layer}; layers are 0 to {self.anatomy.layers}"
-            )
+        last = self.kind.layers
+        if not 0 <= layer <= last:
+            raise UsageError(f"{self.folder}: no layer {layer}; layers are 0 to {last}")
 
 
 def describe(folder: Path, ways_out: str, known: Collection[str] = KINDS) -> Checkpoint:
@@ -252,18 +245,26 @@ def load_model(folder: Path, **settings: Any) -> tuple[Any, list[str]]:
         "unexpected": set(found["unexpected_keys"]) - beside,
         "of another shape": {key for key, *_ in found["mismatched_keys"]},
     }
-    said = [f"{fault}: {', '.join(sorted(keys)[:3])}" for fault, keys in faults.items() if keys]
-    if said:
-        raise UsageError(
-            f"{folder}: the weights do not fit {CONFIG} ({'; '.join(said)});"
-            " take a checkpoint that save_pretrained wrote"
-        )
+    check_fit(folder, CONFIG, faults, "take a checkpoint that save_pretrained wrote")
     for weight in (*model.parameters(), *model.buffers()):
         # A file that is mapped into memory puts them at any address, and the last bit of a product
         # depends on that.
         weight.data = weight.data.clone()
     model.config.mask_time_prob = 0.0
     return model.eval(), sorted(beside)
+
+
+def check_fit(
+    folder: Path, where: str, faults: Mapping[str, Collection[str]], way_out: str
+) -> None:
+    """Refuse weights of which some are at fault: what is wrong, and the tensors it is wrong with.
+
+    Raises:
+        UsageError: there is such a tensor.
+    """
+    said = [f"{fault}: {', '.join(sorted(keys)[:3])}" for fault, keys in faults.items() if keys]
+    if said:
+        raise UsageError(f"{folder}: the weights do not fit {where} ({'; '.join(said)}); {way_out}")
 
 
 def build_model(config: Mapping[str, Any], where: str, seed: int = 0) -> Any:

@@ -25,7 +25,6 @@ from asd.features.checkpoint import (
     has_safetensors,
     weight_files,
 )
-from asd.features.kinds import Anatomy
 from asd.features.timing import averaging, interpolation, logmel_frames
 
 if TYPE_CHECKING:
@@ -100,7 +99,8 @@ class Encoder(NetworkExtractor):
         check_weights(self.folder, config.allow_pickle, "the feature's allow_pickle")
         self._checkpoint.check_signal(signal.sample_rate, signal.length)
         self._layers = _chosen_layers(self._checkpoint, config.layer)
-        self._check_frames()
+        self._own_frames = self._checkpoint.kind.grid.count(signal.length)
+        self._frames = self._count_frames()
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -115,56 +115,43 @@ class Encoder(NetworkExtractor):
         return files_digest(self.folder, set(weight_files(self.folder)) - beside)
 
     @property
-    def _anatomy(self) -> Anatomy:
-        return self._checkpoint.anatomy
-
-    @property
     def _units(self) -> int:
-        kept = self._anatomy.bands if self.config.bands == "keep" else 1
-        return kept * self._anatomy.hidden
+        kind = self._checkpoint.kind
+        return kind.hidden * (kind.bands if self.config.bands == "keep" else 1)
 
-    @property
-    def _own_frames(self) -> int:
-        return self._anatomy.grid.count(self.signal.length)
-
-    @property
-    def _frames(self) -> int:
-        if self.config.hop is not None:
-            return logmel_frames(self.signal.length, self.config.hop)
-        if self.config.frames_per_second is None:
+    def _count_frames(self) -> int:
+        config, signal = self.config, self.signal
+        if config.hop is not None:
+            return logmel_frames(signal.length, config.hop)
+        if config.frames_per_second is None:
             return self._own_frames
-        seconds = self.signal.length / self.signal.sample_rate
-        return max(1, round(seconds * self.config.frames_per_second))
-
-    def _check_frames(self) -> None:
-        if self.config.frames_per_second is not None and self._frames > self._own_frames:
+        frames = max(1, round(signal.length / signal.sample_rate * config.frames_per_second))
+        if frames > self._own_frames:
             raise UsageError(
-                f"{self.folder}: frames_per_second {self.config.frames_per_second} asks for"
-                f" {self._frames} frames of a clip, and the encoder gives {self._own_frames};"
-                " lower it"
+                f"{self.folder}: frames_per_second {config.frames_per_second} asks for {frames}"
+                f" frames of a clip, and the encoder gives {self._own_frames}; lower it"
             )
+        return frames
 
     def build(self, precision: str) -> FrozenNetwork:
         """Build the network."""
         from asd.features.frozen import Reading
 
-        reading = Reading(self.config.bands == "keep", self._projection, None, self._times)
+        config, projection = self.config, None
+        if config.rows != "all":
+            projection = random_projection(config.rows, self._units, config.seed)
+        reading = Reading(config.bands == "keep", projection, None, self._times)
         return self.network(self._checkpoint, self._layers, None, reading, precision)
 
     @property
     def _times(self) -> np.ndarray | None:
         """Return how the feature's frames come from the encoder's, (T, J) float32."""
         if self.config.hop is not None:
-            return interpolation(self._anatomy.grid, self.signal.length, self.config.hop)
+            grid = self._checkpoint.kind.grid
+            return interpolation(grid, self.signal.length, self.config.hop)
         if self.config.frames_per_second is not None:
             return averaging(self._own_frames, self._frames)
         return None
-
-    @property
-    def _projection(self) -> np.ndarray | None:
-        if self.config.rows == "all":
-            return None
-        return random_projection(self.config.rows, self._units, self.config.seed)
 
 
 def random_projection(rows: int, units: int, seed: int) -> np.ndarray:
@@ -175,7 +162,7 @@ def random_projection(rows: int, units: int, seed: int) -> np.ndarray:
 
 def _chosen_layers(checkpoint: Checkpoint, layer: int | str | Sequence[int]) -> tuple[int, ...]:
     if layer == "mid":
-        return ((checkpoint.anatomy.layers + 1) // 2,)
+        return ((checkpoint.kind.layers + 1) // 2,)
     chosen = (layer,) if isinstance(layer, int) else tuple(int(one) for one in layer)
     for one in chosen:
         checkpoint.check_layer(one)

@@ -116,15 +116,15 @@ class FrozenNetwork:
         for pieces in self._pieces(clips):
             states = self._states([self._kind.inputs(piece[None]) for piece in pieces])
             frames = np.concatenate([self._kind.frames(state) for state in states])
-            found.append(frames[:, : self._kind.anatomy.grid.count(pieces.shape[1])])
+            found.append(frames[:, : self._kind.grid.count(pieces.shape[1])])
         frames = np.concatenate(found, axis=1)
         with torch.inference_mode(), one_thread():
             return np.concatenate([self._reading.rows(clip[None]) for clip in frames])[order]
 
     def _pieces(self, clips: np.ndarray) -> Iterator[np.ndarray]:
         """Yield what the encoder hears of clips (B, L) at once, one piece after the other."""
-        anatomy, length = self._kind.anatomy, clips.shape[1]
-        grid, window = anatomy.grid, anatomy.window or length
+        grid, length = self._kind.grid, clips.shape[1]
+        window = self._kind.window or length
         for first in range(0, grid.count(length), grid.count(window)):
             yield clips[:, first * grid.stride :][:, :window]
 

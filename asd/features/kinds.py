@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,52 +21,43 @@ from asd.registry import Registry
 FAMILY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
 
 
-@dataclass(frozen=True)
-class Anatomy:
-    """What is known of an encoder before any weight is read.
-
-    Attributes:
-        layers: transformer layers, n.
-        hidden: units of a frame in one frequency band, H.
-        bands: frequency bands of a frame, 1 where the encoder has merged them.
-        grid: where the frames lie in the clip.
-        sample_rate: rate in Hz that the encoder was trained at.
-        window: samples that it hears at once, longer clips being cut; None for any number.
-    """
-
-    layers: int
-    hidden: int
-    bands: int
-    grid: FrameGrid
-    sample_rate: int
-    window: int | None
-
-
 class Kind(ABC):
-    """One kind of encoder.
+    """One kind of encoder, as the files of a checkpoint say it.
 
     Args:
         config: content of config.json.
         front: content of preprocessor_config.json, empty where there is none.
 
     Attributes:
+        defaults: the values of config.json that are read, as they are where they are left out.
+        sizes: under which names it gives layers and units.
+        layers: transformer layers, n.
+        hidden: units of a frame in one frequency band, H.
+        bands: frequency bands of a frame, 1 where the encoder has merged them.
+        grid: where the frames lie in the clip.
+        sample_rate: rate in Hz that the encoder was trained at.
+        window: samples that it hears at once, longer clips being cut; None for any number.
         ends_in_layer: whether layer n is read before what follows it, since that is no frame of
             the same grid.
         normalize: whether each clip is brought to mean 0 and variance 1.
+
+    Raises:
+        TypeError, ValueError, ArithmeticError: a value is impossible.
     """
 
+    defaults: ClassVar[Mapping[str, Any]] = {"num_hidden_layers": 12, "hidden_size": 768}
+    sizes: ClassVar[tuple[str, str]] = ("num_hidden_layers", "hidden_size")
+    bands = 1
+    grid: FrameGrid
+    window: int | None = None
     ends_in_layer = False
     normalize = False
 
     def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
-        self._config = config
-        self._front = front
-        self._rate = int(front.get("sampling_rate", 16000))
-
-    @property
-    @abstractmethod
-    def anatomy(self) -> Anatomy:
-        """What the files say."""
+        given = {key: type(one)(config.get(key, one)) for key, one in self.defaults.items()}
+        self._config, self._front = {**config, **given}, front
+        self.layers, self.hidden = (self._config[name] for name in self.sizes)
+        self.sample_rate = int(front.get("sampling_rate", 16000))
 
     @abstractmethod
     def inputs(self, waves: np.ndarray) -> np.ndarray:
@@ -91,28 +81,28 @@ class Kind(ABC):
         """Return the frames (B, J, bands, H) of hidden states (B, S, H), padding included."""
         return states[:, :, None]
 
-    def _anatomy(self, grid: FrameGrid) -> Anatomy:
-        layers = int(self._config.get("num_hidden_layers", 12))
-        hidden = int(self._config.get("hidden_size", 768))
-        return Anatomy(layers, hidden, 1, grid, self._rate, None)
+    def _ms(self, milliseconds: int) -> int:
+        return self.sample_rate * milliseconds // 1000
 
 
 class Waves(Kind):
-    """Encoders of the wave itself by convolutions: wav2vec 2.0 and all that came of it."""
+    """Encoders of the wave itself by convolutions: wav2vec 2.0 and all that came of it.
+
+    Frames are those of the convolutions, every 20 ms.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **Kind.defaults,
+        "conv_kernel": (10, 3, 3, 3, 3, 2, 2),
+        "conv_stride": (5, 2, 2, 2, 2, 2, 2),
+        "squeeze_factor": 1,
+    }
 
     def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
         super().__init__(config, front)
         self.normalize = bool(front.get("do_normalize", True))
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """Frames of the convolutions, every 20 ms."""
-        return self._anatomy(
-            FrameGrid.of(
-                self._config.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2)),
-                self._config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)),
-            )
-        )
+        own, squeeze = self._config, self._config["squeeze_factor"]
+        self.grid = FrameGrid.of((*own["conv_kernel"], squeeze), (*own["conv_stride"], squeeze))
 
     def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return the samples (B, L)."""
@@ -122,48 +112,47 @@ class Waves(Kind):
 
 
 class SqueezedWaves(Waves):
-    """SEW: its layers run at half the rate of its convolutions, and are read at that."""
+    """SEW: its layers run at half the rate of the convolutions, every 40 ms; read at that."""
 
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **Kind.defaults,
+        "conv_kernel": (10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1),
+        "conv_stride": (5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1),
+        "squeeze_factor": 2,
+    }
     ends_in_layer = True
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """Frames of the layers, every 40 ms."""
-        kernels = self._config.get("conv_kernel", (10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1))
-        strides = self._config.get("conv_stride", (5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1))
-        squeeze = int(self._config.get("squeeze_factor", 2))
-        return self._anatomy(FrameGrid.of((*kernels, squeeze), (*strides, squeeze)))
 
 
 class StackedMel(Kind):
-    """Wav2Vec2-BERT: pairs of log-mel frames of 25 ms, each band normalised over the clip."""
+    """Wav2Vec2-BERT: pairs of log-mel frames of 25 ms, each band normalised over the clip.
 
-    @property
-    def anatomy(self) -> Anatomy:
-        """Frames every 20 ms."""
-        step, size, stack = _ms(self._rate, 10), _ms(self._rate, 25), self._stack
-        hidden = int(self._config.get("hidden_size", 1024))
-        layers = int(self._config.get("num_hidden_layers", 24))
-        grid = FrameGrid(stack * step, (stack - 1) * step + size)
-        return Anatomy(layers, hidden, 1, grid, self._rate, None)
+    Frames lie 20 ms apart.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "num_hidden_layers": 24,
+        "hidden_size": 1024,
+        "feature_projection_input_dim": 160,
+    }
+
+    def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
+        super().__init__(config, front)
+        step, size, self._stack = self._ms(10), self._ms(25), int(front.get("stride", 2))
+        self.grid = FrameGrid(self._stack * step, (self._stack - 1) * step + size)
 
     def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return log-mel frames (B, J, 2 * mels)."""
         # Unpadded: what the library would mask as padding is not there in the first place.
         return self._library(waves, pad_to_multiple_of=None)
 
-    @property
-    def _stack(self) -> int:
-        return int(self._front.get("stride", 2))
-
     @cached_property
     def _library(self) -> Callable[..., np.ndarray]:
-        mels = int(self._config.get("feature_projection_input_dim", 160)) // self._stack
+        mels = self._config["feature_projection_input_dim"] // self._stack
         return _extractor(
             "SeamlessM4TFeatureExtractor",
             feature_size=mels,
             num_mel_bins=mels,
-            sampling_rate=self._rate,
+            sampling_rate=self.sample_rate,
             stride=self._stack,
         )
 
@@ -171,25 +160,26 @@ class StackedMel(Kind):
 class Patches(Kind):
     """The Audio Spectrogram Transformer: patches of a log-mel of 10.24 s, frequency kept.
 
-    Shorter clips are padded as the library pads them, and the frames of the padding left out.
+    Frames lie 100 ms apart, in 12 bands from low to high. Shorter clips are padded as the library
+    pads them, and the frames of the padding left out.
     """
 
-    @property
-    def anatomy(self) -> Anatomy:
-        """Frames every 100 ms, in 12 bands from low to high."""
-        step, size = _ms(self._rate, 10), _ms(self._rate, 25)
-        patch, length = self._patch, self._length
-        return Anatomy(
-            layers=int(self._config.get("num_hidden_layers", 12)),
-            hidden=int(self._config.get("hidden_size", 768)),
-            bands=(self._mels - patch) // int(self._config.get("frequency_stride", 10)) + 1,
-            grid=FrameGrid(
-                stride=step * int(self._config.get("time_stride", 10)),
-                receptive_field=step * (patch - 1) + size,
-            ),
-            sample_rate=self._rate,
-            window=step * (length - 1) + size,
-        )
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **Kind.defaults,
+        "patch_size": 16,
+        "num_mel_bins": 128,
+        "max_length": 1024,
+        "frequency_stride": 10,
+        "time_stride": 10,
+    }
+
+    def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
+        super().__init__(config, front)
+        own, step, size = self._config, self._ms(10), self._ms(25)
+        patch = own["patch_size"]
+        self.bands = (own["num_mel_bins"] - patch) // own["frequency_stride"] + 1
+        self.grid = FrameGrid(step * own["time_stride"], step * (patch - 1) + size)
+        self.window = step * (own["max_length"] - 1) + size
 
     def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return padded log-mels (B, length, mels)."""
@@ -198,81 +188,59 @@ class Patches(Kind):
     def frames(self, states: Any) -> Any:
         """Return the patches (B, J, bands, H); two tokens that stand for the clip come before."""
         batch, _, hidden = states.shape
-        patches = states[:, 2:].reshape(batch, self.anatomy.bands, -1, hidden)
-        return patches.swapaxes(1, 2)
-
-    @property
-    def _patch(self) -> int:
-        return int(self._config.get("patch_size", 16))
-
-    @property
-    def _mels(self) -> int:
-        return int(self._config.get("num_mel_bins", 128))
-
-    @property
-    def _length(self) -> int:
-        return int(self._config.get("max_length", 1024))
+        return states[:, 2:].reshape(batch, self.bands, -1, hidden).swapaxes(1, 2)
 
     @cached_property
     def _library(self) -> Callable[..., np.ndarray]:
+        scale = ("do_normalize", "mean", "std")
         return _extractor(
             "ASTFeatureExtractor",
-            num_mel_bins=self._mels,
-            max_length=self._length,
-            sampling_rate=self._rate,
-            **{
-                key: self._front[key]
-                for key in ("do_normalize", "mean", "std")
-                if key in self._front
-            },
+            num_mel_bins=self._config["num_mel_bins"],
+            max_length=self._config["max_length"],
+            sampling_rate=self.sample_rate,
+            **{key: self._front[key] for key in scale if key in self._front},
         )
 
 
 class Whisper(Kind):
     """The encoder of Whisper: a log-mel of 30 s.
 
-    Shorter clips are padded with silence as Whisper pads them, and the frames of the padding left
-    out.
+    Frames lie 20 ms apart, the first centred at the clip's first sample. Shorter clips are padded
+    with silence as Whisper pads them, and the frames of the padding left out.
     """
 
-    @property
-    def anatomy(self) -> Anatomy:
-        """Frames every 20 ms, the first centred at the clip's first sample."""
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "encoder_layers": 4,
+        "d_model": 384,
+        "num_mel_bins": 80,
+        "max_source_positions": 1500,
+    }
+    sizes = ("encoder_layers", "d_model")
+
+    def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
+        super().__init__(config, front)
+        self._hop = int(front.get("hop_length", 160))
         stride = 2 * self._hop  # of the second convolution
-        return Anatomy(
-            layers=int(self._config.get("encoder_layers", 4)),
-            hidden=int(self._config.get("d_model", 384)),
-            bands=1,
-            grid=FrameGrid(stride, receptive_field=1),
-            sample_rate=self._rate,
-            window=stride * int(self._config.get("max_source_positions", 1500)),
-        )
+        self.grid = FrameGrid(stride, receptive_field=1)
+        self.window = stride * self._config["max_source_positions"]
 
     def inputs(self, waves: np.ndarray) -> np.ndarray:
         """Return padded log-mels (B, mels, frames)."""
-        return self._library(waves, max_length=self.anatomy.window)
+        return self._library(waves, max_length=self.window)
 
     def model(self, folder: Path, **settings: Any) -> Any:
         """Read the encoder; the decoder is not computed."""
         return super().model(folder, **settings).encoder
 
-    @property
-    def _hop(self) -> int:
-        return int(self._front.get("hop_length", 160))
-
     @cached_property
     def _library(self) -> Callable[..., np.ndarray]:
         return _extractor(
             "WhisperFeatureExtractor",
-            feature_size=int(self._config.get("num_mel_bins", 80)),
-            sampling_rate=self._rate,
+            feature_size=self._config["num_mel_bins"],
+            sampling_rate=self.sample_rate,
             hop_length=self._hop,
             n_fft=int(self._front.get("n_fft", 400)),
         )
-
-
-def _ms(sample_rate: int, milliseconds: int) -> int:
-    return sample_rate * milliseconds // 1000
 
 
 def _extractor(name: str, sampling_rate: int, **settings: Any) -> Callable[..., np.ndarray]:

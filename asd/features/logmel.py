@@ -15,7 +15,6 @@ from asd.clips.audio import Signal
 from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.features.base import Extractor
-from asd.features.timing import Framing
 from asd.native import import_torchaudio
 
 if TYPE_CHECKING:
@@ -59,6 +58,15 @@ class LogMelConfig(Settings):
     log: Literal["db", "ln"] = "db"
     floor: Annotated[float, Field(gt=0)] = 1e-10
 
+    @property
+    def padding(self) -> int:
+        """Samples that are put before and after a clip."""
+        return self.n_fft // 2 if self.center else 0
+
+    def frames(self, length: int) -> int:
+        """Return how many frames a clip of ``length`` samples has, T."""
+        return 1 + (length + 2 * self.padding - self.n_fft) // self.hop
+
 
 class LogMel(Extractor):
     """Log-mel spectrograms: rows (F, T) float16.
@@ -73,7 +81,6 @@ class LogMel(Extractor):
     name: ClassVar[str] = "logmel"
     version: ClassVar[int] = 2
     Config: ClassVar[type[Settings]] = LogMelConfig
-    batch_size = 16
     on_one_thread = True
 
     def __init__(self, config: LogMelConfig, signal: Signal) -> None:
@@ -95,7 +102,7 @@ class LogMel(Extractor):
     @property
     def row_shape(self) -> tuple[int, ...]:
         """(F, T)."""
-        return (self.config.mels, self._framing.frames)
+        return (self.config.mels, self.config.frames(self.signal.length))
 
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute log-mels (B, F, T) float16 of ``waves`` (B, L) int16."""
@@ -103,16 +110,10 @@ class LogMel(Extractor):
 
         from asd.features.threads import one_thread
 
-        filters = self._filters
         rows = np.empty((len(waves), *self.row_shape), self.dtype)
-        with one_thread(), self._borrowed(filters) as transform:
+        with one_thread(), self._borrowed() as transform:
             transform(torch.from_numpy(waves), torch.from_numpy(rows))
         return rows
-
-    @property
-    def _framing(self) -> Framing:
-        config = self.config
-        return Framing(self.signal.length, config.n_fft, config.hop, config.center, config.pad_mode)
 
     @cached_property
     def _filters(self) -> torch.Tensor:
@@ -121,7 +122,7 @@ class LogMel(Extractor):
         from torchaudio.functional import melscale_fbanks
 
         config, rate = self.config, self.signal.sample_rate
-        filters: torch.Tensor = melscale_fbanks(
+        return melscale_fbanks(
             n_freqs=config.n_fft // 2 + 1,
             f_min=config.f_min,
             f_max=config.f_max if config.f_max is not None else rate / 2,
@@ -130,18 +131,15 @@ class LogMel(Extractor):
             norm=config.norm,
             mel_scale=config.mel_scale,
         )
-        return filters
 
     @contextmanager
-    def _borrowed(self, filters: torch.Tensor) -> Iterator[MelTransform]:
+    def _borrowed(self) -> Iterator[MelTransform]:
         """Lend a transform with its buffers to one thread; as many exist as ever ran at once."""
+        filters = self._filters
         try:
             transform = self._idle.pop()
         except IndexError:
-            config = self.config
-            transform = MelTransform(
-                self._framing, filters, config.power, config.floor, config.log == "db"
-            )
+            transform = MelTransform(self.config, self.signal.length, filters)
         try:
             yield transform
         finally:
@@ -158,41 +156,32 @@ class MelTransform:
     An object holds buffers and must not be used by two threads at once.
 
     Args:
-        framing: the frames.
+        config: how log-mels are made.
+        length: samples of a clip, L.
         filters: mel filters (bins, F), as torchaudio's ``melscale_fbanks`` gives them.
-        power: exponent of the magnitude.
-        floor: smallest value before the logarithm.
-        decibel: 10 log10, or else the natural logarithm.
-        compiled: whether the loop is compiled; without, it is what a test compares with.
     """
 
-    def __init__(
-        self,
-        framing: Framing,
-        filters: torch.Tensor,
-        power: float,
-        floor: float,
-        decibel: bool,
-        compiled: bool = True,
-    ) -> None:
+    def __init__(self, config: LogMelConfig, length: int, filters: torch.Tensor) -> None:
         import torch
 
-        length, padding = framing.length, framing.padding
+        padding, frames = config.padding, config.frames(length)
         padded = torch.zeros(length + 2 * padding)
         inside = padded[padding : padding + length]
         edges = []
-        if padding and framing.pad_mode == "reflect":
+        if padding and config.pad_mode == "reflect":
             edges = [
                 (padded[:padding], inside[1 : padding + 1]),
                 (padded[-padding:], inside[-padding - 1 : -1]),
             ]
-        self._values = torch.empty(framing.frames, len(filters))
-        self._mel = torch.empty(filters.shape[1], framing.frames)
-        self._inputs = inside, edges, self._blocks(framing, padded)
+        self._values = torch.empty(frames, len(filters))
+        self._mel = torch.empty(filters.shape[1], frames)
+        framed = padded.as_strided((frames, config.n_fft), (config.hop, 1))
+        self._inputs = inside, edges, self._blocks(framed)
         self._outputs = self._values, self._bands(filters), self._mel
         # Scales int16 to [-1, 1) on the way.
-        self._settings = torch.hann_window(framing.n_fft) / 32768.0, power, floor, decibel
-        self._loop = _log_mels(compiled)
+        window = torch.hann_window(config.n_fft) / 32768.0
+        self._settings = window, config.power, config.floor, config.log == "db"
+        self._loop = _log_mels()
 
     def __call__(self, waves: torch.Tensor, rows: torch.Tensor) -> None:
         """Fill ``rows`` (B, F, T) with the log-mels of ``waves`` (B, L) int16, full scale 32768."""
@@ -202,13 +191,12 @@ class MelTransform:
             self._loop(waves, rows, *self._inputs, *self._outputs, *self._settings)
 
     def _blocks(
-        self, framing: Framing, padded: torch.Tensor
+        self, framed: torch.Tensor
     ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Return some of the frames, where they go when windowed, and where their spectra go."""
-        framed = padded.as_strided((framing.frames, framing.n_fft), (framing.hop, 1))
-        windowed = padded.new_empty(min(framing.frames, _FRAMES_AT_ONCE), framing.n_fft)
+        windowed = framed.new_empty(min(len(framed), _FRAMES_AT_ONCE), framed.shape[1])
         blocks = []
-        for start in range(0, framing.frames, _FRAMES_AT_ONCE):
+        for start in range(0, len(framed), _FRAMES_AT_ONCE):
             some = framed[start : start + _FRAMES_AT_ONCE]
             spectra = self._values[start : start + _FRAMES_AT_ONCE]
             blocks.append((some, windowed[: len(some)], spectra))
@@ -229,7 +217,7 @@ class MelTransform:
 
 
 @cache
-def _log_mels(compiled: bool) -> Callable[..., None]:
+def _log_mels() -> Callable[..., None]:
     """Return what computes log-mels, in the part of Python that TorchScript compiles."""
     import torch
 
@@ -262,10 +250,7 @@ def _log_mels(compiled: bool) -> Callable[..., None]:
             mel.clamp_(min=floor)
             rows[clip].copy_(mel.log10_().mul_(10.0) if decibel else mel.log_())
 
-    if not compiled:
-        return log_mels
     with warnings.catch_warnings():
         # TorchScript is to go in some release; the project asks for one torch exactly.
         warnings.simplefilter("ignore", DeprecationWarning)
-        loop: Callable[..., None] = torch.jit.script(log_mels)
-    return loop
+        return torch.jit.script(log_mels)

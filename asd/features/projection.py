@@ -141,5 +141,4 @@ def _opened(folder: Path) -> Iterator[Any]:
 
 
 def _header(file: Any) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads((file.metadata() or {}).get("asd", "{}"))
-    return header
+    return json.loads((file.metadata() or {}).get("asd", "{}"))

@@ -72,8 +72,8 @@ class Ptm(NetworkExtractor):
         if config.layer is not None:
             self._checkpoint.check_layer(config.layer)
         self._info = read_head_info(folder)
-        anatomy = self._checkpoint.anatomy
-        if (self._info.layers, self._info.hidden) != (anatomy.layers, anatomy.hidden):
+        kind = self._checkpoint.kind
+        if (self._info.layers, self._info.hidden) != (kind.layers, kind.hidden):
             raise UsageError(f"{folder}: {HEAD} belongs to another checkpoint; run 'asd finetune'")
         if config.projection == "pca" and config.layer is None and self._info.layer is None:
             raise UsageError(f"{folder}: a mix has no principal components; set features.ptm.layer")
@@ -96,7 +96,7 @@ class Ptm(NetworkExtractor):
         """
         from asd.features.frozen import Reading
 
-        config, grid = self.config, self._checkpoint.anatomy.grid
+        config, grid = self.config, self._checkpoint.kind.grid
         if precision == "int8" and not self.device.startswith("cpu"):
             raise UsageError(
                 f"features.ptm.precision: int8 is for CPUs and the device is {self.device};"

@@ -46,7 +46,6 @@ class Spectrogram(Extractor):
     name: ClassVar[str] = "spectrogram"
     version: ClassVar[int] = 1
     Config: ClassVar[type[Settings]] = SpectrogramConfig
-    batch_size = 16
 
     def __init__(self, config: SpectrogramConfig, signal: Signal) -> None:
         super().__init__(config, signal)

@@ -8,19 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from asd.clips.audio import Signal
-from asd.config import Settings
 from asd.errors import UsageError
 from asd.features.base import Extractor
-
-
-class SpectrumConfig(Settings):
-    """The spectrum has nothing to set: its resolution is that of the clip's length."""
 
 
 class Spectrum(Extractor):
     """The magnitude of the Fourier transform of a clip: rows (bins,) float16.
 
-    The bins are those above 0 Hz up to half the sample rate, L // 2 of them, 1 / seconds apart:
+    There is nothing to set: the resolution is that of the clip's length. The bins are those above
+    0 Hz up to half the sample rate, L // 2 of them, 1 / seconds apart:
     80,000 for 10 s at 16 kHz. What lies at 0 Hz is the offset of a microphone.
 
     Waves are scaled to [-1, 1) and the transform by 1 / sqrt(L). Noise then has magnitudes of its
@@ -35,8 +31,6 @@ class Spectrum(Extractor):
 
     name: ClassVar[str] = "spectrum"
     version: ClassVar[int] = 1
-    Config: ClassVar[type[Settings]] = SpectrumConfig
-    batch_size = 16
 
     def __init__(self, config: Any, signal: Signal) -> None:
         super().__init__(config, signal)

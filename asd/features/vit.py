@@ -14,15 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from asd.errors import UsageError
-from asd.features.checkpoint import CONFIG, read_tensors
+from asd.features.checkpoint import CONFIG, check_fit, read_tensors
 from asd.native import import_torchaudio
 
 
 class Attention(nn.Module):
     """Self-attention with one map for queries, keys and values."""
 
-    def __init__(self, width: int, heads: int, bias: bool = True) -> None:
+    def __init__(self, width: int, heads: int, bias: bool) -> None:
         super().__init__()
         self._heads = heads
         self.qkv = nn.Linear(width, 3 * width, bias=bias)
@@ -33,21 +32,34 @@ class Attention(nn.Module):
         split = self.qkv(x).unflatten(2, (3, self._heads, -1)).permute(2, 0, 3, 1, 4)
         query, key, value = split.unbind(0)
         scores = query * query.shape[-1] ** -0.5 @ key.mT
-        attended: torch.Tensor = self.proj((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
-        return attended
+        return self.proj((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
-    """A layer of a vision transformer, normalised before its two parts or after them."""
+    """A layer of a transformer, normalised before its two parts or after them.
+
+    Args:
+        attention: its first part, from (B, S, H) to (B, S, H).
+        width: units of a frame, H.
+        inner: those of the second part between its two maps.
+        norm_first: whether it is normalised before.
+        eps: of the norms.
+        residual: what the input of a part is scaled by where it is normalised after.
+    """
 
     def __init__(
-        self, width: int, heads: int, ratio: float, bias: bool, norm_first: bool, eps: float
+        self,
+        attention: nn.Module,
+        width: int,
+        inner: int,
+        norm_first: bool,
+        eps: float = 1e-5,
+        residual: float = 1.0,
     ) -> None:
         super().__init__()
-        inner = int(width * ratio)
-        self._norm_first = norm_first
+        self._norm_first, self._residual = norm_first, residual
         self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
-        self.attn = Attention(width, heads, bias)
+        self.attn = attention
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, inner), "fc2": nn.Linear(inner, width)})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -55,13 +67,22 @@ class Block(nn.Module):
         if self._norm_first:
             x = x + self.attn(self.norm1(x))
             return x + self._feed_forward(self.norm2(x))
-        x = self.norm1(x + self.attn(x))
-        normed: torch.Tensor = self.norm2(x + self._feed_forward(x))
-        return normed
+        x = self.norm1(x * self._residual + self.attn(x))
+        return self.norm2(x * self._residual + self._feed_forward(x))
 
     def _feed_forward(self, x: torch.Tensor) -> torch.Tensor:
-        fed: torch.Tensor = self.mlp["fc2"](nn.functional.gelu(self.mlp["fc1"](x)))
-        return fed
+        return self.mlp["fc2"](nn.functional.gelu(self.mlp["fc1"](x)))
+
+
+def vit_layers(config: Mapping[str, Any], norm_first: bool, eps: float) -> nn.ModuleList:
+    """Return the layers of a vision transformer of which a configuration gives the sizes."""
+    width, inner = config["embed_dim"], int(config["embed_dim"] * config["mlp_ratio"])
+    return nn.ModuleList(
+        Block(
+            Attention(width, config["num_heads"], config["qkv_bias"]), width, inner, norm_first, eps
+        )
+        for _ in range(config["depth"])
+    )
 
 
 def output(states: torch.Tensor) -> Any:
@@ -86,18 +107,13 @@ def fill(
     read = {named(name): value for name, value in read_tensors(folder).items()}
     found = {name: value for name, value in read.items() if name is not None}
     wanted = module.state_dict()
-    faults: dict[str, set[str]] = {
+    reshaped = {k for k in set(found) & set(wanted) if found[k].shape != wanted[k].shape}
+    faults = {
         "missing": set(wanted) - set(found),
         "unexpected": set(found) - set(wanted),
-        "of another shape": {
-            k for k in set(found) & set(wanted) if found[k].shape != wanted[k].shape
-        },
+        "of another shape": reshaped,
     }
-    said = [f"{fault}: {', '.join(sorted(keys)[:3])}" for fault, keys in faults.items() if keys]
-    if said:
-        raise UsageError(
-            f"{folder}: the weights do not fit {where} ({'; '.join(said)}); take them as published"
-        )
+    check_fit(folder, where, faults, "take them as published")
     module.load_state_dict({k: v.to(wanted[k].dtype, copy=True) for k, v in found.items()})
     return module.eval()
 

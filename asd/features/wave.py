@@ -6,12 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from asd.config import Settings
 from asd.features.base import Extractor
-
-
-class WaveConfig(Settings):
-    """The wave has no settings of its own; its form is the signal's."""
 
 
 class Wave(Extractor):
@@ -19,7 +14,6 @@ class Wave(Extractor):
 
     name: ClassVar[str] = "wave"
     version: ClassVar[int] = 1
-    Config: ClassVar[type[Settings]] = WaveConfig
     batch_size = 32
 
     @property

@@ -71,8 +71,7 @@ class Spectrum(nn.Module):
 
     def forward(self, spectra: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) of ``spectra`` (B, bins)."""
-        embedding: torch.Tensor = self.layers(spectra[:, None])
-        return embedding
+        return self.layers(spectra[:, None])
 
 
 class SpectrogramSettings(Settings):
@@ -128,8 +127,7 @@ class Spectrogram(nn.Module):
         """Return embeddings (B, D) of ``spectrograms`` (B, F, T)."""
         centred = spectrograms - spectrograms.mean(dim=2, keepdim=True)
         maps = self.layers(centred[:, None])
-        embedding: torch.Tensor = self.project(maps.amax(dim=3).flatten(1))
-        return embedding
+        return self.project(maps.amax(dim=3).flatten(1))
 
 
 class ResidualBlock(nn.Module):

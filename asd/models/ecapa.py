@@ -80,8 +80,7 @@ class Ecapa(nn.Module):
             outputs.append(block(before))
             before = before + outputs[-1]
         pooled = self.pool(self.aggregate(torch.cat(outputs, dim=1)))
-        embedding: torch.Tensor = self.embed(pooled)
-        return embedding
+        return self.embed(pooled)
 
 
 class SeRes2Block(nn.Module):
@@ -113,8 +112,7 @@ class SeRes2Block(nn.Module):
         for number, (group, part) in enumerate(zip(self.groups, rest, strict=True)):
             outputs.append(group(part + outputs[-1] if number else part))
         values = self.after(torch.cat(outputs, dim=1))
-        scaled: torch.Tensor = values * self.excite(values.mean(dim=2))[:, :, None]
-        return frames + scaled
+        return frames + values * self.excite(values.mean(dim=2))[:, :, None]
 
 
 class AttentiveStatistics(nn.Module):

@@ -87,8 +87,7 @@ class MobileNetV2(WindowNetwork):
     def classify(self, windows: torch.Tensor) -> torch.Tensor:
         """Return logits (n, C) of ``windows`` (n, F, frames)."""
         images = self.scaled(windows)[:, None].expand(-1, 3, -1, -1)
-        logits: torch.Tensor = self.primary(self.layers(images).mean(dim=(2, 3)))
-        return logits
+        return self.primary(self.layers(images).mean(dim=(2, 3)))
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> Output:
         """Return the logits of a batch of clips, the feature being (B, F, T)."""
@@ -123,7 +122,7 @@ class Bottleneck(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the output of ``images`` (n, before, H, W)."""
-        changed: torch.Tensor = self.layers(images)
+        changed = self.layers(images)
         return images + changed if self.residual else changed
 
 

@@ -54,7 +54,6 @@ class Mean(Settings):
     """The mean over time of each bin."""
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         return frames.mean(axis=2)
 
 
@@ -62,7 +61,6 @@ class Max(Settings):
     """The maximum over time of each bin."""
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         return frames.max(axis=2)
 
 
@@ -70,7 +68,6 @@ class Deviation(Settings):
     """The standard deviation over time of each bin; beside the mean, how much it moves."""
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         return frames.std(axis=2)
 
 
@@ -82,12 +79,10 @@ class PowerMean(Settings):
     """
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         # Measured from the loudest frame no power underflows, and one of them is always 1.
         loudest = frames.max(axis=2)
         powers = np.power(10.0, (frames - loudest[:, :, None]) / 10)
-        pooled: np.ndarray = loudest + 10 * np.log10(powers.mean(axis=2))
-        return pooled
+        return loudest + 10 * np.log10(powers.mean(axis=2))
 
 
 class LevelFreeMean(Settings):
@@ -98,10 +93,8 @@ class LevelFreeMean(Settings):
     """
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         mean = frames.mean(axis=2)
-        pooled: np.ndarray = mean - mean.mean(axis=1, keepdims=True)
-        return pooled
+        return mean - mean.mean(axis=1, keepdims=True)
 
 
 class Level(Settings):
@@ -112,7 +105,6 @@ class Level(Settings):
     """
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, 1)."""
         return frames.mean(axis=2).mean(axis=1, keepdims=True)
 
 
@@ -132,14 +124,12 @@ class FineStructure(Settings):
     reach: int = Field(4, ge=1)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         mean = frames.mean(axis=2)
         bins, width = mean.shape[1], 2 * self.reach + 1
         around = np.pad(mean, ((0, 0), (self.reach, self.reach)), mode="edge")
         # Bin by bin: what a sum comes to must not depend on how many clips there are.
         envelope = sum(around[:, place : place + bins] for place in range(width)) / width
-        pooled: np.ndarray = mean - envelope
-        return pooled
+        return mean - envelope
 
 
 class Flux(Settings):
@@ -149,11 +139,9 @@ class Flux(Settings):
     """
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         if frames.shape[2] < 2:
             return np.zeros(frames.shape[:2])
-        pooled: np.ndarray = np.abs(np.diff(frames, axis=2)).mean(axis=2)
-        return pooled
+        return np.abs(np.diff(frames, axis=2)).mean(axis=2)
 
 
 class Gwrp(Settings):
@@ -165,14 +153,12 @@ class Gwrp(Settings):
     decay: float = Field(0.9, ge=0, le=1)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         return self.of_ranked(ranked(frames))
 
     def of_ranked(self, frames: np.ndarray) -> np.ndarray:
         """Pool (B, F, T) that :func:`ranked` has sorted."""
         weights = self.decay ** np.arange(frames.shape[2])
-        pooled: np.ndarray = frames @ (weights / weights.sum())
-        return pooled
+        return frames @ (weights / weights.sum())
 
 
 class Gem(Settings):
@@ -186,13 +172,11 @@ class Gem(Settings):
     power: float = Field(3.0, gt=0)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         least = frames.min(axis=2)
         reach = frames.max(axis=2) - least
         # Measured in the bin's own range no power overflows, and one value is always 1.
         share = (frames - least[:, :, None]) / np.where(reach > 0, reach, 1.0)[:, :, None]
-        pooled: np.ndarray = least + reach * np.mean(share**self.power, axis=2) ** (1 / self.power)
-        return pooled
+        return least + reach * np.mean(share**self.power, axis=2) ** (1 / self.power)
 
 
 class Rdp(Settings):
@@ -205,15 +189,13 @@ class Rdp(Settings):
     gamma: float = Field(1.0, ge=0)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Pool (B, F, T) to (B, F)."""
         apart = np.linalg.norm(frames - frames.mean(axis=2, keepdims=True), axis=1)
         # Only ratios of weights matter: the largest in place of the mean cannot overflow.
         largest = apart.max(axis=1, keepdims=True)
         weights = np.where(largest > 0, apart / np.where(largest > 0, largest, 1.0), 1.0)
         weights **= self.gamma
         weights /= weights.sum(axis=1, keepdims=True)
-        pooled: np.ndarray = np.matmul(frames, weights[:, :, None])[:, :, 0]
-        return pooled
+        return np.matmul(frames, weights[:, :, None])[:, :, 0]
 
 
 def ranked(frames: np.ndarray) -> np.ndarray:
@@ -234,8 +216,7 @@ def build(name: str, values: Mapping[str, Any], where: str = "pooling") -> Pooli
         >>> build("flux", {})(frames).tolist(), build("level_free_mean", {})(frames).tolist()
         ([[1.0, 1.0]], [[-1.5, 1.5]])
     """
-    pooling: Pooling = settings(POOLINGS[name], values, where)
-    return pooling
+    return settings(POOLINGS[name], values, where)
 
 
 class PooledSettings(Settings):

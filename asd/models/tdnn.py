@@ -76,15 +76,13 @@ class Tdnn(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) of ``features`` (B, bands, T)."""
-        embedding: torch.Tensor = self.embed(statistics(self.frames(features)))
-        return embedding
+        return self.embed(statistics(self.frames(features)))
 
 
 def statistics(frames: torch.Tensor) -> torch.Tensor:
     """Return mean and standard deviation over time: (B, C, T) to (B, 2 C), in single precision."""
     if frames.dtype == torch.bfloat16:
-        pooled: torch.Tensor = _HalfStatistics.apply(frames)  # type: ignore[no-untyped-call]
-        return pooled
+        return _HalfStatistics.apply(frames)  # type: ignore[no-untyped-call]
     frames = frames.float()
     deviation = frames.var(dim=2, unbiased=False).clamp_min(_LEAST_VARIANCE).sqrt()
     return torch.cat([frames.mean(dim=2), deviation], dim=1)
@@ -155,8 +153,7 @@ class TgramNet(nn.Module):
 
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """Return temporal features (B, F, T) of ``waves`` (B, L)."""
-        features: torch.Tensor = self.refine(self.extract(waves.unsqueeze(1)))
-        return features
+        return self.refine(self.extract(waves.unsqueeze(1)))
 
 
 class TgramSettings(Settings):
@@ -234,5 +231,4 @@ class Classifier(EmbeddingClassifier):
             self.temporal[name](inputs[name]) if name in self.temporal else inputs[name]
             for name in self.shapes
         ]
-        embedding: torch.Tensor = self.tdnn(torch.cat(stacked, dim=1))
-        return embedding
+        return self.tdnn(torch.cat(stacked, dim=1))

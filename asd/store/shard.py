@@ -69,13 +69,8 @@ class ShardSpec:
     @property
     def request(self) -> dict[str, Any]:
         """What the shard's file says that was asked for."""
-        return {
-            "machine": self.machine,
-            "feature": self.feature,
-            "section": self.section,
-            "split": self.split,
-            "recipe": self.recipe,
-        }
+        asked = ("machine", "feature", "section", "split", "recipe")
+        return {key: getattr(self, key) for key in asked}
 
     @property
     def row_bytes(self) -> int:
@@ -90,7 +85,6 @@ class Shard:
     Attributes:
         path: the file.
         spec: what it holds.
-        digest: the feature digest.
         identity: what data this is: the digest of the spec and of the table, row digests included.
         table: the ``clips`` table, a structured array (N,).
         offset: where the rows begin in the file, in bytes.
@@ -98,7 +92,6 @@ class Shard:
 
     path: Path
     spec: ShardSpec
-    digest: str
     identity: str
     table: np.ndarray
     offset: int
@@ -150,6 +143,11 @@ class Shard:
     def config(self) -> dict[str, Any]:
         """The recipe of the feature."""
         return self.spec.recipe
+
+    @property
+    def digest(self) -> str:
+        """The feature digest."""
+        return self.spec.digest
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -220,7 +218,7 @@ def damaged(path: Path, why: str) -> JobError:
     return JobError(f"{path}: not a readable shard ({reason}); delete it and run 'asd extract'")
 
 
-def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray, int]:
+def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, np.ndarray, int]:
     attributes = file.attrs
     schema = int(attributes["schema"])
     if schema != SCHEMA:
@@ -239,7 +237,7 @@ def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, str, np.ndarray,
     table = clips[...]
     if identity_of(spec, table) != identity:
         raise ValueError("its table is not the one that was written")
-    return spec, digest, identity, table, int(features.id.get_offset())
+    return spec, identity, table, int(features.id.get_offset())
 
 
 def datasets(path: Path, file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:

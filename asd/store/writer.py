@@ -14,12 +14,11 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import h5py
 import numpy as np
@@ -66,7 +65,10 @@ class ShardWriter:
             with _explained(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._handle = self._lock()
-                self._prepare()
+                if self._casing.is_around(self._part):
+                    self._resume()
+                else:
+                    self._begin()
         except BaseException:
             # An open handle would keep the lock as long as this process lives.
             self._close()
@@ -144,17 +146,10 @@ class ShardWriter:
                 return handle
             os.close(handle)
 
-    def _prepare(self) -> None:
-        """Fill the part with what is valid already."""
-        if self._casing.is_around(self._part):
-            self._resume()
-        else:
-            self._begin()
-
     def _resume(self) -> None:
         """Keep the journalled rows of a part that was made for the same rows."""
         offset = len(self._casing.head)
-        kept = Shard(self._part, self.spec, self.spec.digest, "", self.table, offset)
+        kept = Shard(self._part, self.spec, "", self.table, offset)
         digests = dict(_read_journal(self._journal, kept))
         for row in kept.intact_rows(digests.items()):
             self._digests[row] = digests[row]
@@ -171,8 +166,8 @@ class ShardWriter:
             _take_space(self._handle, self._casing.size)
             self._casing.write(self._handle)
             self._journal.write_bytes(_heading(self.spec))
-            self._copy(self._finished())
-            self._copy(self._stale(journal))
+            self._copy(self.path)
+            self._copy(self._part, journal)
             # Only now: a kill while rows are copied must not lose those that are not yet.
             fresh.replace(self._part)
             self._journal.replace(journal)
@@ -182,35 +177,24 @@ class ShardWriter:
             self._journal = journal
             os.close(old)
 
-    def _finished(self) -> tuple[Shard, dict[bytes, int]] | None:
-        """Return the shard that is there and its valid rows by clip content, if of the same recipe.
+    def _copy(self, path: Path, journal: Path | None = None) -> None:
+        """Take over the valid rows of a shard, or of a part made for other clips.
 
         A damaged table is no reason to drop all rows: an entry that still names the digest of its
-        row and the content of a clip of ours was not hit.
+        row and the content of a clip of ours was not hit. A part that was only to be renamed has
+        no journal any more, but a whole table.
         """
-        found = _open_unchecked(self.path, self.spec)
+        found = _open_unchecked(path, self.spec)
         if found is None:
-            return None
-        return found, _by_content(found, enumerate(found.table["row"]))
-
-    def _stale(self, journal: Path) -> tuple[Shard, dict[bytes, int]] | None:
-        """Return a part that was made for other clips, and its valid rows by clip content."""
-        stale = _open_unchecked(self._part, self.spec)
-        if stale is None:
-            return None
-        # A part that was only to be renamed has no journal any more, but a whole table.
-        digests = [*_read_journal(journal, stale), *enumerate(stale.table["row"])]
-        return stale, _by_content(stale, digests)
-
-    def _copy(self, source: tuple[Shard, dict[bytes, int]] | None) -> None:
-        if source is None:
             return
-        shard, row_of = source
+        journalled = _read_journal(journal, found) if journal else ()
+        intact = found.intact_rows([*journalled, *enumerate(found.table["row"])])
+        row_of = {found.table["content"][row]: row for row in intact}
         rows = [row for row in self.pending if self.table["content"][row] in row_of]
         for start in range(0, len(rows), _COPIED_AT_ONCE):
             block = rows[start : start + _COPIED_AT_ONCE]
             theirs = [row_of[self.table["content"][row]] for row in block]
-            self.write(block, np.stack([shard.features[row] for row in theirs]))
+            self.write(block, np.stack([found.features[row] for row in theirs]))
 
 
 def is_current(path: Path, spec: ShardSpec, clips: ClipTable) -> bool:
@@ -232,11 +216,6 @@ def _table(clips: ClipTable) -> np.ndarray:
     for column in CLIP_COLUMNS:
         table[column] = rows[column]
     return table
-
-
-def _by_content(shard: Shard, digests: Iterable[tuple[int, bytes]]) -> dict[bytes, int]:
-    """Return the rows that have the given digests, by the content of their clips."""
-    return {shard.table["content"][row]: row for row in shard.intact_rows(digests)}
 
 
 def _heading(spec: ShardSpec) -> bytes:
@@ -317,9 +296,17 @@ def _casing(spec: ShardSpec, table: np.ndarray, complete: bool) -> _Casing:
     """
     file = HollowFile()
     identity = identity_of(spec, table) if complete else "0" * 64
+    texts = {
+        "kind": KIND,
+        "request": canonical_json(spec.request),
+        "digest": spec.digest,
+        "identity": identity,
+    }
     with h5py.File(file, "w") as hdf5:
-        for key, value in _attributes(spec, identity, complete).items():
-            hdf5.attrs[key] = value
+        hdf5.attrs["schema"] = np.uint32(SCHEMA)
+        for key, text in texts.items():
+            hdf5.attrs[key] = np.bytes_(text.encode())
+        hdf5.attrs["complete"] = np.uint8(complete)
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_layout(h5py.h5d.CONTIGUOUS)
         # Otherwise the rows get their place with the first write, and HDF5 writes none.
@@ -369,23 +356,9 @@ def _open_unchecked(path: Path, spec: ShardSpec) -> Shard | None:
             if features.shape[1:] != spec.row_shape or features.dtype != spec.dtype:
                 return None
             offset = int(features.id.get_offset())
-            return Shard(path, spec, spec.digest, "", clips[...], offset)
+            return Shard(path, spec, "", clips[...], offset)
     except UNREADABLE:
         return None
-
-
-def _attributes(spec: ShardSpec, identity: str, complete: bool) -> dict[str, Any]:
-    texts = {
-        "kind": KIND,
-        "request": canonical_json(spec.request),
-        "digest": spec.digest,
-        "identity": identity,
-    }
-    return {
-        "schema": np.uint32(SCHEMA),
-        **{key: np.bytes_(text.encode()) for key, text in texts.items()},
-        "complete": np.uint8(complete),
-    }
 
 
 @contextmanager

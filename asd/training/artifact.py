@@ -137,14 +137,13 @@ def build_network(request: ModelRequest) -> nn.Module:
         only = {"head": head, "extractors": origins}
     elif head:
         raise UsageError(f"models: head: the network '{name}' has no head to choose; leave it out")
-    network: nn.Module = kind(
+    return kind(
         shapes={feature: request.shapes[feature] for feature in request.features},
         classes=len(request.classes),
         attributes=len(request.attribute_classes) if request.attribute_head else 0,
         settings=settings(kind.Settings, request.model["settings"], "models: settings"),
         **only,
     )
-    return network
 
 
 def write_model(
@@ -263,7 +262,7 @@ def write_checkpoint(
         "feature_size": 1,
         "padding_value": 0.0,
         "return_attention_mask": False,
-        "sampling_rate": checkpoint.anatomy.sample_rate,
+        "sampling_rate": checkpoint.kind.sample_rate,
     }
     weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
     with making(beside / RECORD, request, *_LIBRARIES, "transformers") as made:

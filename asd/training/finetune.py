@@ -31,7 +31,6 @@ from asd.training.finetune_objectives import (
     Classify,
     Contrastive,
     FrameObjective,
-    Setting,
     has_quantizer,
 )
 from asd.training.labels import Classes, kinds_of_classes
@@ -181,7 +180,7 @@ def _chosen_layer(checkpoint: Checkpoint, config: FinetuneConfig) -> int | None:
         if "classify" not in config.objectives:
             raise UsageError("finetune.layer: a mix is learned by the objective 'classify'; add it")
         return None
-    layer = middle_layer(checkpoint.anatomy.layers) if config.layer == "auto" else config.layer
+    layer = middle_layer(checkpoint.kind.layers) if config.layer == "auto" else config.layer
     checkpoint.check_layer(layer)
     return layer
 
@@ -206,7 +205,7 @@ def _check_objectives(
                 f"{name}: the objective 'contrastive' is that of wav2vec2, and the checkpoint is of"
                 f" {checkpoint.config['model_type']}; set finetune.objectives to classify"
             )
-        frames = checkpoint.anatomy.grid.count(cut)
+        frames = checkpoint.kind.grid.count(cut)
         if frames < _LEAST_CONTRASTIVE_FRAMES:
             raise UsageError(
                 f"finetune.objectives: 'contrastive' needs {_LEAST_CONTRASTIVE_FRAMES} frames, and"
@@ -216,12 +215,12 @@ def _check_objectives(
 
 def inputs_digest(training: Sequence[Clip]) -> str:
     """Return the digest of the content and labels of training clips, in their order."""
-    return sha256_json([_meaning(clip) for clip in training])
-
-
-def _meaning(clip: Clip) -> list[Any]:
-    of_sound = [clip.length, clip.content, clip.full_scale, REVISION]
-    return [clip.machine, clip.section, clip.attributes, *of_sound]
+    return sha256_json(
+        [
+            [c.machine, c.section, c.attributes, c.length, c.content, c.full_scale, REVISION]
+            for c in training
+        ]
+    )
 
 
 def finetune(
@@ -302,7 +301,7 @@ class _Run:
             config.device,
             config.precision,
             "finetune",
-            worthwhile=plan.checkpoint.anatomy.hidden >= _LEAST_HIDDEN,
+            worthwhile=plan.checkpoint.kind.hidden >= _LEAST_HIDDEN,
         )
         self.body, self._beside = load_base(
             config.base, plan.checkpoint, config.seed, config.allow_pickle
@@ -368,16 +367,14 @@ class _Run:
             if len(self.state.history) > (number + 1) * config.steps:
                 continue
             cuts = Cuts(plan.recordings, plan.cut, config.batch_size, (config.seed, number))
-            frames = plan.checkpoint.anatomy.grid.count(plan.cut)
-            setting = Setting(config, cuts, frames, plan.checkpoint.kind.normalize)
+            shared = config, cuts, plan.checkpoint.kind
             if name == "contrastive":
-                self._train(Contrastive(setting, self.body, self._beside), number)
+                self._train(Contrastive(*shared, self.body, self._beside), number)
                 continue
-            kind = AttentiveClassify if config.method == "lora" else Classify
+            classifier = AttentiveClassify if config.method == "lora" else Classify
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(config.seed)
-                layer = LayerFrames(self.body, plan.layer)
-                objective = kind(setting, layer, plan.checkpoint.anatomy.hidden, classes)
+                objective = classifier(*shared, LayerFrames(self.body, plan.layer), classes)
             self._train(objective, number)
             trained = self._finish(objective)
         if config.method == "lora":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from asd.config import FinetuneConfig
 from asd.device import Compute
 from asd.errors import UsageError
+from asd.features.kinds import Kind
 from asd.features.transformer import LayerFrames, model_input
 from asd.models.heads import SubClusterAdaCos, SubClusterAdaCosSettings
 from asd.training.data import Cuts
@@ -27,39 +27,28 @@ _ATTENTION = 128  # width of the attention's hidden layer
 _LEAST_VARIANCE = 1e-6
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What every such objective reads.
-
-    Attributes:
-        config: how it is trained.
-        cuts: the batches.
-        frames: how many frames J the body makes of a cut.
-        normalize: whether each cut is brought to mean 0 and variance 1.
-    """
-
-    config: FinetuneConfig
-    cuts: Cuts
-    frames: int
-    normalize: bool
-
-
 class FrameObjective(Objective):
     """What such objectives share: cuts of waves whose frames are hidden in part.
 
     Args:
-        setting: what they read.
+        config: how they are trained.
+        cuts: the batches.
+        kind: of the body.
         module: all weights that take part, those of the body among them.
+
+    Attributes:
+        frames: how many frames J the body makes of a cut.
     """
 
-    def __init__(self, setting: Setting, module: Any) -> None:
-        self.setting, self.config, self.module = setting, setting.config, module
+    def __init__(self, config: FinetuneConfig, cuts: Cuts, kind: Kind, module: Any) -> None:
+        self.config, self.cuts, self.module = config, cuts, module
+        self.frames, self._normalize = kind.grid.count(cuts.length), kind.normalize
 
     def batches(self, number: int) -> Iterator[Batch]:
         """Yield the batches of an update: cuts (B, L) int16, and what :meth:`drawn` adds."""
         for part in range(self.config.accumulate):
-            clips, waves = self.setting.cuts.batch(number * self.config.accumulate + part)
-            seed, objective = self.setting.cuts.seed
+            clips, waves = self.cuts.batch(number * self.config.accumulate + part)
+            seed, objective = self.cuts.seed
             random = np.random.default_rng([seed, 3, objective, number, part])
             drawn = {"wave": waves, **self.drawn(random, len(clips), number / self.config.steps)}
             yield Batch(_tensors(drawn), _tensors(self.targets(clips)))
@@ -70,7 +59,7 @@ class FrameObjective(Objective):
         """Return the loss of a batch and figures for the history."""
         inputs, targets = batch.on(compute.device)
         with compute.autocast():
-            return self.loss(model_input(inputs["wave"], self.setting.normalize), inputs, targets)
+            return self.loss(model_input(inputs["wave"], self._normalize), inputs, targets)
 
     @abstractmethod
     def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
@@ -98,9 +87,8 @@ class Classify(FrameObjective):
     one classifier a kind of class. The losses are cross entropies with equal weights.
 
     Args:
-        setting: what it reads.
+        config, cuts, kind: see :class:`FrameObjective`.
         body: the layer's frames.
-        hidden: their width, H.
         classes: by kind, of all clips.
 
     Attributes:
@@ -110,22 +98,27 @@ class Classify(FrameObjective):
     heads: ClassVar[tuple[str, ...]] = ("norm", "classifiers")
 
     def __init__(
-        self, setting: Setting, body: LayerFrames, hidden: int, classes: Mapping[str, Classes]
+        self,
+        config: FinetuneConfig,
+        cuts: Cuts,
+        kind: Kind,
+        body: LayerFrames,
+        classes: Mapping[str, Classes],
     ) -> None:
-        rows, self._classes = setting.config.rows, classes
-        heads = {kind: self._classifier(rows, len(one.names)) for kind, one in classes.items()}
+        rows, self._classes = config.rows, classes
+        heads = {name: self._classifier(rows, len(one.names)) for name, one in classes.items()}
         parts = {
             "frames": body,
-            "projection": nn.Linear(hidden, rows),
+            "projection": nn.Linear(kind.hidden, rows),
             self.heads[0]: self._pooling(rows),
             "classifiers": nn.ModuleDict(heads),
         }
-        super().__init__(setting, nn.ModuleDict(parts))
+        super().__init__(config, cuts, kind, nn.ModuleDict(parts))
 
     def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
         """Return the hidden frames, none where cuts are too short for it."""
         config = self.config
-        hidden = span_mask(random, clips, self.setting.frames, config.mask_share, config.mask_span)
+        hidden = span_mask(random, clips, self.frames, config.mask_share, config.mask_span)
         return {} if hidden is None else {"hidden": hidden}
 
     def targets(self, clips: np.ndarray) -> dict[str, np.ndarray]:
@@ -160,8 +153,7 @@ class Classify(FrameObjective):
     def _pooled(self, projected: torch.Tensor) -> torch.Tensor:
         """Return what is classified, (B, D), of projected frames (B, J, F)."""
         pooled = torch.cat([projected.mean(dim=1), projected.std(dim=1, unbiased=False)], dim=1)
-        normed: torch.Tensor = self.module["norm"](pooled)
-        return normed
+        return self.module["norm"](pooled)
 
 
 class AttentiveClassify(Classify):
@@ -179,8 +171,7 @@ class AttentiveClassify(Classify):
         return SubClusterAdaCos(_EMBEDDING, classes, SubClusterAdaCosSettings())
 
     def _pooled(self, projected: torch.Tensor) -> torch.Tensor:
-        embeddings: torch.Tensor = self.module["pooling"](projected)
-        return embeddings
+        return self.module["pooling"](projected)
 
 
 class Contrastive(FrameObjective):
@@ -190,13 +181,20 @@ class Contrastive(FrameObjective):
     at a high temperature.
 
     Args:
-        setting: what it reads.
+        config, cuts, kind: see :class:`FrameObjective`.
         body: the whole body.
         head: the weights beside it.
     """
 
-    def __init__(self, setting: Setting, body: Any, head: Mapping[str, torch.Tensor]) -> None:
-        super().__init__(setting, _pretraining_model(body, setting.config.seed))
+    def __init__(
+        self,
+        config: FinetuneConfig,
+        cuts: Cuts,
+        kind: Kind,
+        body: Any,
+        head: Mapping[str, torch.Tensor],
+    ) -> None:
+        super().__init__(config, cuts, kind, _pretraining_model(body, config.seed))
         self.continued = has_quantizer(head)
         if self.continued:
             self._load(head)
@@ -213,7 +211,7 @@ class Contrastive(FrameObjective):
 
     def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
         """Return the hidden frames, those they are told from, and the quantizer's temperature."""
-        frames, share = self.setting.frames, self.config.contrastive_mask_share
+        frames, share = self.frames, self.config.contrastive_mask_share
         hidden = span_mask(random, clips, frames, share, fitted_span(frames, self.config.mask_span))
         assert hidden is not None  # clips that are too short for it were refused
         return {
@@ -291,8 +289,7 @@ class AttentiveStatistics(nn.Module):
         mean = (weights * frames).sum(dim=1)
         variance = (weights * (frames - mean[:, None]) ** 2).sum(dim=1)
         pooled = torch.cat([mean, variance.clamp(min=_LEAST_VARIANCE).sqrt()], dim=1)
-        embedded: torch.Tensor = self.embedding(pooled)
-        return embedded
+        return self.embedding(pooled)
 
 
 def span_mask(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -40,11 +39,6 @@ OBJECTIVES: Registry[type[ModelObjective]] = Registry(
 )
 
 
-def no_classes(task: str) -> dict[str, Any]:
-    """Return the facts of an objective that tells no classes apart."""
-    return {"task": task, "classes": [], "attribute_classes": [], "attribute_head": False}
-
-
 class ModelObjective(Objective):
     """What a network is trained for from stored features, over the training clips of one machine.
 
@@ -58,10 +52,12 @@ class ModelObjective(Objective):
     Attributes:
         reads: the settings of :class:`TrainConfig` that it has a use for, beside those of all.
         learns: whether there is anything to train.
+        task: its own, if it tells no classes apart; else it is that of the labels.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
     learns: ClassVar[bool] = True
+    task: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -75,20 +71,21 @@ class ModelObjective(Objective):
         self.noise = noise
 
     @property
-    @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What the objective adds to the request of a model, such as the names of classes."""
+        """What the objective adds to the request of a model: the task and the names of classes."""
+        return {
+            "task": self.task or self.labels.task,
+            "classes": [] if self.task else list(self.labels.classes),
+            "attribute_classes": [],
+            "attribute_head": False,
+        }
 
 
 class Nothing(ModelObjective):
     """No batch and no loss; the model is there at once, and no setting of training concerns it."""
 
     learns: ClassVar[bool] = False
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """That there are no classes."""
-        return no_classes("nothing")
+    task: ClassVar[str] = "nothing"
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield nothing."""
@@ -114,15 +111,10 @@ class Classification(ModelObjective):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The task, the names of the classes, and whether there is an attribute head."""
-        labels = self.labels
-        auxiliary = self.model.losses.auxiliary > 0
-        return {
-            "task": labels.task,
-            "classes": list(labels.classes),
-            "attribute_classes": list(labels.attribute_classes),
-            "attribute_head": auxiliary and len(labels.attribute_classes) > 1,
-        }
+        """As for every objective, and whether there is an attribute head."""
+        attributes = list(self.labels.attribute_classes)
+        head = self.model.losses.auxiliary > 0 and len(attributes) > 1
+        return {**super().facts, "attribute_classes": attributes, "attribute_head": head}
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches with the targets ``classes`` (B,) and ``attributes`` (B,), int64.
@@ -260,10 +252,7 @@ def shuffled_windows(
 class Reconstruction(WindowObjective):
     """Mean squared error over the windows of all sections; there are no classes."""
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """That there are no classes."""
-        return no_classes("reconstruction")
+    task: ClassVar[str] = "reconstruction"
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches of windows (n, F, frames)."""
@@ -282,16 +271,6 @@ class Reconstruction(WindowObjective):
 
 class WindowClassification(WindowObjective):
     """Cross entropy of the primary classes over the windows of all clips."""
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The task and the names of the classes."""
-        return {
-            "task": self.labels.task,
-            "classes": list(self.labels.classes),
-            "attribute_classes": [],
-            "attribute_head": False,
-        }
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches of windows (n, F, frames), the target ``classes`` (n,)."""

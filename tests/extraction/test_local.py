@@ -15,10 +15,11 @@ import torch
 
 from asd.clips.audio import Signal, read_clip
 from asd.clips.record import Clip
+from asd.config import Settings
 from asd.errors import JobError
 from asd.extraction import compute_here
 from asd.features.logmel import LogMel, LogMelConfig
-from asd.features.wave import Wave, WaveConfig
+from asd.features.wave import Wave
 
 BATCH = 4
 
@@ -29,7 +30,7 @@ class Watched(Wave):
     batch_size = BATCH
 
     def __init__(self, signal: Signal) -> None:
-        super().__init__(WaveConfig(), signal)
+        super().__init__(Settings(), signal)
         self.calls = threading.Semaphore(0)
         self.count = 0
 

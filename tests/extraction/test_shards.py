@@ -12,11 +12,12 @@ import soundfile
 
 from asd.clips.audio import Signal
 from asd.clips.record import Clip
+from asd.config import Settings
 from asd.digest import sha256_bytes
 from asd.errors import JobError
 from asd.extraction import compute_here, extract, machine_signal
 from asd.features import EXTRACTORS, build_extractor
-from asd.features.wave import Wave, WaveConfig
+from asd.features.wave import Wave
 from asd.store import FeatureStore, Shard
 
 RATE, LENGTH = 16000, 4000
@@ -131,7 +132,7 @@ def test_every_batch_has_the_same_size(tmp_path: Path, clips: list[Clip]) -> Non
             sizes.append(len(waves))
             return waves
 
-    extractor = Watched(WaveConfig(), SIGNAL)
+    extractor = Watched(Settings(), SIGNAL)
     store = FeatureStore(tmp_path / "features")
     extract(clips, extractor, "wave", store, compute_here(tmp_path / "raw", extractor))
     assert set(sizes) == {16}

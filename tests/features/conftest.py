@@ -1,8 +1,9 @@
-"""Small checkpoints of the wav2vec 2.0 family for the tests of the pre-trained feature."""
+"""Small checkpoints of every kind for the tests of the frozen encoders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,40 @@ from asd.native import import_torchaudio
 
 LAYERS, HIDDEN, ROWS = 3, 24, 10
 SMALL: dict[str, Any] = {
-    "conv_dim": [12] * 7,
-    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
-    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
     "hidden_size": HIDDEN,
     "num_hidden_layers": LAYERS,
     "num_attention_heads": 2,
     "intermediate_size": 32,
+}
+WAVES: dict[str, Any] = SMALL | {
+    "conv_dim": [12] * 7,
     "num_conv_pos_embeddings": 4,
     "num_conv_pos_embedding_groups": 2,
-    "num_codevectors_per_group": 8,
-    "codevector_dim": 8,
-    "proj_codevector_dim": 8,
+}
+OWN: dict[str, dict[str, Any]] = {
+    # It has several positional convolutions, all as wide.
+    "data2vec-audio": WAVES | {"num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 3},
+    "sew": WAVES | {"conv_dim": [12] * 13},
+    "wav2vec2": WAVES
+    | {"num_codevectors_per_group": 8, "codevector_dim": 8, "proj_codevector_dim": 8},
+    "wav2vec2-bert": SMALL,
+    # A window of 0.79 s and of 0.8 s: the clips of a second are longer.
+    "audio-spectrogram-transformer": SMALL | {"max_length": 78, "num_mel_bins": 36},
+    "whisper": {
+        "d_model": HIDDEN,
+        "encoder_layers": LAYERS,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 32,
+        "decoder_layers": 1,
+        "decoder_attention_heads": 2,
+        "decoder_ffn_dim": 24,
+        "max_source_positions": 40,
+        "vocab_size": 20,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "decoder_start_token_id": 1,
+    },
 }
 
 
@@ -46,18 +69,32 @@ def small_model() -> Callable[..., Any]:
     from transformers import CONFIG_MAPPING, AutoModel, AutoModelForPreTraining
 
     def make(model_type: str = "wav2vec2", head: bool = False, **changes: Any) -> Any:
-        if model_type == "data2vec-audio":  # it has several positional convolutions, all as wide
-            changes = {"num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 3} | changes
         torch.manual_seed(0)
         kind = AutoModelForPreTraining if head else AutoModel
-        model = kind.from_config(CONFIG_MAPPING[model_type](**SMALL | changes)).eval()
-        with torch.no_grad():  # a fresh norm is the identity, which would hide that it is left out
+        config = CONFIG_MAPPING[model_type](**OWN.get(model_type, WAVES) | changes)
+        model = kind.from_config(config).eval()
+        with torch.no_grad():  # fresh norms and biases would hide that one is left out
             for name, weight in model.named_parameters():
-                if "norm" in name:
+                if "norm" in name or name.endswith("bias") or "embed" in name:
                     weight.add_(0.3 * torch.randn_like(weight))
         return model
 
     return make
+
+
+@pytest.fixture(scope="session")
+def folders(
+    small_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Return a function from a model type to the folder of its small model, made once."""
+
+    @cache
+    def folder(model_type: str) -> Path:
+        place = tmp_path_factory.mktemp(model_type)
+        small_model(model_type).save_pretrained(place)
+        return place
+
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -414,10 +414,11 @@ def test_long_clips_are_cut_where_frames_begin(kind: str, tmp_path: Path) -> Non
     length = 40000
     waves = np.random.default_rng(0).integers(-9000, 9000, (2, length)).astype(np.int16)
     extractor = build(folder, length)
-    rows, anatomy = extractor(waves), extractor._anatomy
+    rows, grid = extractor(waves), extractor._checkpoint.kind.grid
     assert rows.shape == (2, *extractor.row_shape)
-    size, window = anatomy.grid.count(anatomy.window), anatomy.window
-    piece = waves[:, size * anatomy.grid.stride :][:, :window]
+    window = extractor._checkpoint.kind.window
+    size = grid.count(window)
+    piece = waves[:, size * grid.stride :][:, :window]
     alone = build(folder, piece.shape[1])(piece)
     assert alone.tobytes() == rows[:, :, size : size + alone.shape[2]].tobytes()
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from asd.clips.audio import Signal
+from asd.config import Settings
 from asd.errors import UsageError
-from asd.features.spectrum import Spectrum, SpectrumConfig
+from asd.features.spectrum import Spectrum
 
 RATE = 16000
 
 
 def _spectrum(length: int) -> Spectrum:
-    return Spectrum(SpectrumConfig(), Signal(sample_rate=RATE, length=length, channel=0))
+    return Spectrum(Settings(), Signal(sample_rate=RATE, length=length, channel=0))
 
 
 @pytest.mark.parametrize("length", [2, 3, 1_000, 1_001, 160_000])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,21 +10,24 @@ import numpy as np
 import pytest
 
 from asd.errors import JobError, UsageError
-from asd.store import FeatureStore, ShardSpec
+from asd.store import FeatureStore
+from tests.store.conftest import SPEC, write
 
 NAMES = ["a.wav", "b.wav"]
 
 
-def _fill(store: FeatureStore, spec: ShardSpec, write: Callable, recipe: dict) -> None:
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    """Two sections of one feature, each with two splits."""
+    store = FeatureStore(tmp_path)
     for section in ("01", "00"):
         for split in ("train", "test"):
-            path = store.path("fan", spec.feature, section, split)
-            write(path, replace(spec, section=section, split=split, recipe=recipe), NAMES)
+            path = store.path("fan", "logmel", section, split)
+            write(path, NAMES, replace(SPEC, section=section, split=split))
+    return store
 
 
-def test_shards_come_sorted_and_by_split(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
-    store = FeatureStore(tmp_path)
-    _fill(store, spec, write, {})
+def test_shards_come_sorted_and_by_split(store: FeatureStore) -> None:
     found = [(s.section, s.split) for s in store.shards("fan", "logmel")]
     assert found == [("00", "test"), ("00", "train"), ("01", "test"), ("01", "train")]
     assert [s.section for s in store.shards("fan", "logmel", "train")] == ["00", "01"]
@@ -40,10 +42,8 @@ def test_missing_shards_name_the_way_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("split", ["train", None])
 @pytest.mark.parametrize("rows", [1, 2, 64])
 def test_a_dask_array_is_the_rows_of_the_shards(
-    tmp_path: Path, spec: ShardSpec, write: Callable, split: str | None, rows: int
+    store: FeatureStore, split: str | None, rows: int
 ) -> None:
-    store = FeatureStore(tmp_path)
-    _fill(store, spec, write, {})
     lazy = store.dask("fan", "logmel", split, rows)
     expected = np.concatenate([shard.features for shard in store.shards("fan", "logmel", split)])
     assert (lazy.shape, lazy.dtype) == (expected.shape, expected.dtype)
@@ -54,10 +54,8 @@ def test_a_dask_array_is_the_rows_of_the_shards(
 
 
 def test_a_dask_array_reads_what_is_computed_and_nothing_else(
-    tmp_path: Path, spec: ShardSpec, write: Callable, monkeypatch: pytest.MonkeyPatch
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = FeatureStore(tmp_path)
-    _fill(store, spec, write, {})
     mapped: list[str] = []
     plain = np.memmap
 
@@ -72,13 +70,9 @@ def test_a_dask_array_reads_what_is_computed_and_nothing_else(
     assert mapped == ["section_01_train.h5"]
 
 
-def test_a_dask_array_of_rows_of_several_shapes_is_refused(
-    tmp_path: Path, spec: ShardSpec, write: Callable
-) -> None:
-    store = FeatureStore(tmp_path)
-    _fill(store, spec, write, {})
-    other = replace(spec, section="02", row_shape=(3, 6))
-    write(store.path("fan", "logmel", "02", "train"), other, NAMES)
+def test_a_dask_array_of_rows_of_several_shapes_is_refused(store: FeatureStore) -> None:
+    other = replace(SPEC, section="02", row_shape=(3, 6))
+    write(store.path("fan", "logmel", "02", "train"), NAMES, other)
     with pytest.raises(JobError, match="rows of several shapes; run 'asd extract"):
         store.dask("fan", "logmel")
     with pytest.raises(UsageError, match="no test shard"):

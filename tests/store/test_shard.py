@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,16 +14,16 @@ import pytest
 
 from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
-from asd.store import Shard, ShardSpec
+from asd.store import Shard
+from tests.store.conftest import SPEC, row, table_of, write
 
+Harm = Callable[[h5py.File], None]
 NAMES = ["a.wav", "b.wav", 'ü,".wav', "d.wav", "e.wav"]
 
 
-def test_round_trip(
-    tmp_path: Path, spec: ShardSpec, write: Callable, row: Callable, table_of: Callable
-) -> None:
-    shard = write(tmp_path / "s.h5", spec, NAMES)
-    assert shard.spec == spec
+def test_round_trip(tmp_path: Path) -> None:
+    shard = write(tmp_path / "s.h5", NAMES)
+    assert shard.spec == SPEC
     assert (shard.machine, shard.feature, shard.section, shard.split) == (
         "fan",
         "logmel",
@@ -34,43 +35,43 @@ def test_round_trip(
     assert shard.clips.domain == ("source",) * 5
     assert shard.features.dtype == np.float16
     for i, name in enumerate(NAMES):
-        np.testing.assert_array_equal(shard.features[i], row(name, spec))
+        np.testing.assert_array_equal(shard.features[i], row(name))
 
 
-def test_rows_lie_where_h5py_finds_them(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
-    shard = write(tmp_path / "s.h5", spec, NAMES)
+def test_rows_lie_where_h5py_finds_them(tmp_path: Path) -> None:
+    shard = write(tmp_path / "s.h5", NAMES)
     with h5py.File(shard.path) as file:
         np.testing.assert_array_equal(shard.features, file["features"][...])
         assert file["features"].chunks is None
         assert file.attrs["complete"] == 1
         assert (bytes(file.attrs["kind"]), file.attrs["schema"]) == (b"shard", 2)
-        assert json.loads(bytes(file.attrs["request"])) == spec.request
+        assert json.loads(bytes(file.attrs["request"])) == SPEC.request
 
 
-def test_same_inputs_give_the_same_bytes(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
-    one = write(tmp_path / "one.h5", spec, NAMES, batch=1).path.read_bytes()
-    two = write(tmp_path / "two.h5", spec, NAMES, batch=5).path.read_bytes()
+def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.h5", NAMES, batch=1).path.read_bytes()
+    two = write(tmp_path / "two.h5", NAMES, batch=5).path.read_bytes()
     assert one == two
 
 
-def test_pickle_carries_no_rows(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
-    shard = write(tmp_path / "s.h5", spec, NAMES)
+def test_pickle_carries_no_rows(tmp_path: Path) -> None:
+    shard = write(tmp_path / "s.h5", NAMES)
     expected = np.array(shard.features)
     sent = pickle.dumps(shard)
     assert expected.tobytes() not in sent
     np.testing.assert_array_equal(pickle.loads(sent).features, expected)  # noqa: S301
 
 
-def test_rows_are_read_only(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
-    shard = write(tmp_path / "s.h5", spec, NAMES)
+def test_rows_are_read_only(tmp_path: Path) -> None:
+    shard = write(tmp_path / "s.h5", NAMES)
     with pytest.raises(ValueError, match="read-only"):
         shard.features[0] = 0
 
 
-def test_identity_follows_the_data(tmp_path: Path, spec: ShardSpec, write: Callable) -> None:
-    first = write(tmp_path / "a.h5", spec, NAMES)
-    assert first.identity == write(tmp_path / "b.h5", spec, NAMES).identity
-    assert first.identity != write(tmp_path / "c.h5", spec, NAMES[:4]).identity
+def test_identity_follows_the_data(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.h5", NAMES)
+    assert first.identity == write(tmp_path / "b.h5", NAMES).identity
+    assert first.identity != write(tmp_path / "c.h5", NAMES[:4]).identity
 
 
 def test_missing_file_is_wrong_use(tmp_path: Path) -> None:
@@ -78,44 +79,24 @@ def test_missing_file_is_wrong_use(tmp_path: Path) -> None:
         Shard.open(tmp_path / "none.h5")
 
 
-def _text(file: h5py.File) -> None:
-    file.attrs["schema"] = np.uint32(99)
+def _attribute(key: str, value: object) -> Harm:
+    return lambda file: file.attrs.__setitem__(key, value)
 
 
-def _unfinished(file: h5py.File) -> None:
-    file.attrs["complete"] = np.uint8(0)
+def _request(**change: object) -> Harm:
+    def run(file: h5py.File) -> None:
+        request = json.loads(bytes(file.attrs["request"])) | change
+        file.attrs["request"] = np.bytes_(canonical_json(request))
+
+    return run
 
 
-def _older(file: h5py.File) -> None:
-    file.attrs["schema"] = np.uint32(1)
+def _features(*shape: object, **values: Any) -> Harm:
+    def run(file: h5py.File) -> None:
+        del file["features"]
+        file.create_dataset("features", *shape, **values)
 
-
-def _recipe(file: h5py.File) -> None:
-    request = json.loads(bytes(file.attrs["request"])) | {"recipe": {"hop": 256}}
-    file.attrs["request"] = np.bytes_(canonical_json(request))
-
-
-def _another_section(file: h5py.File) -> None:
-    request = json.loads(bytes(file.attrs["request"])) | {"section": "07"}
-    file.attrs["request"] = np.bytes_(canonical_json(request))
-
-
-def _numbered_section(file: h5py.File) -> None:
-    request = json.loads(bytes(file.attrs["request"])) | {"section": 7}
-    file.attrs["request"] = np.bytes_(canonical_json(request))
-
-
-def _further_request(file: h5py.File) -> None:
-    request = json.loads(bytes(file.attrs["request"])) | {"more": 1}
-    file.attrs["request"] = np.bytes_(canonical_json(request))
-
-
-def _listed_request(file: h5py.File) -> None:
-    file.attrs["request"] = np.bytes_(b"[1]")
-
-
-def _extra(file: h5py.File) -> None:
-    file["more"] = [1]
+    return run
 
 
 def _external_link(file: h5py.File) -> None:
@@ -123,36 +104,18 @@ def _external_link(file: h5py.File) -> None:
     file["features"] = h5py.ExternalLink("other.h5", "/features")
 
 
-def _external_storage(file: h5py.File) -> None:
-    del file["features"]
-    file.create_dataset("features", (5, 3, 5), "f2", external=[("raw.bin", 0, h5py.h5f.UNLIMITED)])
-
-
 def _soft_link(file: h5py.File) -> None:
     file.move("features", "clips2")
     file["features"] = h5py.SoftLink("/clips")
 
 
-def _chunked(file: h5py.File) -> None:
-    del file["features"]
-    file.create_dataset("features", data=np.zeros((5, 3, 5), "f2"), chunks=(1, 3, 5))
+def _cell(column: str, value: object) -> Harm:
+    def run(file: h5py.File) -> None:
+        table = file["clips"][...]
+        table[column][0] = value
+        file["clips"][...] = table
 
-
-def _absurd(file: h5py.File) -> None:
-    del file["features"]
-    file.create_dataset("features", (5, 10**6, 10**6), "f2")
-
-
-def _label(file: h5py.File) -> None:
-    table = file["clips"][...]
-    table["label"][0] = b"anomaly"
-    file["clips"][...] = table
-
-
-def _start(file: h5py.File) -> None:
-    table = file["clips"][...]
-    table["start"][0] = 7
-    file["clips"][...] = table
+    return run
 
 
 def _other_columns(file: h5py.File) -> None:
@@ -161,50 +124,42 @@ def _other_columns(file: h5py.File) -> None:
     file["clips"] = table[["name", "content", "row"]]
 
 
-def _floats(file: h5py.File) -> None:
-    del file["features"]
-    file.create_dataset("features", data=np.zeros((5, 3, 5), "f8"))
+ELSEWHERE = [("raw.bin", 0, h5py.h5f.UNLIMITED)]
+HARMS: dict[str, Harm] = {
+    "newer schema": _attribute("schema", np.uint32(99)),
+    "older schema": _attribute("schema", np.uint32(1)),
+    "unfinished": _attribute("complete", np.uint8(0)),
+    "listed request": _attribute("request", np.bytes_(b"[1]")),
+    "other recipe": _request(recipe={"hop": 256}),
+    "other section": _request(section="07"),
+    "numbered section": _request(section=7),
+    "further request": _request(more=1),
+    "further dataset": lambda file: file.__setitem__("more", [1]),
+    "external link": _external_link,
+    "soft link": _soft_link,
+    "external storage": _features((5, 3, 5), "f2", external=ELSEWHERE),
+    "chunks": _features(data=np.zeros((5, 3, 5), "f2"), chunks=(1, 3, 5)),
+    "absurd shape": _features((5, 10**6, 10**6), "f2"),
+    "other type": _features(data=np.zeros((5, 3, 5), "f8")),
+    "other label": _cell("label", b"anomaly"),
+    "other start": _cell("start", 7),
+    "other columns": _other_columns,
+}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        _text,
-        _unfinished,
-        _older,
-        _recipe,
-        _another_section,
-        _numbered_section,
-        _further_request,
-        _listed_request,
-        _extra,
-        _external_link,
-        _external_storage,
-        _soft_link,
-        _chunked,
-        _absurd,
-        _floats,
-        _label,
-        _start,
-        _other_columns,
-    ],
-)
-def test_unsafe_or_foreign_files_are_refused(
-    tmp_path: Path, spec: ShardSpec, write: Callable, change: Callable[[h5py.File], None]
-) -> None:
-    path = write(tmp_path / "s.h5", spec, NAMES).path
+@pytest.mark.parametrize("harm", HARMS)
+def test_unsafe_or_foreign_files_are_refused(tmp_path: Path, harm: str) -> None:
+    path = write(tmp_path / "s.h5", NAMES).path
     with h5py.File(path, "r+") as file:
-        change(file)
+        HARMS[harm](file)
     with pytest.raises(JobError, match=r"s\.h5: not a readable shard") as caught:
         Shard.open(path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 2000])
-def test_truncated_files_are_refused(
-    tmp_path: Path, spec: ShardSpec, write: Callable, size: int
-) -> None:
-    path = write(tmp_path / "s.h5", spec, NAMES).path
+def test_truncated_files_are_refused(tmp_path: Path, size: int) -> None:
+    path = write(tmp_path / "s.h5", NAMES).path
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(JobError, match="not a readable shard"):
         Shard.open(path)

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from asd.digest import sha256_bytes
-from asd.store import FeatureStore, Shard, ShardSpec
+from asd.store import FeatureStore, Shard
 from asd.store.verification import (
     leftovers,
     verify_files,
     verify_rows,
     verify_shards,
 )
+from tests.store.conftest import SPEC, write
 
 NAMES = [f"{i}.wav" for i in range(6)]
 
 
 @pytest.fixture
-def store(tmp_path: Path, spec: ShardSpec, write: Callable) -> FeatureStore:
+def store(tmp_path: Path) -> FeatureStore:
     """Two sections of one feature."""
     store = FeatureStore(tmp_path / "features")
     for section in ("00", "01"):
-        write(store.path("fan", "logmel", section, "train"), replace(spec, section=section), NAMES)
+        write(store.path("fan", "logmel", section, "train"), NAMES, replace(SPEC, section=section))
     return store
 
 
@@ -99,11 +99,9 @@ def test_a_disk_that_fails_to_give_a_row_says_nothing_of_it(
     assert damage.reason == "cannot be read: Input/output error"
 
 
-def test_a_shard_replaced_meanwhile_is_not_damage(
-    store: FeatureStore, spec: ShardSpec, write: Callable
-) -> None:
+def test_a_shard_replaced_meanwhile_is_not_damage(store: FeatureStore) -> None:
     opened = store.shards("fan", "logmel")
-    write(opened[0].path, replace(spec, recipe={"hop": 1}), NAMES)
+    write(opened[0].path, NAMES, replace(SPEC, recipe={"hop": 1}))
     opened[1].path.unlink()
     assert verify_rows(opened) == []
 

@@ -8,84 +8,74 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from asd.clip_table import ClipTable
 from asd.errors import JobError
-from asd.store import Shard, ShardSpec, ShardWriter
+from asd.store import Shard, ShardWriter
 from asd.store.writer import is_current
+from tests.store.conftest import SPEC, row, table_of, write
 
 NAMES = [f"{i:02d}.wav" for i in range(12)]
 
 
-def _interrupt(
-    path: Path, spec: ShardSpec, table: ClipTable, names: list[str], row: Callable, after: int
-) -> None:
-    with ShardWriter(path, spec, table) as writer:
-        for i in writer.pending[:after]:
-            writer.write([i], row(names[i], spec)[None])
+def _interrupt(path: Path) -> None:
+    """Write five rows and no more."""
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
+        for i in writer.pending[:5]:
+            writer.write([i], row(NAMES[i])[None])
 
 
-def test_finished_shard_is_current(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable
-) -> None:
+def test_finished_shard_is_current(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    assert not is_current(path, spec, table_of(NAMES))
-    write(path, spec, NAMES)
-    assert is_current(path, spec, table_of(NAMES))
-    assert not is_current(path, spec, table_of(NAMES[1:]))
-    assert not is_current(path, spec, table_of(NAMES, "anomaly"))
-    assert not is_current(path, replace(spec, recipe={"hop": 256}), table_of(NAMES))
+    assert not is_current(path, SPEC, table_of(NAMES))
+    write(path, NAMES)
+    assert is_current(path, SPEC, table_of(NAMES))
+    assert not is_current(path, SPEC, table_of(NAMES[1:]))
+    assert not is_current(path, SPEC, table_of(NAMES, "anomaly"))
+    assert not is_current(path, replace(SPEC, recipe={"hop": 256}), table_of(NAMES))
 
 
-def test_interrupted_run_goes_on(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable, row: Callable
-) -> None:
+def test_interrupted_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    whole = write(tmp_path / "whole.h5", spec, NAMES).path.read_bytes()
-    _interrupt(path, spec, table_of(NAMES), NAMES, row, 5)
+    whole = write(tmp_path / "whole.h5", NAMES).path.read_bytes()
+    _interrupt(path)
     assert not path.exists()
-    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         assert writer.pending.tolist() == list(range(5, 12))
-    write(path, spec, NAMES)
+    write(path, NAMES)
     assert path.read_bytes() == whole
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.h5", "whole.h5"]
 
 
-def test_torn_rows_are_computed_again(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable, row: Callable
-) -> None:
+def test_torn_rows_are_computed_again(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    _interrupt(path, spec, table_of(NAMES), NAMES, row, 5)
+    _interrupt(path)
     part = tmp_path / ".s.h5.part"
     data = bytearray(part.read_bytes())
-    start = data.find(row(NAMES[2], spec).tobytes())
+    start = data.find(row(NAMES[2]).tobytes())
     data[start] ^= 1
     part.write_bytes(bytes(data))
-    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         assert writer.pending.tolist() == [2, *range(5, 12)]
 
 
 @pytest.mark.parametrize("other", ["clips", "recipe"])
-def test_the_journal_of_another_part_says_nothing_of_this_one(
-    tmp_path: Path, spec: ShardSpec, table_of: Callable, other: str
-) -> None:
+def test_the_journal_of_another_part_says_nothing_of_this_one(tmp_path: Path, other: str) -> None:
     """A kill between the renames of part and journal leaves the old journal beside the new part.
 
     It tells of a silent clip, whose row is all zeros like those that are not computed yet.
     """
     path, journal = tmp_path / "s.h5", tmp_path / ".s.h5.journal"
-    silence = np.zeros((1, *spec.row_shape), spec.dtype)
-    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+    silence = np.zeros((1, *SPEC.row_shape), SPEC.dtype)
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         writer.write([3], silence)
     old = journal.read_bytes()
     names = NAMES if other == "recipe" else [f"other_{name}" for name in NAMES]
-    new = replace(spec, recipe={"hop": 256}) if other == "recipe" else spec
+    new = replace(SPEC, recipe={"hop": 256}) if other == "recipe" else SPEC
     with ShardWriter(path, new, table_of(names)):
         pass
     journal.write_bytes(old)
@@ -96,138 +86,115 @@ def test_the_journal_of_another_part_says_nothing_of_this_one(
         assert len(writer.pending) == 11
 
 
-def test_half_a_journal_record_is_ignored(
-    tmp_path: Path, spec: ShardSpec, table_of: Callable, row: Callable
-) -> None:
+def test_half_a_journal_record_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    _interrupt(path, spec, table_of(NAMES), NAMES, row, 5)
+    _interrupt(path)
     journal = tmp_path / ".s.h5.journal"
     journal.write_bytes(journal.read_bytes()[:-7])
-    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         assert writer.pending.tolist() == list(range(4, 12))
 
 
-def test_changed_clips_keep_the_valid_rows(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable, row: Callable
-) -> None:
+def test_changed_clips_keep_the_valid_rows(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    write(path, spec, NAMES)
+    write(path, NAMES)
     changed = ["new.wav", *reversed(NAMES[2:])]
-    with ShardWriter(path, spec, table_of(changed)) as writer:
+    with ShardWriter(path, SPEC, table_of(changed)) as writer:
         assert writer.pending.tolist() == [0]
         # Until the new shard is finished the old one is what readers see.
         assert Shard.open(path).clips.name == tuple(NAMES)
-        writer.write([0], row("new.wav", spec)[None])
+        writer.write([0], row("new.wav")[None])
         writer.finish()
     shard = Shard.open(path)
     assert shard.clips.name == tuple(changed)
     for i, name in enumerate(changed):
-        np.testing.assert_array_equal(shard.features[i], row(name, spec))
-    assert path.read_bytes() == write(tmp_path / "t.h5", spec, changed).path.read_bytes()
+        np.testing.assert_array_equal(shard.features[i], row(name))
+    assert path.read_bytes() == write(tmp_path / "t.h5", changed).path.read_bytes()
 
 
-def test_rows_of_an_interrupted_run_survive_a_change_of_clips(
-    tmp_path: Path, spec: ShardSpec, table_of: Callable, row: Callable
-) -> None:
+def test_rows_of_an_interrupted_run_survive_a_change_of_clips(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    _interrupt(path, spec, table_of(NAMES), NAMES, row, 5)
-    with ShardWriter(path, spec, table_of(NAMES[1:])) as writer:
+    _interrupt(path)
+    with ShardWriter(path, SPEC, table_of(NAMES[1:])) as writer:
         assert writer.pending.tolist() == list(range(4, 11))
 
 
-def test_another_recipe_keeps_nothing(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable
-) -> None:
+def test_another_recipe_keeps_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    write(path, spec, NAMES)
-    with ShardWriter(path, replace(spec, recipe={"hop": 256}), table_of(NAMES)) as writer:
+    write(path, NAMES)
+    with ShardWriter(path, replace(SPEC, recipe={"hop": 256}), table_of(NAMES)) as writer:
         assert len(writer.pending) == 12
 
 
-def test_a_changed_label_computes_nothing(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable
-) -> None:
+def test_a_changed_label_computes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    write(path, spec, NAMES)
-    with ShardWriter(path, spec, table_of(NAMES, "anomaly")) as writer:
+    write(path, NAMES)
+    with ShardWriter(path, SPEC, table_of(NAMES, "anomaly")) as writer:
         assert len(writer.pending) == 0
         writer.finish()
     assert Shard.open(path).clips.label == ("anomaly",) * 12
 
 
-def test_a_damaged_shard_is_computed_again(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable
-) -> None:
+def test_a_damaged_shard_is_computed_again(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
-    write(path, spec, NAMES)
+    write(path, NAMES)
     path.write_bytes(b"not HDF5")
-    assert not is_current(path, spec, table_of(NAMES))
-    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+    assert not is_current(path, SPEC, table_of(NAMES))
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         assert len(writer.pending) == 12
 
 
-def test_unfinished_rows_cannot_be_finished(
-    tmp_path: Path, spec: ShardSpec, table_of: Callable
-) -> None:
+def test_unfinished_rows_cannot_be_finished(tmp_path: Path) -> None:
     with (
-        ShardWriter(tmp_path / "s.h5", spec, table_of(NAMES)) as writer,
+        ShardWriter(tmp_path / "s.h5", SPEC, table_of(NAMES)) as writer,
         pytest.raises(JobError, match="12 rows are missing"),
     ):
         writer.finish()
 
 
-def test_rows_of_another_shape_are_refused(
-    tmp_path: Path, spec: ShardSpec, table_of: Callable
-) -> None:
-    with ShardWriter(tmp_path / "s.h5", spec, table_of(NAMES)) as writer:
+def test_rows_of_another_shape_are_refused(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path / "s.h5", SPEC, table_of(NAMES)) as writer:
         with pytest.raises(ValueError, match="rows are"):
             writer.write([0], np.zeros((1, 3, 4), np.float16))
         with pytest.raises(ValueError, match="rows are"):
             writer.write([0], np.zeros((1, 3, 5), np.float32))
 
 
-def test_second_run_waits_for_the_first(
-    tmp_path: Path, spec: ShardSpec, write: Callable, table_of: Callable, row: Callable
-) -> None:
+def test_second_run_waits_for_the_first(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
     seen: list[int] = []
 
     def second() -> None:
-        with ShardWriter(path, spec, table_of(NAMES)) as writer:
+        with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
             seen.append(len(writer.pending))
             writer.finish()
 
-    with ShardWriter(path, spec, table_of(NAMES)) as writer:
+    with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         thread = threading.Thread(target=second)
         thread.start()
-        writer.write(range(12), np.stack([row(name, spec) for name in NAMES]))
+        writer.write(range(12), np.stack([row(name) for name in NAMES]))
         thread.join(0.2)
         assert thread.is_alive()
         writer.finish()
     thread.join(10)
     # What the first run finished is reused by the second.
     assert seen == [0]
-    assert path.read_bytes() == write(tmp_path / "t.h5", spec, NAMES).path.read_bytes()
+    assert path.read_bytes() == write(tmp_path / "t.h5", NAMES).path.read_bytes()
 
 
 def test_full_disk_is_one_line_and_leaves_the_shard(
-    tmp_path: Path,
-    spec: ShardSpec,
-    write: Callable,
-    table_of: Callable,
-    row: Callable,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "s.h5"
-    before = write(path, spec, NAMES).path.read_bytes()
+    before = write(path, NAMES).path.read_bytes()
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(JobError, match=r"s\.h5: cannot be written: No space left") as caught:  # noqa: SIM117
-        with ShardWriter(path, spec, table_of([*NAMES, "new.wav"])) as writer:
-            writer.write([12], row("new.wav", spec)[None])
+        with ShardWriter(path, SPEC, table_of([*NAMES, "new.wav"])) as writer:
+            writer.write([12], row("new.wav")[None])
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
 
@@ -235,8 +202,8 @@ def test_full_disk_is_one_line_and_leaves_the_shard(
 _KILLED = """
 import sys, numpy as np
 from pathlib import Path
-from asd.store import ShardSpec, ShardWriter
 from asd.clip_table import ClipTable
+from asd.store import ShardSpec, ShardWriter
 spec = ShardSpec("fan", "logmel", "00", "train", {"hop": 512}, (64, 64), "float16")
 names = [f"{i:03d}.wav" for i in range(200)]
 table = ClipTable.of_columns({"name": names, "content": [f"{i:064d}" for i in range(200)]})

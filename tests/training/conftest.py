@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from asd.artifact import RECORD
 from asd.clip_table import ClipTable
-from asd.config import LossWeights, ModelConfig, TrainConfig
+from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
 from asd.digest import sha256_json
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training import loop
+from asd.training.artifact import load_model
+from asd.training.embedding import Outputs, embed
 from asd.training.train import Training, make_plan, train
 
 FRAMES, LENGTH = 11, 5_120
@@ -25,6 +28,11 @@ SHAPES: Shapes = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int1
 SMALL = {"channels": [8, 12], "kernels": [3, 1], "dilations": [1, 1], "embedding": 6}
 
 Fill = Callable[..., FeatureStore]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture
@@ -73,20 +81,30 @@ def fill(tmp_path: Path) -> Fill:
 
 
 @pytest.fixture
-def fit() -> Callable[..., Training]:
-    """Plan a training and do it; the model goes into a folder."""
+def fit(model: ModelConfig, config: TrainConfig, tmp_path: Path) -> Callable[..., Training]:
+    """Plan a training and do it; the model goes into a folder, the state beside it."""
 
     def run(
         store: FeatureStore,
-        machine: str | Sequence[str],
-        name: str,
-        model: ModelConfig,
-        config: TrainConfig,
-        folder: Path,
-        state: Path,
+        folder: str = "model",
+        machine: str | Sequence[str] = "fan",
+        model: ModelConfig = model,
+        config: TrainConfig = config,
     ) -> Training:
-        plan = make_plan(store, machine, name, model, config)
-        return train(plan, name, folder / RECORD, state)
+        plan = make_plan(store, machine, "m", model, config)
+        return train(plan, "m", tmp_path / folder / RECORD, tmp_path / f"{folder}.state")
+
+    return run
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Callable[..., Outputs]:
+    """Embed the training clips of a machine by the model in a folder."""
+
+    def run(store: FeatureStore, folder: str = "model", machine: str = "fan") -> Outputs:
+        trained = load_model(tmp_path / folder / RECORD)
+        config = EmbedConfig(batch_size=4, precision="float32")
+        return embed(store, machine, trained, "train", config)
 
     return run
 
@@ -108,6 +126,15 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManage
             yield
 
     return block
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other are slow where tests run side by side."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asd.artifact import RECORD
-from asd.config import EmbedConfig, ModelConfig, TrainConfig
+from asd.config import EmbedConfig
 from asd.errors import JobError
 from asd.training.artifact import Trained, load_model
 from asd.training.embedding import embed
@@ -19,11 +19,8 @@ CONFIG = EmbedConfig(batch_size=8, precision="float32")
 
 
 @pytest.fixture
-def trained(
-    fill: Callable, fit: Callable, model: ModelConfig, config: TrainConfig, tmp_path: Path
-) -> Trained:
-    store = fill(SECTIONS)
-    fit(store, "fan", "m", model, config, tmp_path / "model", tmp_path / "state")
+def trained(fill: Callable, fit: Callable, tmp_path: Path) -> Trained:
+    fit(fill(SECTIONS))
     return load_model(tmp_path / "model" / RECORD)
 
 

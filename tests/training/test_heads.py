@@ -11,29 +11,23 @@ import numpy as np
 import pytest
 
 from asd.artifact import RECORD
-from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
+from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.errors import UsageError
 from asd.models.heads import HEADS
 from asd.training.artifact import load_model
-from asd.training.embedding import embed
 from asd.training.objectives import Classification
 from asd.training.train import Training
+from tests.training.conftest import contents
 
 SECTIONS = {"00": 8, "01": 8, "02": 8}
 OWN: dict[str, dict[str, Any]] = {"adaproj": {"subspace": 2}, "sub_cluster_adacos": {"centres": 3}}
-EMBED = EmbedConfig(batch_size=4, precision="float32")
 
 
 @pytest.fixture
-def run(
-    model: ModelConfig, config: TrainConfig, fit: Callable, tmp_path: Path
-) -> Callable[..., Training]:
+def run(model: ModelConfig, fit: Callable) -> Callable[..., Training]:
     def trained(store: Any, folder: str = "model", **own: Any) -> Training:
         values = model.model_dump() | {"features": ("logmel",)} | own
-        state = tmp_path / f"{folder}.state"
-        chosen = ModelConfig.model_validate(values)
-        result: Training = fit(store, "fan", "m", chosen, config, tmp_path / folder, state)
-        return result
+        return fit(store, folder, model=ModelConfig.model_validate(values))
 
     return trained
 
@@ -46,7 +40,7 @@ def _losses(folder: Path) -> list[float]:
 @pytest.mark.parametrize("mixup", [0.0, 0.5])
 @pytest.mark.parametrize("head", list(HEADS))
 def test_a_head_trains_comes_back_and_embeds(
-    head: str, mixup: float, fill: Callable, run: Callable, tmp_path: Path
+    head: str, mixup: float, fill: Callable, run: Callable, embedded: Callable, tmp_path: Path
 ) -> None:
     store = fill(SECTIONS)
     own = {
@@ -58,7 +52,7 @@ def test_a_head_trains_comes_back_and_embeds(
     losses = _losses(tmp_path / "model")
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
+    outputs = embedded(store)
     # Without margins, whatever the head was trained with.
     right = outputs.arrays["logits"].argmax(axis=1) == outputs.classes
     assert right.mean() > 0.6
@@ -91,8 +85,7 @@ def test_a_killed_run_with_mixup_ends_in_the_same_bytes(
     with dying():
         run(store, "killed", **own)
     assert run(store, "killed", **own).resumed == 1
-    for path in (tmp_path / "whole").iterdir():
-        assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes()
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
 def test_a_network_without_a_choice_of_heads_says_so(fill: Callable, run: Callable) -> None:
@@ -115,10 +108,10 @@ SHAPES = {"spectrum": ((700,), "float16"), "spectrogram": ((12, 9), "float16")}
 RECIPES = {name: {"extractor": name, "config": {}} for name in SHAPES}
 
 
-def test_branches_train_on_spectra(fill: Callable, run: Callable, tmp_path: Path) -> None:
+def test_branches_train_on_spectra(fill: Callable, run: Callable, embedded: Callable) -> None:
     store = fill(SECTIONS, shapes=SHAPES, recipes=RECIPES)
     run(store, train={"epochs": 20, "learning_rate": 1e-2, "mixup": 0.5}, **BRANCHES)
-    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
+    outputs = embedded(store)
     assert outputs.arrays["embedding"].shape == (24, 12)
     right = outputs.arrays["logits"].argmax(axis=1) == outputs.classes
     assert right.mean() > 0.6

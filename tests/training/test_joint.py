@@ -11,19 +11,17 @@ import pytest
 
 from asd.artifact import RECORD
 from asd.clip_table import ClipTable
-from asd.config import EmbedConfig, LossWeights, ModelConfig, TrainConfig
+from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.store import FeatureStore
 from asd.training.artifact import load_model
 from asd.training.data import StoredClips, statistics
-from asd.training.embedding import embed
 from asd.training.labels import joint_names, label
-from asd.training.train import Training, make_plan
+from asd.training.train import make_plan
 from asd.training.transforms import TRANSFORMS
 
 MACHINES = ("fan", "valve")
 SECTIONS = {"fan": {"00": 8, "01": 6}, "valve": {"00": 7}}
-EMBED = EmbedConfig(batch_size=4, precision="float32")
 
 
 @pytest.fixture
@@ -31,19 +29,6 @@ def store(fill: Callable) -> FeatureStore:
     for machine in MACHINES:
         found: FeatureStore = fill(SECTIONS[machine], machine=machine)
     return found
-
-
-@pytest.fixture
-def run(
-    store: FeatureStore, model: ModelConfig, config: TrainConfig, fit: Callable, tmp_path: Path
-) -> Callable[..., Training]:
-    def trained(folder: str = "model", machines: Any = MACHINES, **own: Any) -> Training:
-        chosen = model.model_copy(update={"train": own})
-        state = tmp_path / f"{folder}.state"
-        result: Training = fit(store, machines, "m", chosen, config, tmp_path / folder, state)
-        return result
-
-    return trained
 
 
 def test_clips_of_machines_follow_each_other(store: FeatureStore) -> None:
@@ -99,14 +84,12 @@ def test_classes_are_of_what_is_asked_for() -> None:
 
 
 def test_a_model_of_fewer_classes_embeds_by_them(
-    store: FeatureStore, model: ModelConfig, config: TrainConfig, fit: Callable, tmp_path: Path
+    store: FeatureStore, model: ModelConfig, fit: Callable, embedded: Callable, tmp_path: Path
 ) -> None:
-    coarse = model.model_copy(update={"classes": ("machine", "section")})
-    fit(store, MACHINES, "m", coarse, config, tmp_path / "m", tmp_path / "s")
-    trained = load_model(tmp_path / "m" / RECORD)
-    assert trained.request.classes == ("fan 00", "fan 01", "valve 00")
-    outputs = embed(store, "fan", trained, "train", EMBED)
-    assert outputs.classes.tolist() == [0] * 8 + [1] * 6
+    fit(store, "model", MACHINES, model.model_copy(update={"classes": ("machine", "section")}))
+    request = load_model(tmp_path / "model" / RECORD).request
+    assert request.classes == ("fan 00", "fan 01", "valve 00")
+    assert embedded(store).classes.tolist() == [0] * 8 + [1] * 6
 
 
 def test_one_state_in_all_is_told_apart_by_transformations() -> None:
@@ -115,51 +98,40 @@ def test_one_state_in_all_is_told_apart_by_transformations() -> None:
 
 
 def test_it_is_trained_once_and_embeds_each_machine(
-    store: FeatureStore, run: Callable, tmp_path: Path
+    store: FeatureStore, fit: Callable, embedded: Callable, tmp_path: Path
 ) -> None:
-    result = run()
+    result = fit(store, machine=MACHINES)
     assert (result.machine, result.task, result.classes, result.clips) == ("all", "joint", 6, 21)
-    assert run().epochs == 0
-    trained = load_model(tmp_path / "model" / RECORD)
-    assert trained.request.machines == ("fan", "valve")
-    classes = trained.request.classes
+    assert fit(store, machine=MACHINES).epochs == 0
+    request = load_model(tmp_path / "model" / RECORD).request
+    assert request.machines == ("fan", "valve")
     for machine in MACHINES:
-        outputs = embed(store, machine, trained, "train", EMBED)
+        outputs = embedded(store, machine=machine)
         clips = outputs.clips
         names = joint_names(
             [machine] * len(outputs.classes), clips.section, clips.domain, clips.attributes
         )
-        assert [classes[i] for i in outputs.classes] == names
+        assert [request.classes[i] for i in outputs.classes] == names
         assert outputs.arrays["logits"].shape == (len(names), 6)
         assert set(outputs.inputs["logmel"]) == set(SECTIONS[machine])
 
 
 def test_a_machine_that_changed_is_refused(
-    store: FeatureStore, run: Callable, fill: Callable, tmp_path: Path
+    store: FeatureStore, fit: Callable, embedded: Callable, fill: Callable
 ) -> None:
-    run()
-    trained = load_model(tmp_path / "model" / RECORD)
+    fit(store, machine=MACHINES)
     fill({"00": 9}, machine="valve")
-    embed(store, "fan", trained, "train", EMBED)
+    embedded(store)
     with pytest.raises(JobError, match=r"valve: the store changed since training"):
-        embed(store, "valve", trained, "train", EMBED)
-    assert run().epochs == 4
+        embedded(store, machine="valve")
+    assert fit(store, machine=MACHINES).epochs == 4
 
 
-def test_a_killed_run_ends_in_the_same_bytes(
-    run: Callable, dying: Callable, tmp_path: Path
+def test_machines_alone_and_together_are_other_models(
+    store: FeatureStore, fit: Callable, tmp_path: Path
 ) -> None:
-    run("whole")
-    with dying():
-        run("killed")
-    assert run("killed").resumed == 1
-    for path in (tmp_path / "whole").iterdir():
-        assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes()
-
-
-def test_machines_alone_and_together_are_other_models(run: Callable, tmp_path: Path) -> None:
-    run("one", machines="fan")
-    run("all", machines=("fan",))
+    fit(store, "one", "fan")
+    fit(store, "all", ("fan",))
     one, together = (load_model(tmp_path / name / RECORD).request for name in ("one", "all"))
     assert (one.task, one.machine, one.machines) == ("sections", "fan", ())
     assert (together.task, together.machine, together.machines) == ("joint", "all", ("fan",))

@@ -14,16 +14,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asd.artifact import RECORD
-from asd.config import EmbedConfig, ModelConfig, TrainConfig
+from asd.config import ModelConfig, TrainConfig
 from asd.device import choose_compute
 from asd.errors import UsageError
 from asd.models import NETWORKS
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.training.artifact import ModelRequest, build_network, load_model
+from asd.training.artifact import ModelRequest, build_network
 from asd.training.data import StoredClips
-from asd.training.embedding import Outputs, embed
+from asd.training.embedding import Outputs
 from asd.training.labels import label
 from asd.training.objectives import (
     CLIPS_TOGETHER,
@@ -33,11 +32,13 @@ from asd.training.objectives import (
 )
 from asd.training.train import Training
 from asd.training.transforms import TRANSFORMS
+from tests.training.conftest import contents
 
 SECTIONS = {"00": 8, "01": 7}
-EMBED = EmbedConfig(batch_size=4, precision="float32")
-# What a network needs to read the small clips of these tests, where it is not the paper's.
+# What a network needs to learn quickly from the small clips of these tests; one that is not named
+# here reads log-mels with its default settings.
 OWN: dict[str, dict[str, Any]] = {
+    "tdnn": {},
     "ecapa": {
         "settings": {"channels": 8, "aggregated": 12, "attention": 4, "squeeze": 4, "embedding": 6}
     },
@@ -51,6 +52,7 @@ OWN: dict[str, dict[str, Any]] = {
         "settings": {"width": 0.1, "frames": 8, "hop": 1},
     },
 }
+PLAIN = {"features": ("logmel",), "settings": {}}
 WINDOWED = ["autoencoder", "mobilenetv2"]
 LEARNING = [name for name in NETWORKS if OBJECTIVES[NETWORKS[name].kind].learns]
 
@@ -61,7 +63,7 @@ Of = Callable[[str], ModelConfig]
 def of(model: ModelConfig) -> Of:
     """Return the model of a network."""
     return lambda network: model.model_copy(
-        update={"network": network, "train": {"batch_size": 12}, **OWN.get(network, {})}
+        update={"network": network, "train": {"batch_size": 12}, **OWN.get(network, PLAIN)}
     )
 
 
@@ -78,21 +80,15 @@ def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., ModelObje
 
 
 @pytest.fixture
-def run(of: Of, config: TrainConfig, fit: Callable, tmp_path: Path) -> Callable[..., Training]:
+def run(of: Of, config: TrainConfig, fit: Callable) -> Callable[..., Training]:
     def trained(
         store: Any, network: str, folder: str = "model", train_as: TrainConfig = config, **own: Any
     ) -> Training:
         chosen = of(network)
         chosen = chosen.model_copy(update={"train": {**chosen.train, **own}})
-        state = tmp_path / f"{folder}.state"
-        result: Training = fit(store, "fan", "m", chosen, train_as, tmp_path / folder, state)
-        return result
+        return fit(store, folder, model=chosen, config=train_as)
 
     return trained
-
-
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 @pytest.mark.parametrize("network", LEARNING)
@@ -184,20 +180,19 @@ def test_an_epoch_has_every_window_once(count: int, windows: int, size: int) -> 
 
 @pytest.mark.parametrize("network", LEARNING)
 def test_a_network_trains_comes_back_and_embeds(
-    network: str, fill: Callable, run: Callable, tmp_path: Path
+    network: str, fill: Callable, run: Callable, embedded: Callable
 ) -> None:
     store = fill(SECTIONS)
     result = run(store, network, epochs=1)
     assert (result.epochs, result.clips) == (1, 15)
     assert run(store, network, epochs=1).epochs == 0
-    trained = load_model(tmp_path / "model" / RECORD)
-    outputs = embed(store, "fan", trained, "train", EMBED)
+    outputs = embedded(store)
     assert outputs.arrays
     for values in outputs.arrays.values():
         assert values.dtype == np.float32
         assert len(values) == 15
         assert np.isfinite(values).all()
-    again = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
+    again = embedded(store)
     for name, values in outputs.arrays.items():
         np.testing.assert_array_equal(values, again.arrays[name])
 
@@ -223,9 +218,11 @@ def test_a_killed_run_ends_in_the_same_bytes(
     run(store, network, "whole", epochs=3)
     with dying():
         run(store, network, "killed", epochs=3)
+    assert not (tmp_path / "killed").exists()
     result = run(store, network, "killed", epochs=3)
     assert (result.resumed, result.epochs) == (1, 2)
-    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    assert not (tmp_path / "killed.state").exists()
 
 
 @pytest.mark.parametrize("network", LEARNING)
@@ -246,11 +243,11 @@ def test_a_mistake_in_a_models_own_training_is_one_line(fill: Callable, run: Cal
         run(fill(SECTIONS), "autoencoder", epoch=1)
 
 
-def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, tmp_path: Path) -> None:
+def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, embedded: Callable) -> None:
     store = fill(SECTIONS)
     result = run(store, "autoencoder", epochs=1)
     assert (result.task, result.classes, result.attribute_classes) == ("reconstruction", 0, 0)
-    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
+    outputs = embedded(store)
     assert set(outputs.arrays) == {"error"}
     assert outputs.arrays["error"].shape == (15,)
     assert set(outputs.classes.tolist()) == {-1}
@@ -259,11 +256,11 @@ def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, tmp_path
 
 
 def test_windows_of_a_clip_are_scored_by_their_mean_doubt(
-    fill: Callable, run: Callable, tmp_path: Path
+    fill: Callable, run: Callable, embedded: Callable
 ) -> None:
     store = fill(SECTIONS)
     assert run(store, "mobilenetv2", epochs=2, learning_rate=1e-3).task == "sections"
-    outputs = embed(store, "fan", load_model(tmp_path / "model" / RECORD), "train", EMBED)
+    outputs = embedded(store)
     logits = outputs.arrays["logits"]
     assert logits.shape == (15, 4, 2)
     scores = build("posterior", {}).fit(_bank(outputs)).score(outputs.arrays, outputs.clips.section)
@@ -274,14 +271,14 @@ def test_windows_of_a_clip_are_scored_by_their_mean_doubt(
 
 
 def test_one_section_is_classified_by_what_labels_say(
-    fill: Callable, run: Callable, tmp_path: Path
+    fill: Callable, run: Callable, embedded: Callable
 ) -> None:
     states = run(fill({"00": 8}), "mobilenetv2", "states", epochs=1)
     assert (states.task, states.classes) == ("attributes", 2)
     store = fill({"00": 8}, attributes=("",), root="store of likes")
     alike = run(store, "mobilenetv2", "alike", epochs=1)
     assert (alike.task, alike.classes) == ("transformations", len(TRANSFORMS))
-    outputs = embed(store, "fan", load_model(tmp_path / "alike" / RECORD), "train", EMBED)
+    outputs = embedded(store, "alike")
     assert outputs.arrays["logits"].shape == (8, 4, len(TRANSFORMS))
     assert outputs.classes.tolist() == [0] * 8
 

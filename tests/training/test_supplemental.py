@@ -11,14 +11,13 @@ import pytest
 import torch
 
 from asd.artifact import RECORD
-from asd.config import EmbedConfig, LossWeights, ModelConfig, PseudoLabels, TrainConfig
+from asd.config import LossWeights, ModelConfig, PseudoLabels, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.params import parse_params
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training import pseudo
 from asd.training.artifact import load_model
 from asd.training.data import StoredClips
-from asd.training.embedding import embed
 from asd.training.examples import noisy
 from asd.training.pseudo import attributes_of, clusters
 from asd.training.train import make_plan
@@ -126,11 +125,10 @@ def test_the_power_of_what_is_mixed_in(store: FeatureStore) -> None:
 
 
 def test_a_trained_model_has_no_supplemental_clip_in_its_bank(
-    store: FeatureStore, fit: Callable, tmp_path: Path
+    store: FeatureStore, fit: Callable, embedded: Callable
 ) -> None:
-    fit(store, "fan", "m", model("class", "mix"), CONFIG, tmp_path / "m", tmp_path / "s")
-    trained = load_model(tmp_path / "m" / RECORD)
-    outputs = embed(store, "fan", trained, "train", EmbedConfig(precision="float32"))
+    fit(store, model=model("class", "mix"), config=CONFIG)
+    outputs = embedded(store)
     assert set(outputs.clips.split) == {"train"}
     assert sorted(set(outputs.classes.tolist())) == [0, 1]
 
@@ -175,19 +173,17 @@ def test_told_attributes_are_left_as_they_are(store: FeatureStore) -> None:
 
 
 def test_they_are_classes_and_stand_in_the_request(
-    hidden: FeatureStore, fit: Callable, tmp_path: Path
+    hidden: FeatureStore, fit: Callable, embedded: Callable, tmp_path: Path
 ) -> None:
     given = model(pseudo=RULE)
-    done = fit(hidden, "fan", "m", given, CONFIG, tmp_path / "m", tmp_path / "s")
+    done = fit(hidden, model=given, config=CONFIG)
     assert done.task == "attributes"
-    request = load_model(tmp_path / "m" / RECORD).request
+    request = load_model(tmp_path / "model" / RECORD).request
     assert request.classes == (*(f"source pseudo={n}" for n in range(5)), "target")
     assert request.pseudo == RULE
     assert request.further["pseudo"]["logmel"] == request.inputs["logmel"]
-    trained = load_model(tmp_path / "m" / RECORD)
-    outputs = embed(hidden, "fan", trained, "train", EmbedConfig(precision="float32"))
     plan = planned(hidden, "fan", given)
-    assert outputs.classes.tolist() == plan.objective.labels.primary.tolist()
+    assert embedded(hidden).classes.tolist() == plan.objective.labels.primary.tolist()
 
 
 @pytest.mark.parametrize(

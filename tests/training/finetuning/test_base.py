@@ -13,8 +13,8 @@ from asd.training.pretrained import base_digest, find_base, load_base
 
 def test_builtin_has_the_geometry_of_wav2vec() -> None:
     checkpoint = find_base("builtin:tiny")
-    assert (checkpoint.anatomy.grid.stride, checkpoint.anatomy.grid.receptive_field) == (320, 400)
-    assert checkpoint.anatomy.grid.count(160_000) == 499
+    assert (checkpoint.kind.grid.stride, checkpoint.kind.grid.receptive_field) == (320, 400)
+    assert checkpoint.kind.grid.count(160_000) == 499
     model, head = load_base("builtin:tiny", checkpoint, 0)
     assert head == {}
     with torch.inference_mode():

@@ -17,6 +17,7 @@ from asd.config import FinetuneConfig
 from asd.training.artifact import read_checkpoint_record
 from asd.training.finetune import Account
 from asd.training.pretrained import add_adapters, find_base, load_base, merge_adapters
+from tests.training.conftest import contents
 
 Make = Callable[..., FinetuneConfig]
 WAVES = torch.randn(2, 3200, generator=torch.Generator().manual_seed(1))
@@ -122,9 +123,7 @@ def test_a_killed_run_ends_with_the_same_bytes(
             run(both)
     account = run(both)
     assert 0 < account.resumed < 10
-    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
-    other = folder.with_name("undisturbed")
-    assert whole == {path.name: path.read_bytes() for path in other.iterdir()}
+    assert contents(folder) == contents(folder.with_name("undisturbed"))
 
 
 def test_settings_of_adapters_mean_something_only_to_adapters(

@@ -20,6 +20,7 @@ from asd.features.ptm import Ptm, PtmConfig
 from asd.training.artifact import read_checkpoint_record
 from asd.training.finetune import Account
 from asd.training.pretrained import find_base, load_base
+from tests.training.conftest import contents
 
 Make = Callable[..., FinetuneConfig]
 WHOLE = {
@@ -35,10 +36,6 @@ WHOLE = {
 def losses(folder: Path, objective: str) -> list[float]:
     with (folder / "history.csv").open() as file:
         return [float(r["loss"]) for r in csv.DictReader(file) if r["objective"] == objective]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_the_checkpoint_is_whole(run: Callable[..., Account], folder: Path, config: Make) -> None:
