@@ -46,16 +46,12 @@ def command(
         raise UsageError(absent(recording))
 
     from asd.detection.detector import Detector
-    from asd.detection.explanation import explain
-    from asd.detection.picture import picture_format, write_picture
-    from asd.detection.recording import read_recording
+    from asd.detection.explanation import picture_format
 
     path = out or Path(f"{recording.name}.png")
     picture_format(path)  # before a model is loaded
-    detector = Detector(place, machine, system)
-    sound = read_recording(recording, detector.signal, detector.limits)
-    found = explain(detector, detector.workspace, sound, section)
-    write_picture(path, found)
+    found = Detector(place, machine, system).explain(recording, section)
+    found.write(path)
     one = found.prediction
     show(
         f"{recording}: {'anomalous' if one.anomalous else 'normal'}, score {one.score:.4f}"

@@ -126,17 +126,15 @@ def _drawer(
     """Return what draws a recording into a folder; nothing where no folder is given."""
     if folder is None:
         return lambda recording, section: None
-    from asd.detection.explanation import explain
-    from asd.detection.picture import write_picture
 
     def draw(recording: Recording, section: str | None) -> None:
         try:
-            found = explain(detector, detector.workspace, recording, section)
+            found = detector.explain([recording], section)
         except JobError as error:
             complaints.add(f"{recording.name}: {error}")
             return
         # The path, flattened: recordings of several folders may share a name.
         name = "_".join(part for part in Path(recording.name).parts if part not in ("/", ".."))
-        write_picture(folder / f"{name}.png", found)
+        found.write(folder / f"{name}.png")
 
     return draw

@@ -16,13 +16,13 @@ from asd.artifact import RECORD
 from asd.clips.audio import Limits
 from asd.clips.likeness import Remark, Training, remarks
 from asd.clips.record import Clip, read_index
-from asd.detection.embedder import LEAST_BATCH, Outputs, load_ensemble, rows_of
+from asd.detection.embedder import LEAST_BATCH, load_ensemble
 from asd.detection.enroll import Enrolled, Enrolment, choose_section, current_detector
 from asd.detection.export import SOUNDS, chosen
 from asd.detection.recording import Recording, expand, recordings_of, window_starts, windows
 from asd.detection.working_point import at_working_point
 from asd.errors import AsdError, UsageError, unknown_name
-from asd.scoring.system import Pooling
+from asd.scoring.system import Outputs, Pooling, rows_of
 from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
 
@@ -159,16 +159,6 @@ class Detector:
             "section": section,
             "pooling": pooling,
         }
-        self._load(**self._given)
-
-    def _load(
-        self,
-        folder: str | os.PathLike[str] | Workspace,
-        machine: str | None,
-        system: str | None,
-        section: str | None,
-        pooling: Pooling | None,
-    ) -> None:
         self._file = None if isinstance(folder, Workspace) else _file(folder)
         if isinstance(folder, Workspace):
             workspace = folder
@@ -300,7 +290,7 @@ class Detector:
         return [
             replace(
                 found,
-                fault=self._resembled.nearest(deciding, found.section),
+                fault=self._nearest_fault(deciding, found.section),
                 reason=self._reason(recording, found) if found.anomalous else "",
                 remarks=remarks(recording.facts, self._training) if recording.facts else (),
             )
@@ -355,7 +345,7 @@ class Detector:
         found = recordings_of(wave, self.signal, self.limits)
         if len(found) != 1:
             raise UsageError(f"explain: one recording at a time, not {len(found)}")
-        return explain(self, self.workspace, found[0], section or self.section)
+        return explain(self, found[0], section or self.section)
 
     def enroll(
         self, waves: Any, section: str | None = None, domain: str = "", force: bool = False
@@ -433,13 +423,6 @@ class Detector:
         scores, members = self.fitted.judge(rows_of(outputs, rows), [section] * len(rows))
         return scores[:count], members[:, :count]
 
-    def by_distance(self, outputs: Outputs, section: str) -> np.ndarray:
-        """Return the bank's rows of a section by their distance to the (one) clip of ``outputs``.
-
-        See :meth:`asd.scoring.system.FittedSystem.by_distance`.
-        """
-        return self.fitted.by_distance(outputs, section)[0]
-
     def _prediction(
         self,
         recording: Recording,
@@ -456,7 +439,7 @@ class Detector:
         members = judged[best][1][:, loudest]
         starts = window_starts(len(recording.samples), self.signal.length)
         deciding = rows_of(outputs, np.array([loudest]))
-        near = self.by_distance(deciding, section)
+        near = self.fitted.by_distance(deciding, section)
         gain, level = self.fitted.gain(deciding, section)
         calibration = self.calibrations[section].pooled(pooling)
         threshold = calibration.threshold(len(starts)).value
@@ -540,11 +523,18 @@ class Detector:
     def _training(self) -> Training | None:
         return Training.of_index(self.workspace.index_path(self.machine).with_suffix(".json"))
 
+    def _nearest_fault(self, outputs: Outputs, section: str) -> str:
+        space = self._fault_spaces.get(section)
+        return space.nearest(outputs) if space else ""
+
     @cached_property
-    def _resembled(self) -> FaultSpace:
+    def _fault_spaces(self) -> dict[str, FaultSpace]:
         from asd.detection.feedback import FaultSpace
 
-        return FaultSpace(self.fitted, self.faults)
+        known: dict[str, list[Fault]] = {}
+        for one in self.faults if self.fitted.comparing else ():
+            known.setdefault(one.section, []).append(one)
+        return {section: FaultSpace(self.fitted, section, of) for section, of in known.items()}
 
 
 def _file(folder: str | os.PathLike[str]) -> Path | None:

@@ -12,17 +12,14 @@ import torch
 from asd.clips.audio import Signal
 from asd.config import EmbedConfig
 from asd.device import choose_compute
-from asd.digest import canonical_json, sha256_json
+from asd.digest import canonical_json
 from asd.errors import JobError
 from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.features.base import placement
 from asd.scoring.scored import FittedDetector
-from asd.training.artifact import Trained, load_model
+from asd.training.artifact import load_model
 from asd.training.embedding import outputs_of
 from asd.workspace import Workspace
-
-Outputs = Mapping[str, Mapping[str, np.ndarray]]
-"""By model, what it gives for clips: (n, ...) by name."""
 
 # One clip alone is multiplied by other kernels than a batch, and gets other last bits than the
 # pipeline gave it; from four on they are the same ones (measured on CPUs with and without AMX).
@@ -30,73 +27,41 @@ LEAST_BATCH = 4
 
 
 class Embedder:
-    """A trained model, loaded once.
+    """A trained model, loaded once, its extractors rebuilt from the recipes of its training.
 
     Args:
-        trained: the model.
-        extractors: of its features, by name.
+        record: of the model.
         config: batch size, device and precision.
+        features: the section ``features`` of the params; only what no recipe tells is read, the
+            place of a checkpoint.
+        root: the project's folder, which such places are relative to.
 
     Attributes:
+        trained: the model.
+        extractors: of its features, by name.
         signal: the form of the clips that it hears.
+
+    Raises:
+        UsageError: no such model, or a checkpoint is missing.
+        JobError: the model is damaged, or an extractor no longer does what it did.
     """
 
     def __init__(
-        self, trained: Trained, extractors: Mapping[str, Extractor], config: EmbedConfig
-    ) -> None:
-        self.trained = trained
-        self.extractors = dict(extractors)
-        self.signal: Signal = next(iter(self.extractors.values())).signal
-        self._compute = choose_compute(config.device, config.precision, "embed")
-        self._network = trained.network.to(self._compute.device).eval()
-        self._size = config.batch_size
-
-    @classmethod
-    def load(
-        cls,
+        self,
         record: Path,
         config: EmbedConfig,
         features: Mapping[str, Mapping[str, Any]],
         root: Path,
-    ) -> Embedder:
-        """Load a model and rebuild its extractors from the recipes that it was trained on.
-
-        Args:
-            record: of the model.
-            config: batch size, device and precision.
-            features: the section ``features`` of the params; only what no recipe tells is read,
-                the place of a checkpoint.
-            root: the project's folder, which such places are relative to.
-
-        Raises:
-            UsageError: no such model, or a checkpoint is missing.
-            JobError: the model is damaged, or an extractor no longer does what it did.
-        """
-        trained = load_model(record)
-        extractors = {
+    ) -> None:
+        self.trained = load_model(record)
+        self.extractors = {
             feature: _rebuild(feature, recipe, features.get(feature, {}), root)
-            for feature, recipe in trained.request.recipes.items()
+            for feature, recipe in self.trained.request.recipes.items()
         }
-        return cls(trained, extractors, config)
-
-    def features(
-        self, clips: np.ndarray, known: dict[str, np.ndarray] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Compute the features (n, ...) of canonical clips (n, L) int16, by name.
-
-        Args:
-            clips: the clips.
-            known: features of the same clips by digest, which other models may have computed;
-                taken from there, and added.
-        """
-        known = {} if known is None else known
-        found = {}
-        for name, extractor in self.extractors.items():
-            digest = sha256_json(extractor.recipe)
-            if digest not in known:
-                known[digest] = in_batches(extractor, clips)
-            found[name] = known[digest]
-        return found
+        self.signal: Signal = next(iter(self.extractors.values())).signal
+        self._compute = choose_compute(config.device, config.precision, "embed")
+        self._network = self.trained.network.to(self._compute.device).eval()
+        self._size = config.batch_size
 
     def outputs(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the network over features (n, ...): outputs (n, ...) float32 by name."""
@@ -146,11 +111,7 @@ class Ensemble:
 
     def features(self, clips: np.ndarray) -> dict[str, np.ndarray]:
         """Compute the features (n, ...) of canonical clips (n, L) int16, by name."""
-        known: dict[str, np.ndarray] = {}
-        found: dict[str, np.ndarray] = {}
-        for embedder in self.embedders.values():
-            found |= embedder.features(clips, known)
-        return found
+        return {name: in_batches(one, clips) for name, one in self.extractors.items()}
 
     def outputs(self, features: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
         """Run every model over features (n, ...) by name."""
@@ -158,14 +119,6 @@ class Ensemble:
             model: embedder.outputs({name: features[name] for name in embedder.extractors})
             for model, embedder in self.embedders.items()
         }
-
-
-def rows_of(outputs: Outputs, rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """Return some of the clips of outputs."""
-    return {
-        model: {name: values[rows] for name, values in arrays.items()}
-        for model, arrays in outputs.items()
-    }
 
 
 def _rebuild(
@@ -200,22 +153,22 @@ def in_batches(extractor: Extractor, clips: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def load_ensemble(workspace: Workspace, detector: FittedDetector) -> Ensemble:
-    """Load the models that a detector compares the outputs of.
+def load_ensemble(workspace: Workspace, *detectors: FittedDetector) -> Ensemble:
+    """Load the models that detectors of a machine compare the outputs of.
 
     Raises:
         UsageError: a model or a checkpoint is missing.
-        JobError: a model is damaged, or is not the one that the detector was made with.
+        JobError: a model is damaged, or is not the one that a detector was made with.
     """
-    features = workspace.params.features
-    embedders = {}
-    for model, made_by in detector.models.items():
-        path = workspace.model_record(model, detector.machine)
-        embedder = Embedder.load(path, made_by.embed, features, workspace.root)
-        if embedder.trained.digest != made_by.digest:
-            raise JobError(
-                f"{path.parent}: another model than the one whose clips were scored;"
-                " run 'asd embed' and 'asd score' again"
-            )
-        embedders[model] = embedder
+    features, embedders = workspace.params.features, dict[str, Embedder]()
+    for detector in detectors:
+        for model, made_by in detector.models.items():
+            path = workspace.model_record(model, detector.machine)
+            if model not in embedders:
+                embedders[model] = Embedder(path, made_by.embed, features, workspace.root)
+            if embedders[model].trained.digest != made_by.digest:
+                raise JobError(
+                    f"{path.parent}: another model than the one whose clips were scored;"
+                    " run 'asd embed' and 'asd score' again"
+                )
     return Ensemble(embedders)

@@ -34,10 +34,10 @@ from asd.scoring.scored import (
     read_scores_record,
     write_scored,
 )
+from asd.scoring.system import Outputs
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.detection.embedder import Embedder
     from asd.detection.recording import Recording
     from asd.training.artifact import ModelRequest
 
@@ -173,24 +173,17 @@ class Enrolment:
         self._load()
 
     def _load(self) -> None:
-        from asd.detection.embedder import Ensemble, load_ensemble
+        from asd.detection.embedder import load_ensemble
 
-        workspace, machine = self.workspace, self.machine
-        self._known = _state(workspace, machine)
+        self._known = _state(self.workspace, self.machine)
         self.detectors = {
-            system: current_detector(workspace, machine, system)
-            for system in workspace.systems()
-            if workspace.score_record(system, machine).exists()
+            system: current_detector(self.workspace, self.machine, system)
+            for system in _scored(self.workspace, self.machine)
         }
         if not self.detectors:
-            hint = workspace.made_earlier or "run 'asd score' first"
-            raise UsageError(f"{machine}: nothing is scored yet, so there is no detector; {hint}")
-        self._embedders: dict[str, Embedder] = {}
-        for detector in self.detectors.values():
-            missing = {m: v for m, v in detector.models.items() if m not in self._embedders}
-            if missing:
-                self._embedders |= load_ensemble(workspace, detector).embedders
-        self.signal = Ensemble(self._embedders).signal
+            raise _nothing_scored(self.workspace, self.machine)
+        self._ensemble = load_ensemble(self.workspace, *self.detectors.values())
+        self.signal = self._ensemble.signal
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -228,39 +221,30 @@ class Enrolment:
             JobError: a recording sounds anomalous, or the enrolment cannot be written; everything
                 is then as it was.
         """
-        with locked(_lock(self.workspace, self.machine)):
-            if _state(self.workspace, self.machine) != self._known:  # another run has enrolled
-                self._load()
-            return self._enroll(recordings, section, domain, force)
-
-    def _enroll(
-        self, recordings: Sequence[Recording], section: str, domain: str, force: bool
-    ) -> list[Enrolled]:
         from asd.detection.recording import identified
 
         recordings = [identified(recording) for recording in recordings]
-        clips, waves = self._clips(recordings, section, domain)
-        outputs = self._outputs(waves)
-        if not force:
-            self._refuse_alarms(recordings, clips, outputs, section)
-        made = {
-            system: self._enlarged(detector, clips, outputs)
-            for system, detector in self.detectors.items()
-        }
-        before = {system: _count(detector) for system, detector in self.detectors.items()}
-        number = len(list(_folders(self.workspace, self.machine)))
-        if any(_count(detector) > before[system] for system, detector in made.items()):
-            number += 1
-            self._write(number, made, before, recordings, section, domain)
-            self._known = _state(self.workspace, self.machine)
-            self.detectors = made
-        return self._account(number, made, before, section)
+        with locked(_lock(self.workspace, self.machine)):
+            if _state(self.workspace, self.machine) != self._known:  # another run has enrolled
+                self._load()
+            clips, waves = self._clips(recordings, section, domain)
+            outputs = self._ensemble.outputs(self._ensemble.features(waves))
+            if not force:
+                self._refuse_alarms(recordings, clips, outputs, section)
+            before = self.detectors
+            made = {name: self._enlarged(one, clips, outputs) for name, one in before.items()}
+            number = len(_folders(self.workspace, self.machine))
+            if any(one is not before[name] for name, one in made.items()):
+                number += 1
+                self._write(number, made, recordings, section, domain)
+                self._known, self.detectors = _state(self.workspace, self.machine), made
+            return _account(number, before, made, section)
 
     def _refuse_alarms(
         self,
         recordings: Sequence[Recording],
         clips: ClipTable,
-        outputs: Mapping[str, Mapping[str, np.ndarray]],
+        outputs: Outputs,
         section: str,
     ) -> None:
         """Stop where a recording is above the threshold: who is wrong of it goes deaf to a fault.
@@ -295,43 +279,26 @@ class Enrolment:
             bank = detector.fitted.bank.clips
             for name, of, content in zip(bank.recording, bank.section, bank.content, strict=True):
                 taken.setdefault(name, (of, content))
-        columns: dict[str, list[object]] = {key: [] for key in ("name", "recording", "start")}
-        contents: list[str] = []
+        rows = []
         for recording in recordings:
             content = content_digest(recording.digest, recording.start, length)
             own = _name(recording, section, content, taken)
             starts = window_starts(len(recording.samples), length)
             for start in starts:
-                name = window_name(own, start / rate) if len(starts) > 1 else own
                 begin = recording.start + start
-                for key, value in (("name", name), ("recording", own), ("start", begin)):
-                    columns[key].append(value)
-                contents.append(content_digest(recording.digest, begin, length))
-        count = len(contents)
-        table = ClipTable.of_columns(
-            {
-                **columns,
-                "section": [section] * count,
-                "split": ["train"] * count,
-                "domain": [domain] * count,
-                "label": ["normal"] * count,
-                "content": contents,
-            }
-        )
+                row: dict[str, object] = {
+                    "name": window_name(own, start / rate) if len(starts) > 1 else own,
+                    "recording": own,
+                    "start": begin,
+                    "content": content_digest(recording.digest, begin, length),
+                }
+                same = {"section": section, "split": "train", "domain": domain, "label": "normal"}
+                rows.append(row | same)
+        table = ClipTable.of_columns({key: [row[key] for row in rows] for key in rows[0]})
         return table, np.concatenate([windows(one.samples, length) for one in recordings])
 
-    def _outputs(self, waves: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-        known: dict[str, np.ndarray] = {}
-        return {
-            model: embedder.outputs(embedder.features(waves, known))
-            for model, embedder in self._embedders.items()
-        }
-
     def _enlarged(
-        self,
-        detector: FittedDetector,
-        clips: ClipTable,
-        outputs: Mapping[str, Mapping[str, np.ndarray]],
+        self, detector: FittedDetector, clips: ClipTable, outputs: Outputs
     ) -> FittedDetector:
         """Return a detector that knows the clips that are new to it."""
         bank = detector.fitted.bank
@@ -343,14 +310,13 @@ class Enrolment:
                 new.append(row)
         if not new:
             return detector
-        rows = np.array(new)
-        section = clips.section[0]
+        known, section = self._ensemble.embedders, clips.section[0]
         banks = {
             model: _joined(
                 bank,
-                clips.only(rows),
-                {name: values[rows] for name, values in outputs[model].items()},
-                _class_of(self._embedders[model].trained.request, section),
+                clips.only(np.array(new)),
+                {name: values[new] for name, values in outputs[model].items()},
+                _class_of(known[model].trained.request, section),
             )
             for model, bank in detector.fitted.banks.items()
         }
@@ -368,7 +334,6 @@ class Enrolment:
         self,
         number: int,
         made: Mapping[str, FittedDetector],
-        before: Mapping[str, int],
         recordings: Sequence[Recording],
         section: str,
         domain: str,
@@ -383,8 +348,8 @@ class Enrolment:
             recordings=tuple(recording.digest for recording in recordings),
             before=last.digest if last is not None else "",
             scores={
-                system: read_scores_record(self.workspace.score_record(system, self.machine)).digest
-                for system in made
+                system: record.digest
+                for system, record in _scored(self.workspace, self.machine).items()
             },
         )
         try:
@@ -394,7 +359,7 @@ class Enrolment:
                 writing = Making(beside)
                 for system, detector in made.items():
                     write_scored(writing, None, detector, system)
-                facts = {"models": _models(made, before)}
+                facts = {"models": _learned(self.detectors, made)}
                 write_record(beside / RECORD, request, writing.names, facts, "numpy", "torch")
                 sync(beside)
                 _remove_from(self.workspace, self.machine, number)
@@ -403,26 +368,38 @@ class Enrolment:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
-    def _account(
-        self,
-        number: int,
-        made: Mapping[str, FittedDetector],
-        before: Mapping[str, int],
-        section: str,
-    ) -> list[Enrolled]:
-        found = []
-        for model, facts in _models(made, before).items():
-            thresholds = {
-                system: (
-                    self.detectors[system].deciding[section].threshold().value,
-                    detector.deciding[section].threshold().value,
-                )
-                for system, detector in made.items()
-                if set(detector.models) == {model}
-            }
-            added = tuple(facts["added"])
-            found.append(Enrolled(model, number, section, added, facts["clips"], thresholds))
-        return found
+
+def _account(
+    number: int,
+    before: Mapping[str, FittedDetector],
+    made: Mapping[str, FittedDetector],
+    section: str,
+) -> list[Enrolled]:
+    found = []
+    for model, facts in _learned(before, made).items():
+        thresholds = {
+            system: (
+                before[system].deciding[section].threshold().value,
+                detector.deciding[section].threshold().value,
+            )
+            for system, detector in made.items()
+            if set(detector.models) == {model}
+        }
+        added = tuple(facts["added"])
+        found.append(Enrolled(model, number, section, added, facts["clips"], thresholds))
+    return found
+
+
+def _learned(
+    before: Mapping[str, FittedDetector], made: Mapping[str, FittedDetector]
+) -> dict[str, dict[str, Any]]:
+    """Return, by model, how many clips are known now and which are new."""
+    found: dict[str, dict[str, Any]] = {}
+    for system, detector in made.items():
+        names, known = detector.fitted.bank.clips.name, len(before[system].fitted.bank)
+        for model in detector.models:
+            found.setdefault(model, {"clips": len(names), "added": list(names[known:])})
+    return found
 
 
 def versions(workspace: Workspace, machine: str) -> dict[str, list[Version]]:
@@ -433,16 +410,12 @@ def versions(workspace: Workspace, machine: str) -> dict[str, list[Version]]:
         JobError: a record is damaged.
     """
     found: dict[str, list[Version]] = {}
-    for system in workspace.systems():
-        path = workspace.score_record(system, machine)
-        if not path.exists():
-            continue
-        detector = read_detector(read_scores_record(path))
+    for record in _scored(workspace, machine).values():
+        detector = read_detector(record)
         for model in detector.models:
-            found.setdefault(model, [Version(0, _count(detector), ())])
+            found.setdefault(model, [Version(0, len(detector.fitted.bank), ())])
     if not found:
-        hint = workspace.made_earlier or "run 'asd score' first"
-        raise UsageError(f"{machine}: nothing is scored yet, so there is no detector; {hint}")
+        raise _nothing_scored(workspace, machine)
     for number, folder in enumerate(_folders(workspace, machine), start=1):
         record = read_record(folder / RECORD, EnrolmentRequest)
         for model, facts in record.facts["models"].items():
@@ -460,27 +433,28 @@ def undo(workspace: Workspace, machine: str) -> dict[str, Version]:
         JobError: it cannot be removed.
     """
     with locked(_lock(workspace, machine)):
-        return _undo(workspace, machine)
-
-
-def _undo(workspace: Workspace, machine: str) -> dict[str, Version]:
-    folders = list(_folders(workspace, machine))
-    if not folders:
-        _remove_from(workspace, machine, 1)
-        return {}
-    last = folders[-1]
-    models: dict[str, Any]
-    try:
-        models = read_record(last / RECORD, EnrolmentRequest).facts["models"]
-    except AsdError:
-        # A damaged one is taken back like any other; what it had added is not known.
-        models = {name: {"clips": 0, "added": ()} for name in _scored_models(workspace, machine)}
-    gone = last.with_name(f".{last.name}.part")
-    with refusals(last):
+        folders = _folders(workspace, machine)
+        if not folders:
+            _remove_from(workspace, machine, 1)
+            return {}
+        last = folders[-1]
+        models: dict[str, Any]
+        try:
+            models = read_record(last / RECORD, EnrolmentRequest).facts["models"]
+        except AsdError:
+            # A damaged one is taken back like any other; what it had added is not known.
+            members = [
+                member
+                for record in _scored(workspace, machine).values()
+                for member in record.facts["members"]
+            ]
+            models = {one["model"]: {"clips": 0, "added": ()} for one in members}
+        gone = last.with_name(f".{last.name}.part")
+        with refusals(last):
+            shutil.rmtree(gone, ignore_errors=True)
+            last.rename(gone)
+            sync(last.parent)
         shutil.rmtree(gone, ignore_errors=True)
-        last.rename(gone)
-        sync(last.parent)
-    shutil.rmtree(gone, ignore_errors=True)
     return {
         model: Version(len(folders), facts["clips"], tuple(facts["added"]))
         for model, facts in models.items()
@@ -510,16 +484,15 @@ def _remove_from(workspace: Workspace, machine: str, number: int) -> None:
                 shutil.rmtree(void)
 
 
-def _scored_models(workspace: Workspace, machine: str) -> list[str]:
-    """Return the models that scored systems of a machine read."""
-    paths = [workspace.score_record(system, machine) for system in workspace.systems()]
-    members = [
-        member
-        for path in paths
-        if path.exists()
-        for member in read_scores_record(path).facts["members"]
-    ]
-    return list(dict.fromkeys(str(member["model"]) for member in members))
+def _scored(workspace: Workspace, machine: str) -> dict[str, Record]:
+    """Return the records of what is scored of a machine, by system."""
+    paths = {system: workspace.score_record(system, machine) for system in workspace.systems()}
+    return {system: read_scores_record(path) for system, path in paths.items() if path.exists()}
+
+
+def _nothing_scored(workspace: Workspace, machine: str) -> UsageError:
+    hint = workspace.made_earlier or "run 'asd score' first"
+    return UsageError(f"{machine}: nothing is scored yet, so there is no detector; {hint}")
 
 
 def _folders(workspace: Workspace, machine: str) -> list[Path]:
@@ -547,22 +520,6 @@ def last_enrolment(workspace: Workspace, machine: str) -> Record | None:
     """Return the record of the last enrolment that counts; None where there is none."""
     folders = _folders(workspace, machine)
     return read_record(folders[-1] / RECORD, EnrolmentRequest) if folders else None
-
-
-def _models(
-    made: Mapping[str, FittedDetector], before: Mapping[str, int]
-) -> dict[str, dict[str, Any]]:
-    """Return, by model, how many clips are known now and which are new."""
-    found: dict[str, dict[str, Any]] = {}
-    for system, detector in made.items():
-        names = detector.fitted.bank.clips.name
-        for model in detector.models:
-            found.setdefault(model, {"clips": len(names), "added": list(names[before[system] :])})
-    return found
-
-
-def _count(detector: FittedDetector) -> int:
-    return len(detector.fitted.bank)
 
 
 def _joined(bank: Bank, clips: ClipTable, outputs: Mapping[str, np.ndarray], number: int) -> Bank:

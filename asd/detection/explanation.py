@@ -1,13 +1,18 @@
-"""Why a recording scores as it does: the nearest normal clip, and which parts make the score."""
+"""Why a recording scores as it does: the nearest normal clip, and which parts make the score.
+
+A picture of it is PNG, SVG or PDF, drawn by matplotlib without a display.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from asd.atomic import replacing
 from asd.clips.audio import clip_at, read_windows
 from asd.detection.detector import Detector, Prediction
 from asd.detection.occlusion import Grid, is_replaced, occluded
@@ -17,9 +22,24 @@ from asd.digest import sha256_json
 from asd.errors import AsdError, JobError, UsageError
 from asd.features import EXTRACTORS, Extractor, build_extractor
 from asd.store import FeatureStore, Shard
-from asd.workspace import Workspace
 
 _NORMAL = 64  # training clips tell what is normal
+FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+"""The formats of pictures, and what is left out of each, so that the same picture is the same."""
+
+_DPI = 150
+_INK, _QUIET, _EDGE = "#1b2024", "#565e66", "#82898f"
+_STYLE: Any = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": _EDGE,
+    "text.color": _INK,
+    "axes.labelcolor": _QUIET,
+    "xtick.color": _QUIET,
+    "ytick.color": _QUIET,
+}
+_TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +71,34 @@ class Explanation:
     passed_over: int
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Draw it as PNG, SVG or PDF, by the suffix, and return where."""
-        from asd.detection.picture import write_picture
+        """Draw the two log-mels, their difference and the occlusion map, and return where.
 
-        write_picture(Path(path), self)
+        Args:
+            path: the file to write, whole or not at all; its suffix says in which of
+                :data:`FORMATS`.
+
+        Raises:
+            UsageError: another suffix.
+            JobError: the file cannot be written.
+        """
+        _draw(self, Path(path), picture_format(Path(path)))
         return Path(path)
 
 
-def explain(
-    detector: Detector,
-    workspace: Workspace,
-    recording: Recording,
-    section: str | None = None,
-) -> Explanation:
+def picture_format(path: Path) -> str:
+    """Return the format that a file's suffix says.
+
+    Raises:
+        UsageError: it is none of :data:`FORMATS`.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        known = ", ".join(f".{one}" for one in FORMATS)
+        raise UsageError(f"{path}: a picture is one of {known}, by its suffix")
+    return kind
+
+
+def explain(detector: Detector, recording: Recording, section: str | None = None) -> Explanation:
     """Compare a recording with the nearest normal clip, part by part.
 
     The log-mel of the clip is divided into blocks; each is replaced by the same block of the normal
@@ -78,18 +113,18 @@ def explain(
         JobError: no training clip's recording is left.
     """
     embedder = detector.embedder
-    view = _view(detector)
+    view = _replaceable_view(detector)
     prediction = detector.predictions([recording], section)[0]
     start = round(prediction.start * detector.signal.sample_rate)
     wave = clip_at(recording.samples, start, detector.signal.length)[None]
     features = embedder.features(wave)
-    order = detector.by_distance(embedder.outputs(features), prediction.section)
+    order = detector.fitted.by_distance(embedder.outputs(features), prediction.section)
     if not len(order):
         raise UsageError(
             f"system {detector.system}: its model gives no embedding, so there is no nearest clip;"
             " choose a system with the scorer cosine"
         )
-    passed_over, row, other, normal, sound = _nearest_kept(detector, workspace, view, order)
+    passed_over, row, other, normal, sound = _nearest_kept(detector, view, order)
     waves = None if sound is None else (wave[0], sound[0])
     grid = Grid.over(view)
     return Explanation(
@@ -157,7 +192,7 @@ def _some(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, max(count - 1, 0), min(count, _NORMAL)).astype(int))
 
 
-def _view(detector: Detector) -> Extractor:
+def _replaceable_view(detector: Detector) -> Extractor:
     """Return the extractor of the log-mel to show, where parts of the sound can be replaced."""
     extractors = detector.embedder.extractors.values()
     if not any(is_replaced(extractor) for extractor in extractors):
@@ -169,7 +204,7 @@ def _view(detector: Detector) -> Extractor:
 
 
 def _nearest_kept(
-    detector: Detector, workspace: Workspace, view: Extractor, order: np.ndarray
+    detector: Detector, view: Extractor, order: np.ndarray
 ) -> tuple[int, int, dict[str, np.ndarray], np.ndarray, np.ndarray | None]:
     """Return the nearest clip that is kept somewhere: how many are passed over, its row and sound.
 
@@ -177,10 +212,10 @@ def _nearest_kept(
         order: the bank's rows, the nearest first.
     """
     for passed_over, row in enumerate(map(int, order)):
-        found = _training_features(workspace, detector, view, row)
+        found = _training_features(detector, view, row)
         if found is not None:
             return passed_over, row, *found
-    section = detector.bank.clips.section[int(order[0])]
+    workspace, section = detector.workspace, detector.bank.clips.section[int(order[0])]
     raise JobError(
         f"{workspace.raw}: no recording of a training clip of section {section} is there, and"
         f" {workspace.features} does not have them either; restore one of them"
@@ -210,15 +245,9 @@ def _score(detector: Detector, features: dict[str, np.ndarray], section: str) ->
 
 
 def _training_features(
-    workspace: Workspace, detector: Detector, view: Extractor, row: int
+    detector: Detector, view: Extractor, row: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None] | None:
-    """Return what the models read of a training clip, the log-mel to show, and its wave.
-
-    Args:
-        workspace: where its recording, or its rows in the store, may be.
-        detector: the detector.
-        view: the extractor of the log-mel to show.
-        row: of the clip in the bank.
+    """Return what the models read of a row's clip, the log-mel to show, and its wave.
 
     Returns:
         Features (1, ...) by name, the log-mel (F, T) float16, and the wave (1, L) int16 where it is
@@ -229,7 +258,7 @@ def _training_features(
     if wave is not None:
         return embedder.features(wave), view(wave)[0], wave
     stored = {
-        name: _stored(workspace, detector, name, extractor, row)
+        name: _stored(detector, name, extractor, row)
         for name, extractor in embedder.extractors.items()
     }
     if any(values is None for values in stored.values()):
@@ -249,23 +278,19 @@ def clip_wave(detector: Detector, content: str) -> np.ndarray | None:
     Returns:
         None where neither has.
     """
-    workspace = detector.workspace
     try:
         if content in detector.kept_sounds:
             return read_sound(detector.kept_sounds[content])[None]
         clip = detector.training_clips[content]
-        path = workspace.raw / clip.path
+        path = detector.workspace.raw / clip.path
         return read_windows(path, detector.signal, (clip.start,), clip.digest)
     except (AsdError, KeyError):
         return None
 
 
-def _stored(
-    workspace: Workspace, detector: Detector, feature: str, extractor: Extractor, row: int
-) -> np.ndarray | None:
+def _stored(detector: Detector, feature: str, extractor: Extractor, row: int) -> np.ndarray | None:
     """Read the row (1, ...) of a training clip from the store, if it is there."""
-    clips = detector.bank.clips
-    store = FeatureStore(workspace.features)
+    clips, store = detector.bank.clips, FeatureStore(detector.workspace.features)
     try:
         shard = Shard.open(store.path(detector.machine, feature, clips.section[row], "train"))
         found = shard.clips.content.index(clips.content[row])
@@ -274,3 +299,80 @@ def _stored(
     if shard.digest != sha256_json(extractor.recipe):
         return None
     return np.array(shard.features[found : found + 1])
+
+
+def _draw(found: Explanation, path: Path, kind: str) -> None:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    level = f"level ({found.unit})"
+    low, high = np.percentile([found.clip, found.normal], [1, 99.8])
+    difference = found.clip - found.normal
+    reach = max(float(np.percentile(np.abs(difference), 99.5)), 1e-6)
+    most = max(float(np.abs(found.drops).max()), 1e-12)
+    with mpl.rc_context(_STYLE), replacing(path) as beside:
+        figure = Figure(figsize=(10.0, 6.4), dpi=_DPI, layout="constrained")
+        axes = figure.subplots(2, 2, sharex=True, sharey=True)
+        panels = (
+            (axes[0, 0], found.clip, f"This recording: {_short(found.prediction.name)}",
+             "magma", low, high, level),
+            (axes[0, 1], found.normal, f"Nearest normal clip: {_short(found.nearest)}",
+             "magma", low, high, level),
+            (axes[1, 0], difference, "Difference: this recording less the normal clip",
+             "RdBu_r", -reach, reach, f"difference ({found.unit})"),
+            (axes[1, 1], _spread(found), "What the score is made of",
+             "PuOr_r", -most, most, "fall of the score when replaced"),
+        )  # fmt: skip
+        for ax, values, title, colours, least, largest, label in panels:
+            image = ax.imshow(
+                values, cmap=colours, vmin=least, vmax=largest, origin="lower", aspect="auto",
+                interpolation="nearest", extent=(0, found.seconds, 0, len(values)),
+            )  # fmt: skip
+            ax.set_title(title)
+            figure.colorbar(image, ax=ax, label=label, pad=0.02)
+        for ax in axes[1]:
+            ax.set_xlabel("time (s)")
+        for ax in axes[:, 0]:
+            ax.set_ylabel("frequency (kHz)")
+        _frequency_ticks(axes[0, 0], found.grid.hertz)
+        figure.suptitle(_headline(found), x=0.01, ha="left", fontsize=10.5)
+        figure.savefig(beside, format=kind, metadata={FORMATS[kind]: None})
+
+
+def _spread(found: Explanation) -> np.ndarray:
+    """Return the map (F, T) with each block's fall in all of its bins."""
+    grid = found.grid
+    by_band = np.repeat(found.drops, np.diff(grid.bands), axis=0)
+    return np.repeat(by_band, np.diff(grid.spans), axis=1)
+
+
+def _frequency_ticks(ax: Any, hertz: np.ndarray) -> None:
+    shown = [tick for tick in _TICKS_HZ if hertz[0] <= tick <= hertz[-1] * 1.05]
+    ax.set_yticks(np.interp(shown, hertz, np.arange(len(hertz))))
+    ax.set_yticklabels([f"{tick / 1000:g}" for tick in shown])
+
+
+def _headline(found: Explanation) -> str:
+    one = found.prediction
+    verdict = "anomalous" if one.anomalous else "normal"
+    line = (
+        f"{verdict}: score {one.score:.4g}, threshold {one.threshold:.4g}, p {one.p_value:.2g},"
+        f" section {one.section}"
+    )
+    if one.windows > 1:
+        line += f"; the clip from {one.start:.1f} s of {one.windows} clips"
+    if one.members:
+        highest = [f"{name} {value:.1f}" for name, value in one.members.items()][:2]
+        line += f"; highest {', '.join(highest)}"
+    if found.passed_over:
+        line += f"; {found.passed_over} nearer clips are not stored"
+    return line
+
+
+def _short(name: str, most: int = 36) -> str:
+    """Return the last part of a path, its middle left out if it is long."""
+    name = Path(name).name
+    if len(name) <= most:
+        return name
+    half = (most - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"

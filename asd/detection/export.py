@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Record, Request, read_record, write_record
+from asd.artifact import RECORD, Request, read_any, read_record, write_record
 from asd.atomic import replacing
 from asd.errors import JobError, UsageError, unknown_name
 from asd.training.artifact import WEIGHTS
@@ -104,25 +104,32 @@ def export(detector: Detector, path: Path, sounds: int = 20) -> Exported:
         with replacing(path) as beside:
             with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
                 for one in (RECORD, *sorted(names)):
-                    file.writestr(
-                        zipfile.ZipInfo(one, _EPOCH),
-                        (root / one).read_bytes(),
-                        zipfile.ZIP_DEFLATED,
-                    )
+                    entry, content = zipfile.ZipInfo(one, _EPOCH), (root / one).read_bytes()
+                    file.writestr(entry, content, zipfile.ZIP_DEFLATED)
             compared = _compare(detector, beside, kept)
     return Exported(
         path, detector.machine, detector.system, path.stat().st_size, len(kept), compared
     )
 
 
-def opened(path: Path) -> tuple[Workspace, str, str]:
+def chosen(path: Path, machine: str | None, system: str | None) -> tuple[Workspace, str, str]:
     """Return the workspace of an exported detector, its machine and its system.
 
+    Args:
+        path: the file.
+        machine, system: what is asked for, if any is.
+
     Raises:
-        JobError: it is none, or is damaged.
+        UsageError: it is of another one.
+        JobError: it is no exported detector, or is damaged.
     """
     one = path.stat()
-    return _opened(path.resolve(), (one.st_ino, one.st_size, one.st_mtime_ns))
+    stamp = one.st_ino, one.st_size, one.st_mtime_ns
+    workspace, own_machine, own_system = _opened(path.resolve(), stamp)
+    for kind, asked, own in (("machine", machine, own_machine), ("system", system, own_system)):
+        if asked is not None and asked != own:
+            raise UsageError(f"{path}: {unknown_name(kind, asked, [own])}")
+    return workspace, own_machine, own_system
 
 
 @cache
@@ -142,19 +149,6 @@ def _opened(path: Path, stamp: tuple[int, ...]) -> tuple[Workspace, str, str]:
     except (JobError, UsageError) as error:
         raise JobError(f"{path}: {error}") from None
     return Workspace.at(root), request.machine, request.system
-
-
-def chosen(path: Path, machine: str | None, system: str | None) -> tuple[Workspace, str, str]:
-    """Return what :func:`opened` does, where that is the machine and system asked for, if any are.
-
-    Raises:
-        UsageError: it is of another one.
-    """
-    workspace, own_machine, own_system = opened(path)
-    for kind, asked, own in (("machine", machine, own_machine), ("system", system, own_system)):
-        if asked is not None and asked != own:
-            raise UsageError(f"{path}: {unknown_name(kind, asked, [own])}")
-    return workspace, own_machine, own_system
 
 
 def _gather(detector: Detector, root: Path, sounds: int) -> tuple[ExportRequest, list[np.ndarray]]:
@@ -180,15 +174,16 @@ def _gather(detector: Detector, root: Path, sounds: int) -> tuple[ExportRequest,
     index = space.index_path(machine).with_suffix(".json")
     if index.exists():  # says what the training recordings are like
         _copy(space, root, index)
-    digests = {}
-    for name, record in (
+    digests = {"faults": "", "working_point": ""}
+    for name, path in (
         ("faults", space.faults(machine) / RECORD),
         ("working_point", space.working_point(machine, system)),
     ):
-        found = _digest_of(record)
-        digests[name] = found.digest if found else ""
-        for file in [record, *(record.parent / one for one in found.files)] if found else ():
-            _copy(space, root, file)
+        if path.exists():
+            found = read_any(path).check()
+            digests[name] = found.digest
+            for file in (path.name, *found.files):
+                _copy(space, root, path.with_name(file))
     places = _checkpoints(detector, root)
     (root / PARAMS).parent.mkdir(parents=True)
     (root / PARAMS).write_text(_params(space, machine, places), encoding="utf-8")
@@ -211,12 +206,6 @@ def _copy(workspace: Workspace, root: Path, file: Path) -> None:
     place = root / "data" / file.relative_to(base)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, place)
-
-
-def _digest_of(record: Path) -> Record | None:
-    from asd.artifact import read_any
-
-    return read_any(record).check() if record.exists() else None
 
 
 def _checkpoints(detector: Detector, root: Path) -> dict[str, dict[str, str]]:
@@ -275,12 +264,11 @@ def _sounds(detector: Detector, root: Path, most: int) -> list[np.ndarray]:
 
 def _spanning(detector: Detector, rows: np.ndarray) -> Iterator[int]:
     """Yield a section's rows, each the one that lies farthest from those before it."""
-    views = (view.get("embedding") for view in detector.fitted.views)
-    points = next((one[rows] for one in views if one is not None and one.ndim == 2), None)
-    if points is None:
-        yield from (int(row) for row in rows)
+    fitted = detector.fitted
+    if not fitted.comparing:
+        yield from rows.tolist()
         return
-    points = points.astype(np.float64)
+    points = fitted.views[fitted.comparing[0]]["embedding"][rows].astype(np.float64)
     points = (points - points.mean(axis=0)) / (points.std(axis=0) + 1e-9)
     place = int((points**2).sum(axis=1).argmin())
     apart = np.full(len(points), np.inf)

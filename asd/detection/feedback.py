@@ -31,14 +31,13 @@ from asd.detection.recording import (
 )
 from asd.errors import UsageError
 from asd.scoring.bands import floored_space
+from asd.scoring.system import rows_of
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.detection.detector import Detector
-    from asd.detection.embedder import Outputs
     from asd.scoring.calibration import Calibration
-    from asd.scoring.distances import Space
-    from asd.scoring.system import FittedSystem, Member
+    from asd.scoring.system import FittedSystem, Outputs
 
 _SECONDS = 60.0
 """What is kept of a long recording."""
@@ -112,50 +111,38 @@ class FaultSpace:
     is; in a single view none to three are.
 
     Args:
-        fitted: the system.
-        faults: what is known.
+        fitted: the system, one of whose members compares embeddings.
+        section: which one.
+        faults: what is known of it, one or more.
     """
 
-    def __init__(self, fitted: FittedSystem, faults: Sequence[Fault]) -> None:
-        self._names: dict[str, list[str]] = {}
-        self._spaces: dict[str, dict[tuple[str, str], tuple[Member, Space]]] = {}
-        self._normal: dict[str, np.ndarray] = {}
-        self._faults: dict[str, np.ndarray] = {}
+    def __init__(self, fitted: FittedSystem, section: str, faults: Sequence[Fault]) -> None:
+        rows = fitted.rows[section]
         views = {
-            (member.model, member.embedding): (member, view["embedding"])
-            for member, view in zip(fitted.members, fitted.views, strict=True)
-            if "embedding" in view and view["embedding"].ndim == 2
+            (fitted.members[i].model, fitted.members[i].embedding): i for i in fitted.comparing
         }
-        for section in sorted({one.section for one in faults} if views else ()):
-            rows = fitted.rows[section]
-            self._spaces[section] = {
-                key: (member, floored_space(values[rows], _FLOOR))
-                for key, (member, values) in views.items()
-            }
-            known = [one for one in faults if one.section == section]
-            self._names[section] = [one.name for one in known]
-            self._faults[section] = np.concatenate(
-                [self._points(one.outputs, section) for one in known]
-            )
-            self._normal[section] = self._points(
-                {model: bank.only(rows).arrays for model, bank in fitted.banks.items()}, section
-            )
+        self._spaces = [
+            (fitted.members[i], floored_space(fitted.views[i]["embedding"][rows], _FLOOR))
+            for i in views.values()
+        ]
+        self._names = [one.name for one in faults]
+        self._faults = np.concatenate([self._points(one.outputs) for one in faults])
+        banks = {model: bank.arrays for model, bank in fitted.banks.items()}
+        self._normal = self._points(rows_of(banks, rows))
 
-    def nearest(self, outputs: Outputs, section: str) -> str:
+    def nearest(self, outputs: Outputs) -> str:
         """Return the fault that a clip (1, ...) is nearer to than to any normal one, or ``""``."""
-        if section not in self._spaces:
-            return ""
-        clip = self._points(outputs, section)
-        apart = np.linalg.norm(self._faults[section] - clip, axis=1)
-        nearer = apart.min() < np.linalg.norm(self._normal[section] - clip, axis=1).min()
-        return self._names[section][int(apart.argmin())] if nearer else ""
+        clip = self._points(outputs)
+        apart = np.linalg.norm(self._faults - clip, axis=1)
+        nearer = apart.min() < np.linalg.norm(self._normal - clip, axis=1).min()
+        return self._names[int(apart.argmin())] if nearer else ""
 
-    def _points(self, outputs: Outputs, section: str) -> np.ndarray:
+    def _points(self, outputs: Outputs) -> np.ndarray:
         """Return clips (n, D)."""
         return np.concatenate(
             [
                 space.map(member.view(outputs[member.model], "outputs")["embedding"])
-                for member, space in self._spaces[section].values()
+                for member, space in self._spaces
             ],
             axis=1,
         )

@@ -124,8 +124,7 @@ def band_change(
     low = grid.hertz[grid.bands[band]] if band else -np.inf
     high = grid.hertz[grid.bands[band + 1]] if band + 1 < grid.shape[0] else np.inf
     spectrum[(frequency < low) | (frequency >= high)] = 0
-    change: np.ndarray = np.fft.irfft(spectrum, len(difference)).astype(np.float32)
-    return change
+    return np.fft.irfft(spectrum, len(difference)).astype(np.float32)
 
 
 def span_weights(grid: Grid, length: int) -> np.ndarray:
@@ -138,8 +137,7 @@ def span_weights(grid: Grid, length: int) -> np.ndarray:
     past = np.clip((np.arange(length) - ends[:, None]) / grid.hop + 0.5, 0, 1)
     begun = np.concatenate([np.ones((1, length)), past])
     ended = np.concatenate([past, np.zeros((1, length))])
-    weights: np.ndarray = (begun - ended).astype(np.float32)
-    return weights
+    return (begun - ended).astype(np.float32)
 
 
 def band_edges(bands: int, lowest: float, highest: float, scale: str) -> np.ndarray:

@@ -105,8 +105,7 @@ def _patches(clip: np.ndarray, rate: float) -> np.ndarray:
     from scipy.ndimage import uniform_filter
 
     frames = max(1, round(_SECONDS * rate))
-    found: np.ndarray = uniform_filter(clip, (_BANDS, frames), mode="nearest")
-    return found
+    return uniform_filter(clip, (_BANDS, frames), mode="nearest")
 
 
 def _run(marked: np.ndarray, place: int) -> tuple[int, int]:

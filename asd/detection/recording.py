@@ -173,8 +173,7 @@ def read_sound(path: Path) -> np.ndarray:
     """Return what :func:`write_sound` kept, sample by sample."""
     import soundfile
 
-    samples: np.ndarray = soundfile.read(path, dtype="int16")[0]
-    return samples
+    return soundfile.read(path, dtype="int16")[0]
 
 
 def identified(recording: Recording) -> Recording:

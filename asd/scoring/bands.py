@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -56,11 +55,12 @@ class Bands(Scorer):
     is taken.)
     """
 
-    Config: ClassVar[type[Settings]] = BandSettings
+    Config = BandSettings
+    config: BandSettings
 
-    def __init__(self, config: Settings) -> None:
-        self.config = cast(BandSettings, config)
-        self.needs = needs_of(self.config.level)
+    def __init__(self, config: BandSettings) -> None:
+        super().__init__(config)
+        self.needs = needs_of(config.level)
 
     def fit_section(self, training: Training) -> SectionModel:
         """Sort the section's clips in each band."""
@@ -92,8 +92,7 @@ class BandModel:
         apart = self._apart(self.space.map(self.within.brought(outputs)))
         count = max(1, round(self.share * apart.shape[1]))
         largest = np.partition(apart, apart.shape[1] - count, axis=1)[:, -count:]
-        scores: np.ndarray = np.log(largest.mean(axis=1) + LEAST)
-        return scores
+        return np.log(largest.mean(axis=1) + LEAST)
 
     def _apart(self, clips: np.ndarray) -> np.ndarray:
         """Return the distance (n, F) of mapped clips to the nearest value of each band."""
@@ -175,8 +174,7 @@ class LevelRange:
         if self.array is None:
             return np.zeros(len(next(iter(arrays.values()))))
         levels = arrays[self.array][:, 0].astype(np.float64)
-        gains: np.ndarray = np.clip(levels, self.low, self.high) - levels
-        return gains
+        return np.clip(levels, self.low, self.high) - levels
 
     def words(self, gain: float) -> str:
         """Say that a clip needed a gain that no training clip does; ``""`` of any other."""

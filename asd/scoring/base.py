@@ -51,8 +51,11 @@ class SectionModel(Protocol):
 class Scorer(ABC):
     """A way to score, not yet fitted.
 
+    Args:
+        config: its settings, of the type ``Config``.
+
     Attributes:
-        Config: the type of its settings.
+        Config: the type of its settings; by default there is nothing to set.
         needs: the arrays that it reads from a bank and from the outputs of test clips, with the
             ranks that each may have; of the class, or of a scorer whose settings decide.
         compares: whether a score depends on which clips are in the bank.
@@ -60,20 +63,20 @@ class Scorer(ABC):
             which a detector keeps; None where it is to be fitted anew whenever one is loaded.
     """
 
-    Config: ClassVar[type[Settings]]
-    needs: Mapping[str, tuple[int, ...]]
+    Config: ClassVar[type[Settings]] = Settings
+    needs: Mapping[str, tuple[int, ...]] = {"embedding": (2,)}
     compares: ClassVar[bool] = True
     Fitted: ClassVar[type[Any] | None] = None
 
-    @abstractmethod
-    def __init__(self, config: Settings) -> None: ...
+    def __init__(self, config: Any) -> None:
+        self.config = config
 
     @abstractmethod
     def fit_section(self, training: Training) -> SectionModel:
         """Fit to the training clips of one section, one or more."""
 
-    def fit(self, bank: Bank) -> FittedScorer:
-        """Fit to every section of a bank.
+    def fit(self, bank: Bank, known: Mapping[str, SectionModel] | None = None) -> FittedScorer:
+        """Fit to every section of a bank, but for those whose fitted models are ``known``.
 
         Raises:
             UsageError: the bank has no clips, or lacks an array that this scorer reads.
@@ -81,19 +84,10 @@ class Scorer(ABC):
         """
         if not len(bank):
             raise UsageError("the bank has no training clips: nothing to score against")
-        return self.fitted(bank, {})
-
-    def fitted(self, bank: Bank, models: Mapping[str, SectionModel]) -> FittedScorer:
-        """Return the scorer with the fitted models of sections; those that are missing are fitted.
-
-        Raises:
-            UsageError: the bank lacks an array that this scorer reads.
-            JobError: an array holds a value that is not finite.
-        """
         arrays = _needed(self, bank.arrays, len(bank), "bank")
         names, numbers = _numbered(bank.clips.domain)
         domains = np.array(names)[numbers]
-        rows = dict(_by_section(bank.clips.section))
+        rows = dict(by_section(bank.clips.section))
         training = {
             section: Training(
                 section,
@@ -105,11 +99,10 @@ class Scorer(ABC):
         }
         with one_thread():
             models = {
-                section: models[section] if section in models else self.fit_section(one)
+                section: known[section] if known and section in known else self.fit_section(one)
                 for section, one in training.items()
             }
-        shapes = {name: values.shape[1:] for name, values in arrays.items()}
-        return FittedScorer(self, models, rows, shapes, training, bank.clips)
+        return FittedScorer(self, models, rows, training, bank.clips)
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,6 @@ class FittedScorer:
         scorer: the scorer.
         models: the fitted model of each section.
         rows: the bank's rows of each section.
-        shapes: the shape of one row of each array that the scorer reads.
         training: the training clips of each section.
         clips: the bank's clips.
     """
@@ -128,7 +120,6 @@ class FittedScorer:
     scorer: Scorer
     models: Mapping[str, SectionModel]
     rows: Mapping[str, np.ndarray]
-    shapes: Mapping[str, tuple[int, ...]]
     training: Mapping[str, Training]
     clips: ClipTable
 
@@ -136,10 +127,6 @@ class FittedScorer:
     def sections(self) -> tuple[str, ...]:
         """The sections that can be scored, sorted: those with training clips."""
         return tuple(sorted(self.models))
-
-    def scorable(self, sections: Sequence[str]) -> np.ndarray:
-        """Return which of the test clips (N,) are of a section that has training clips."""
-        return np.array([section in self.models for section in sections], dtype=bool)
 
     def score(self, outputs: Mapping[str, np.ndarray], sections: Sequence[str]) -> np.ndarray:
         """Return the anomaly scores (N,) float64 of test clips, higher for more anomalous sound.
@@ -151,8 +138,8 @@ class FittedScorer:
             sections: (N,) the section of each test clip.
 
         Raises:
-            UsageError: a section has no training clips (see :meth:`scorable`), or an array is
-                missing or shaped otherwise than in the bank.
+            UsageError: a section has no training clips, or an array is missing or shaped otherwise
+                than in the bank.
             JobError: an array holds a value that is not finite.
         """
         unknown = sorted(set(sections) - set(self.models))
@@ -162,15 +149,16 @@ class FittedScorer:
                 f" scored; the bank has {', '.join(self.sections)}"
             )
         arrays = _needed(self.scorer, outputs, len(sections), "outputs")
+        known = next(iter(self.training.values())).arrays
         for name, values in arrays.items():
-            if values.shape[1:] != self.shapes[name]:
+            if values.shape[1:] != known[name].shape[1:]:
                 raise UsageError(
                     f"'{name}' of the test clips has rows of shape {values.shape[1:]}, that of"
-                    f" the bank {self.shapes[name]}: they come from different models"
+                    f" the bank {known[name].shape[1:]}: they come from different models"
                 )
         scores = np.empty(len(sections))
         with one_thread():
-            for section, index in _by_section(sections):
+            for section, index in by_section(sections):
                 rows = {name: values[index] for name, values in arrays.items()}
                 scores[index] = self.models[section].score(rows)
         return scores
@@ -210,7 +198,7 @@ def folds_of(clips: ClipTable) -> np.ndarray:
     """
     domains, recordings = _numbered(clips.domain)[1], _numbered(clips.recording)[1]
     folds = np.full(len(clips), -1)
-    for _, rows in _by_section(clips.section):
+    for _, rows in by_section(clips.section):
         if len(rows) < 2:
             continue
         several = len(np.unique(recordings[rows])) > 1
@@ -228,7 +216,7 @@ def folds_of(clips: ClipTable) -> np.ndarray:
     return folds
 
 
-def _by_section(sections: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+def by_section(sections: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each section, sorted, with the rows (n,) that are of it."""
     names, numbers = _numbered(sections)
     for number, name in enumerate(names):

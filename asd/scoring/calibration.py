@@ -24,7 +24,7 @@ import numpy as np
 
 from asd.config import ScoreConfig
 from asd.scoring.system import FittedSystem, Pooling
-from asd.scoring.thresholds import Threshold, conformal_p_values, decide, find_threshold
+from asd.scoring.thresholds import Threshold, conformal_p_values, find_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,19 +84,6 @@ class Calibration:
             found = self._of_several(single, effective) if several else single
             self.known[effective] = self._as_counted(found) if self.clips else found
         return self.known[effective]
-
-    def decide(self, scores: np.ndarray, windows: np.ndarray) -> np.ndarray:
-        """Return the decisions (N,) int64, 1 for an anomaly and 0 for normal.
-
-        Args:
-            scores: (N,) of recordings.
-            windows: (N,) of how many windows each is made.
-        """
-        decisions = np.empty(len(scores), np.int64)
-        for count in np.unique(windows):
-            rows = windows == count
-            decisions[rows] = decide(scores[rows], self.threshold(int(count)))
-        return decisions
 
     def p_value(self, score: float, windows: int = 1) -> float:
         """Return the share of normal recordings of so many windows with this score or a higher one.
@@ -225,8 +212,7 @@ def counted_by_domain(scores: np.ndarray, domains: Sequence[str]) -> np.ndarray:
     if len(names) < 2:
         return scores
     repeats = np.rint(counts.max() / counts).astype(int)
-    counted: np.ndarray = np.repeat(scores, repeats[number])
-    return counted
+    return np.repeat(scores, repeats[number])
 
 
 # The highest fifth, or ten scores where these are more, but never more than half of them.
@@ -307,5 +293,4 @@ def any_above(count: int, windows: int) -> np.ndarray:
         ([0.0, 0.25, 0.5, 0.75], [0.0, 0.5, 0.833])
     """
     left = np.arange(count, 0, -1.0)
-    rising: np.ndarray = 1 - np.concatenate([[1.0], np.cumprod(left / (left + windows))])
-    return rising
+    return 1 - np.concatenate([[1.0], np.cumprod(left / (left + windows))])

@@ -144,8 +144,7 @@ def unit_rows(rows: np.ndarray) -> np.ndarray | None:
     squares = np.einsum("nd,nd->n", rows, rows)
     if not (squares.min() > _LEAST and squares.max() < 1 / _LEAST):
         return None
-    unit: np.ndarray = rows / np.sqrt(squares)[:, None]
-    return unit
+    return rows / np.sqrt(squares)[:, None]
 
 
 def _candidates(rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

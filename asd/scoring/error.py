@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asd.config import Settings
 from asd.scoring.base import Scorer, SectionModel, Training
-
-
-class ErrorSettings(Settings):
-    """The error scorer has nothing to set."""
 
 
 class Error(Scorer):
@@ -22,12 +17,8 @@ class Error(Scorer):
     out would mean training again, so they are lower than those of unseen normal clips.
     """
 
-    Config = ErrorSettings
     needs: Mapping[str, tuple[int, ...]] = {"error": (1,)}
     compares = False
-
-    def __init__(self, config: Settings) -> None:
-        self.config = config
 
     def fit_section(self, training: Training) -> SectionModel:
         """There is nothing to fit."""

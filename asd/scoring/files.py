@@ -39,13 +39,13 @@ def official_files(machine: str, table: ScoreTable) -> dict[str, str]:
     Scores have the shortest digits that read back equal; clips are in the order of the table.
     """
     texts: dict[str, io.StringIO] = {}
+    columns: dict[Kind, list[float]] = {
+        "anomaly_score": table.score.tolist(),
+        "decision_result": table.anomalous.astype(int).tolist(),
+    }
     for row in table.rows():
-        values = {
-            "anomaly_score": repr(float(table.score[row])),
-            "decision_result": str(int(table.anomalous[row])),
-        }
-        for kind, value in values.items():
-            name = file_name(kind, machine, table.section[row])  # type: ignore[arg-type]
+        for kind, column in columns.items():
+            name = file_name(kind, machine, table.section[row])
             text = texts.setdefault(name, io.StringIO())
-            csv.writer(text, lineterminator="\n").writerow((table.name[row], value))
+            csv.writer(text, lineterminator="\n").writerow((table.name[row], column[row]))
     return {name: text.getvalue() for name, text in texts.items()}

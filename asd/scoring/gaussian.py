@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from asd.config import Settings
 from asd.scoring.base import Scorer, SectionModel, Training
 from asd.scoring.distances import SAME, Space
 from asd.scoring.references import ReferenceSettings, reference_rows
@@ -46,8 +45,7 @@ class Gaussian:
 
     def squared(self, clips: np.ndarray) -> np.ndarray:
         """Return the squared Mahalanobis distances (n,) of clips (n, D)."""
-        squared: np.ndarray = ((clips - self.mean) @ self.axes) ** 2 @ (1.0 / self.variances)
-        return squared
+        return ((clips - self.mean) @ self.axes) ** 2 @ (1.0 / self.variances)
 
     def surprise(self, clips: np.ndarray) -> np.ndarray:
         """Return - log N (n,) of clips (n, D)."""
@@ -64,10 +62,7 @@ class Mahalanobis(Scorer):
     """
 
     Config = ReferenceSettings
-    needs: Mapping[str, tuple[int, ...]] = {"embedding": (2,)}
-
-    def __init__(self, config: Settings) -> None:
-        self.config = cast(ReferenceSettings, config)
+    config: ReferenceSettings
 
     def fit_section(self, training: Training) -> SectionModel:
         """Fit one Gaussian to each reference set of the section."""
@@ -102,10 +97,7 @@ class Gmm(Scorer):
     """
 
     Config = GmmSettings
-    needs: Mapping[str, tuple[int, ...]] = {"embedding": (2,)}
-
-    def __init__(self, config: Settings) -> None:
-        self.config = cast(GmmSettings, config)
+    config: GmmSettings
 
     def fit_section(self, training: Training) -> SectionModel:
         """Fit a mixture to each reference set of the section."""
@@ -163,7 +155,7 @@ def _memberships(rows: np.ndarray, config: GmmSettings) -> np.ndarray:
         components, reg_covar=config.ridge, tol=1e-4, max_iter=200, random_state=config.seed
     )
     with repeatable():
-        shares: np.ndarray = mixture.fit(rows).predict_proba(rows)
+        shares = mixture.fit(rows).predict_proba(rows)
     return shares.T
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -65,10 +65,7 @@ class Neighbours(Scorer):
     """
 
     Config: ClassVar[type[Settings]] = NeighbourSettings
-    needs: Mapping[str, tuple[int, ...]] = {"embedding": (2,)}
-
-    def __init__(self, config: Settings) -> None:
-        self.config = cast(NeighbourSettings, config)
+    config: NeighbourSettings
 
     def fit_section(self, training: Training) -> SectionModel:
         """Make the section's reference sets."""
@@ -95,19 +92,15 @@ class Neighbours(Scorer):
         return NeighbourModel(config, space, sets, densities)
 
 
-class CosineSettings(Settings):
-    """The paper's distance metric has nothing to set."""
-
-
 class Cosine(Neighbours):
     """Score 1 - max_k cos(test embedding, training embedding k of the same section) (Eq. 7).
 
     It is :class:`Neighbours` with its defaults: one nearest neighbour among all training clips.
     """
 
-    Config = CosineSettings
+    Config = Settings
 
-    def __init__(self, config: Settings) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__(NeighbourSettings())
 
 
@@ -180,8 +173,7 @@ class NeighbourModel:
         clips = self.space.map(outputs["embedding"])
         if self.config.k > 1 or self.densities:
             level, thinness = self.measured(clips)
-            scores: np.ndarray = level - self.weight * thinness
-            return scores
+            return level - self.weight * thinness
         scores = np.empty(len(clips))
         for block in blocks(len(clips), max(map(len, self.sets))):
             scores[block] = np.min([part.nearest(clips[block]) for part in self.sets], axis=0)

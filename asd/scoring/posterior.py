@@ -7,13 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asd.config import Settings
 from asd.errors import UsageError
 from asd.scoring.base import Scorer, SectionModel, Training
-
-
-class PosteriorSettings(Settings):
-    """The posterior scorer has nothing to set."""
 
 
 class Posterior(Scorer):
@@ -31,12 +26,8 @@ class Posterior(Scorer):
     mean training again, so they are lower than those of unseen normal clips.
     """
 
-    Config = PosteriorSettings
     needs: Mapping[str, tuple[int, ...]] = {"logits": (2, 3)}
     compares = False
-
-    def __init__(self, config: Settings) -> None:
-        self.config = config
 
     def fit_section(self, training: Training) -> SectionModel:
         """Find the classes of the section.
@@ -68,8 +59,7 @@ class Doubt:
         odds = log_odds_against(outputs["logits"])[..., self.classes]
         if odds.ndim == 3:
             odds = odds.mean(axis=1)
-        scores: np.ndarray = odds.min(axis=-1)
-        return scores
+        return odds.min(axis=-1)
 
 
 def log_odds_against(logits: np.ndarray) -> np.ndarray:
@@ -97,8 +87,7 @@ def log_odds_against(logits: np.ndarray) -> np.ndarray:
     second = runners_up.max(axis=-1, keepdims=True)
     summed = second + np.log(np.exp(runners_up - second).sum(axis=-1, keepdims=True))
     np.put_along_axis(others, largest, summed, axis=-1)
-    odds: np.ndarray = others - values
-    return odds
+    return others - values
 
 
 Posterior.Fitted = Doubt

@@ -105,8 +105,7 @@ def smote(
     second = near[first, draw.integers(neighbours, size=wanted)]
     share = draw.random(wanted)[:, None]
     start = values[target[first]]
-    made: np.ndarray = start + share * (values[target[second]] - start)
-    return made
+    return start + share * (values[target[second]] - start)
 
 
 def memmixup(
@@ -138,7 +137,7 @@ def memmixup(
         ]
     )
     share = config.memmixup_share
-    mixed: np.ndarray = share * values[np.repeat(target, count)]
+    mixed = share * values[np.repeat(target, count)]
     mixed += (1 - share) * values[source[near.ravel()]]
     return mixed
 

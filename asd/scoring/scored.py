@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,6 @@ from asd.scoring.system import (
     Member,
     Scale,
     SystemScores,
-    assemble,
     build_members,
     fit_system,
 )
@@ -117,12 +117,12 @@ class ScoreTable:
         if not finite.all():
             name = clips.recording[int(np.argmin(finite))]
             raise JobError(f"the score of '{name}' is not finite; train the model again")
-        twice = _twice(list(zip(clips.section, clips.recording, strict=True)))
-        if twice:
-            raise JobError(f"clip '{twice[1]}' comes twice; clips of a section need own names")
-        threshold = np.empty(len(clips))
-        for row, (section, windows) in enumerate(zip(clips.section, scores.windows, strict=True)):
-            threshold[row] = deciding[section].threshold(int(windows)).value
+        for (_, name), count in Counter(zip(clips.section, clips.recording, strict=True)).items():
+            if count > 1:
+                raise JobError(f"clip '{name}' comes twice; clips of a section need own names")
+        counts = zip(clips.section, scores.windows.tolist(), strict=True)
+        limits = [deciding[section].threshold(windows).value for section, windows in counts]
+        threshold = np.array(limits, np.float64)
         return cls(
             clips.section,
             clips.recording,
@@ -211,10 +211,9 @@ def write_scored(
         detector: what made them.
         name: of the files, without suffix.
     """
+    counts = {section: {1} for section in detector.deciding}
     if table is not None:
         made.text(f"{name}.csv", _csv(table))
-    counts: dict[str, set[int]] = {section: {1} for section in detector.deciding}
-    if table is not None:
         for section, windows in zip(table.section, table.windows.tolist(), strict=True):
             counts[section].add(windows)
     thresholds = {
@@ -243,7 +242,7 @@ def read_thresholds(record: Record) -> dict[str, dict[int, Threshold]]:
     """
     try:
         return {
-            section: {int(windows): loaded(one) for windows, one in _ascending(of_section)}
+            section: dict(sorted((int(n), loaded(one)) for n, one in of_section.items()))
             for section, of_section in record.facts["thresholds"].items()
         }
     except _UNREADABLE as error:
@@ -361,7 +360,7 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
             for of in content["scales"]
         ),
     )
-    fitted = assemble(members, banks, content["join"], kept)
+    fitted = fit_system(members, banks, content["join"], kept)
     rule = settings(ScoreConfig, content["rule"], "rule")
     deciding = calibrations(fitted, rule)
     for section, of_section in content["thresholds"].items():
@@ -387,35 +386,13 @@ def _lean(bank: Bank, model: str, members: Sequence[Member]) -> Bank:
 
 
 def _csv(table: ScoreTable) -> str:
+    """Return it as CSV; numbers have the shortest digits that read back equal."""
+    numbers = (table.windows, table.score, table.threshold, table.anomalous.astype(int))
+    texts = (table.section, table.name, table.content)
+    rows = list(zip(*texts, *(column.tolist() for column in numbers), strict=True))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in table.rows():
-        writer.writerow(
-            (
-                table.section[row],
-                table.name[row],
-                table.content[row],
-                int(table.windows[row]),
-                repr(float(table.score[row])),
-                repr(float(table.threshold[row])),
-                int(table.anomalous[row]),
-            )
-        )
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *(rows[i] for i in table.rows())])
     return text.getvalue()
-
-
-def _ascending(of_section: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(of_section.items(), key=lambda item: int(item[0]))
-
-
-def _twice(keys: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
-    seen: set[tuple[str, str]] = set()
-    for key in keys:
-        if key in seen:
-            return key
-        seen.add(key)
-    return None
 
 
 def _damaged(path: Path, error: Exception) -> JobError:

@@ -20,11 +20,13 @@ from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.scoring.base import FittedScorer, Scorer, SectionModel, folds_of
+from asd.scoring.base import FittedScorer, Scorer, SectionModel, by_section, folds_of
 from asd.scoring.distances import Distance, Space
 
 Join = Literal["mean", "max"]
 Pooling = Literal["max", "mean"]
+Outputs = Mapping[str, Mapping[str, np.ndarray]]
+"""By model, what it gives for clips: (n, ...) by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +98,7 @@ class Scale:
 
     def standardise(self, scores: np.ndarray) -> np.ndarray:
         """Return scores (n,) in deviations from the mean."""
-        standardised: np.ndarray = (scores - self.mean) / self.deviation
-        return standardised
+        return (scores - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,7 @@ class FittedSystem:
         """The bank's rows of each section."""
         return self.fitted[0].rows
 
-    def score(
-        self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
-    ) -> np.ndarray:
+    def score(self, outputs: Outputs, sections: Sequence[str]) -> np.ndarray:
         """Return the anomaly scores (N,) float64 of test clips.
 
         Args:
@@ -159,9 +158,7 @@ class FittedSystem:
         """
         return self.judge(outputs, sections)[0]
 
-    def judge(
-        self, outputs: Mapping[str, Mapping[str, np.ndarray]], sections: Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def judge(self, outputs: Outputs, sections: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the anomaly scores (N,) of test clips, and what each of several members says.
 
         Args:
@@ -178,45 +175,39 @@ class FittedSystem:
         ]
         if len(own) == 1:
             return own[0], np.empty((0, len(sections)))
-        standardised = self._standardised(own, np.array(sections, dtype=str))
+        standardised = self._standardised(own, sections)
         return self._over(standardised), standardised
 
     def training_scores(self) -> np.ndarray:
         """Return the scores (N,) float64 of the bank's clips as if they were clips to come."""
         if len(self.members) == 1:
             return self.own[0]
-        return self._over(
-            self._standardised(self.own, np.array(self.bank.clips.section, dtype=str))
-        )
+        return self._over(self._standardised(self.own, self.bank.clips.section))
 
-    def by_distance(
-        self, outputs: Mapping[str, Mapping[str, np.ndarray]], section: str
-    ) -> np.ndarray:
-        """Return the bank's rows of a section by their distance to each of n clips, (n, N).
+    @property
+    def comparing(self) -> list[int]:
+        """The numbers of the members whose models give embeddings (N, D)."""
+        views = enumerate(self.views)
+        return [i for i, view in views if "embedding" in view and view["embedding"].ndim == 2]
+
+    def by_distance(self, outputs: Outputs, section: str) -> np.ndarray:
+        """Return the bank's rows (N,) of a section by distance to the (one) clip of ``outputs``.
 
         The distance is that of the first member that compares embeddings: its scorer's own, or the
         cosine where its scorer compares no clips. Without such a member N is 0.
         """
         rows = self.rows[section]
-        if self._comparing is None:
-            return np.empty((len(next(iter(next(iter(outputs.values())).values()))), 0), rows.dtype)
-        member = self.members[self._comparing]
+        if not self.comparing:
+            return rows[:0]
+        member = self.members[self.comparing[0]]
         space, training = self._spaces[section]
         embedding = member.view(outputs[member.model], "outputs")["embedding"]
-        apart = space.between(space.map(embedding), training)
-        found: np.ndarray = rows[np.argsort(apart, axis=1, kind="stable")]
-        return found
-
-    @cached_property
-    def _comparing(self) -> int | None:
-        """The number of the first member whose model gives an embedding."""
-        views = (view.get("embedding") for view in self.views)
-        return next((i for i, one in enumerate(views) if one is not None and one.ndim == 2), None)
+        return rows[space.between(space.map(embedding), training)[0].argsort(kind="stable")]
 
     @cached_property
     def _spaces(self) -> dict[str, tuple[Space, np.ndarray]]:
         """What clips of a section are compared in, with its training clips mapped."""
-        place = self._comparing or 0
+        place = self.comparing[0]
         config = getattr(self.members[place].scorer, "config", None)
         distance: Distance = getattr(config, "distance", "cosine")
         found = {}
@@ -226,9 +217,7 @@ class FittedSystem:
             found[section] = (space, space.map(embedding))
         return found
 
-    def gain(
-        self, outputs: Mapping[str, Mapping[str, np.ndarray]], section: str
-    ) -> tuple[float, str]:
+    def gain(self, outputs: Outputs, section: str) -> tuple[float, str]:
         """Return the gain in decibels that brings the (one) clip of ``outputs`` into the range.
 
         And words about it, if no training clip needed as much; 0 and ``""`` without such a member.
@@ -243,20 +232,26 @@ class FittedSystem:
     def calibrating_rows(self, section: str) -> np.ndarray:
         """Return the bank's rows (n,) that a section's thresholds are found from."""
         rows = self.rows[section]
-        found: np.ndarray = rows[self.calibrating[rows]]
-        return found
+        return rows[self.calibrating[rows]]
 
     def _over(self, standardised: np.ndarray) -> np.ndarray:
         over = np.mean if self.join == "mean" else np.max
         return np.asarray(over(standardised, axis=0))
 
-    def _standardised(self, scores: Sequence[np.ndarray], sections: np.ndarray) -> np.ndarray:
+    def _standardised(self, scores: Sequence[np.ndarray], sections: Sequence[str]) -> np.ndarray:
         standardised = np.empty((len(scores), len(sections)))
-        for place, (values, scales) in enumerate(zip(scores, self.scales, strict=True)):
-            for section in np.unique(sections):
-                rows = sections == section
-                standardised[place, rows] = scales[str(section)].standardise(values[rows])
+        for section, rows in by_section(sections):
+            for place, (values, scales) in enumerate(zip(scores, self.scales, strict=True)):
+                standardised[place, rows] = scales[section].standardise(values[rows])
         return standardised
+
+
+def rows_of(outputs: Outputs, rows: np.ndarray | Sequence[int]) -> dict[str, dict[str, np.ndarray]]:
+    """Return some of the clips of outputs, by a mask or by their numbers."""
+    return {
+        model: {name: values[rows] for name, values in arrays.items()}
+        for model, arrays in outputs.items()
+    }
 
 
 def build_members(system: str, definitions: Sequence[SystemConfig]) -> tuple[Member, ...]:
@@ -280,11 +275,27 @@ Fits = Mapping[str, dict[str, tuple[FittedScorer, np.ndarray]]]
 """By model and identity, members that were fitted to the same banks, with their training scores."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a fit came to, member by member.
+
+    Attributes:
+        models: of each member, the fitted models by section.
+        own: of each, the training scores (N,).
+        scales: of each, by section; none where there is one member.
+    """
+
+    models: tuple[Mapping[str, SectionModel], ...]
+    own: tuple[np.ndarray, ...]
+    scales: tuple[Mapping[str, Scale], ...]
+
+
 def fit_system(
     members: Sequence[Member],
     banks: Mapping[str, Bank],
     join: Join = "mean",
     fits: Fits | None = None,
+    kept: Kept | None = None,
 ) -> FittedSystem:
     """Fit the members of a system to the banks of their models.
 
@@ -293,6 +304,7 @@ def fit_system(
         banks: by model, the bank of training clips.
         join: how several are joined.
         fits: of other systems over the same banks; what is fitted now is added.
+        kept: what need not be fitted, of a fit before; None to fit all of it.
 
     Raises:
         UsageError: no member, or a bank lacks an array that a scorer reads.
@@ -307,69 +319,41 @@ def fit_system(
                 f"the banks of models {first} and {member.model} hold different clips;"
                 " run 'asd embed' again"
             )
-    return assemble(members, banks, join, None, fits)
-
-
-def assemble(
-    members: Sequence[Member],
-    banks: Mapping[str, Bank],
-    join: Join,
-    kept: Kept | None,
-    fits: Fits | None = None,
-) -> FittedSystem:
-    """Put a system together: fitted now, or of what was kept of a fit before.
-
-    Args:
-        members, banks, join, fits: as of :func:`fit_system`.
-        kept: what need not be fitted; None to fit all of it.
-    """
-    views = [member.view(banks[member.model].arrays, "bank") for member in members]
-    folds = folds_of(banks[members[0].model].clips) if kept is None else None
+    views = tuple(member.view(banks[member.model].arrays, "bank") for member in members)
+    folds = folds_of(banks[first].clips) if kept is None else None
     fitted, own = [], []
     for place, (member, view) in enumerate(zip(members, views, strict=True)):
         bank = banks[member.model].with_arrays(view)
         if kept is not None:
-            fitted.append(member.scorer.fitted(bank, kept.models[place]))
+            fitted.append(member.scorer.fit(bank, kept.models[place]))
             own.append(kept.own[place])
             continue
         known = fits[member.model] if fits is not None and member.identity else {}
         if member.identity not in known:
-            scorer = member.scorer.fitted(bank, {})
+            scorer = member.scorer.fit(bank)
             known[member.identity] = scorer, scorer.training_scores(folds)
         fitted.append(known[member.identity][0])
         own.append(known[member.identity][1])
-    calibrating = _calibrating([banks[member.model] for member in members])
-    several = zip(fitted, own, strict=True) if len(members) > 1 else ()
+    rows = fitted[0].rows
+    calibrating = _calibrating([banks[member.model] for member in members], rows)
     scales = (
         kept.scales
-        if kept
-        else tuple(_scales(one.rows, scores, calibrating) for one, scores in several)
+        if kept is not None
+        else tuple(
+            {section: Scale.of(scores[of[calibrating[of]]]) for section, of in rows.items()}
+            for scores in (own if len(members) > 1 else ())
+        )
     )
     return FittedSystem(
         members=tuple(members),
         fitted=tuple(fitted),
-        views=tuple(views),
+        views=views,
         own=tuple(own),
         banks=dict(banks),
         join=join,
         scales=scales,
         calibrating=calibrating,
     )
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a fit came to, member by member.
-
-    Attributes:
-        models: of each member, the fitted models by section.
-        own: of each, the training scores (N,).
-        scales: of each, by section; none where there is one member.
-    """
-
-    models: tuple[Mapping[str, SectionModel], ...]
-    own: tuple[np.ndarray, ...]
-    scales: tuple[Mapping[str, Scale], ...]
 
 
 def score_recordings(
@@ -400,10 +384,7 @@ def score_recordings(
             )
     rows = np.flatnonzero(np.isin(np.array(test.clips.section, dtype=str), fitted.sections))
     clips = test.clips.only(rows)
-    outputs = {
-        model: {name: values[rows] for name, values in bank.arrays.items()}
-        for model, bank in tests.items()
-    }
+    outputs = rows_of({model: bank.arrays for model, bank in tests.items()}, rows)
     scores = fitted.score(outputs, clips.section)
     groups = by_recording(clips)
     join = np.max if pooling == "max" else np.mean
@@ -419,18 +400,10 @@ def unscored(train: Bank, test: Bank) -> dict[str, int]:
     return dict(Counter(section for section in test.clips.section if section not in train.sections))
 
 
-def _calibrating(banks: Sequence[Bank]) -> np.ndarray:
+def _calibrating(banks: Sequence[Bank], rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return which clips (N,) no model has learned from; all of a section that has none."""
-    kept: np.ndarray = np.logical_and.reduce([bank.unlearned for bank in banks])
-    sections = np.array(banks[0].clips.section, dtype=str)
-    for section in np.unique(sections):
-        rows = sections == section
-        if not kept[rows].any():
-            kept[rows] = True
+    kept = np.logical_and.reduce([bank.unlearned for bank in banks])
+    for of_section in rows.values():
+        if not kept[of_section].any():
+            kept[of_section] = True
     return kept
-
-
-def _scales(
-    rows: Mapping[str, np.ndarray], scores: np.ndarray, calibrating: np.ndarray
-) -> dict[str, Scale]:
-    return {section: Scale.of(scores[of[calibrating[of]]]) for section, of in rows.items()}

@@ -1,4 +1,4 @@
-"""Decision thresholds from the scores of training clips alone, and decisions.
+"""Decision thresholds from the scores of training clips alone.
 
 A clip is called anomalous when its score is *above* the threshold. The training scores should be
 those of :meth:`asd.scoring.base.FittedScorer.training_scores`, each clip being left out: compared
@@ -63,9 +63,8 @@ def find_threshold(method: str, scores: np.ndarray, rate: float = 0.1) -> Thresh
         JobError: a score is not finite.
 
     Example:
-        >>> threshold = find_threshold("quantile", np.arange(10.0), rate=0.2)
-        >>> threshold.value, decide(np.array([6.9, 7.1]), threshold).tolist()
-        (7.0, [0, 1])
+        >>> find_threshold("quantile", np.arange(10.0), rate=0.2).value
+        7.0
     """
     find = THRESHOLDS[method]
     if not 0 < rate < 1:
@@ -77,11 +76,6 @@ def find_threshold(method: str, scores: np.ndarray, rate: float = 0.1) -> Thresh
     if not np.isfinite(scores).all():
         raise JobError(f"threshold '{method}': a training score is not finite")
     return find(scores.astype(np.float64), rate)
-
-
-def decide(scores: np.ndarray, threshold: Threshold) -> np.ndarray:
-    """Return the decisions (N,) int64 for scores (N,): 1 for an anomaly, 0 for normal."""
-    return (scores > threshold.value).astype(np.int64)
 
 
 def gamma(scores: np.ndarray, rate: float) -> Threshold:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -45,11 +45,12 @@ class VarMin(Scorer):
     alone.) Where there are fewer than two clips to measure b, the score is log d alone.
     """
 
-    Config: ClassVar[type[Settings]] = VarMinSettings
+    Config = VarMinSettings
+    config: VarMinSettings
 
-    def __init__(self, config: Settings) -> None:
-        self.config = cast(VarMinSettings, config)
-        self.needs = needs_of(self.config.level)
+    def __init__(self, config: VarMinSettings) -> None:
+        super().__init__(config)
+        self.needs = needs_of(config.level)
 
     def fit_section(self, training: Training) -> SectionModel:
         """Measure how sparse the section's clips are, and the slope."""

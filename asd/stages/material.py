@@ -383,9 +383,6 @@ def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) ->
     from matplotlib import rc_context
 
     from asd.detection.detector import Detector
-    from asd.detection.explanation import explain
-    from asd.detection.picture import write_picture
-    from asd.detection.recording import read_recording
 
     section = clip.choice.key[1]
     try:
@@ -395,12 +392,9 @@ def _reason(workspace: Workspace, machine: str, system: str, clip: ShownClip) ->
             for one in clips_of(workspace, machine)
             if (one.split, one.section, one.recording) == ("test", section, clip.choice.name)
         )
-        recording = read_recording(path, detector.signal, detector.limits)
-        found = explain(detector, workspace, recording, section)
         # A fixed salt: the same picture has the same ids.
         with tempfile.TemporaryDirectory() as folder, rc_context({"svg.hashsalt": "reason"}):
-            picture = Path(folder) / "reason.svg"
-            write_picture(picture, found)
+            picture = detector.explain(path, section).write(Path(folder) / "reason.svg")
             return picture.read_text(encoding="utf-8")
     except (AsdError, StopIteration):
         return None

@@ -24,6 +24,7 @@ from asd.report.media import encoded
 from asd.report.recordings import Heard, Listened, recording_times
 from asd.scoring.bank import read_bank
 from asd.scoring.scored import FittedDetector
+from asd.scoring.system import rows_of
 from asd.stages.index import clips_of, rejected_by_reason
 from asd.store import FeatureStore, Shard
 from asd.workspace import Workspace
@@ -111,10 +112,7 @@ def _tested(
     ]
     if not rows:
         return
-    outputs = {
-        model: {name: values[rows] for name, values in bank.arrays.items()}
-        for model, bank in banks.items()
-    }
+    outputs = rows_of({model: bank.arrays for model, bank in banks.items()}, rows)
     table = table.only(np.array(rows))
     scores, members = fitted.judge(outputs, table.section)
     names = _view_names(workspace, detector)
@@ -122,11 +120,8 @@ def _tested(
     for group in by_recording(table):
         loudest = int(group[scores[group].argmax()])
         section = table.section[loudest]
-        own = {
-            model: {name: values[[loudest]] for name, values in of.items()}
-            for model, of in outputs.items()
-        }
-        near = fitted.by_distance(own, section)[0]
+        own = rows_of(outputs, [loudest])
+        near = fitted.by_distance(own, section)
         yield _Found(
             [known[table.content[row]] for row in group],
             float(join(scores[group])),
@@ -151,11 +146,8 @@ def _trained(detector: FittedDetector, clips: Sequence[Clip]) -> Iterator[_Found
             continue
         loudest = rows[int(normal[rows].argmax())]
         section = table.section[loudest]
-        own = {
-            model: {name: values[[loudest]] for name, values in bank.arrays.items()}
-            for model, bank in fitted.banks.items()
-        }
-        names = (table.recording[row] for row in fitted.by_distance(own, section)[0])
+        own = rows_of({model: bank.arrays for model, bank in fitted.banks.items()}, [loudest])
+        names = (table.recording[row] for row in fitted.by_distance(own, section))
         yield _Found(
             [known[table.content[row]] for row in rows],
             float(join(normal[rows])),

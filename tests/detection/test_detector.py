@@ -1,17 +1,14 @@
 """The detector against what the pipeline wrote, and against references written here."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from asd.clips.audio import read_clip
-from asd.config import FusionConfig, SystemConfig
+from asd.config import FusionConfig
 from asd.detection import Detector
 from asd.detection.recording import Recording
 from asd.digest import sha256_json
@@ -24,16 +21,16 @@ from asd.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def detector(tiny_template: Path) -> Detector:
+def detector(tiny_template):
     return Detector.load(tiny_template, "pump")
 
 
 @pytest.fixture(scope="module")
-def sounds(tiny_template: Path) -> list[Path]:
+def sounds(tiny_template):
     return sorted((tiny_template / "raw" / "pump" / "id_00" / "test").rglob("*.wav"))
 
 
-def written(root: Path, system: str, section: str) -> dict[str, tuple[float, bool]]:
+def written(root, system, section):
     """Return the scores and decisions of a section, by recording."""
     table = read_table(read_scores_record(Workspace.at(root).score_record(system, "pump")))
     return {
@@ -45,7 +42,7 @@ def written(root: Path, system: str, section: str) -> dict[str, tuple[float, boo
 
 @pytest.mark.parametrize("system", ["posterior", "cosine", "spread"])
 @pytest.mark.parametrize("section", ["00", "02"])
-def test_scores_are_those_of_the_pipeline(tiny_template: Path, system: str, section: str) -> None:
+def test_scores_are_those_of_the_pipeline(tiny_template, system, section):
     """To the last bit: the same features, batches of the same kernels, the same products."""
     expected = written(tiny_template, system, section)
     found = Detector.load(tiny_template, "pump", system)
@@ -54,13 +51,13 @@ def test_scores_are_those_of_the_pipeline(tiny_template: Path, system: str, sect
     assert len(expected) == 4
 
 
-def test_decisions_are_those_of_the_pipeline(tiny_template: Path, sounds: list[Path]) -> None:
+def test_decisions_are_those_of_the_pipeline(tiny_template, sounds):
     expected = written(tiny_template, "cosine", "00")
     found = Detector.load(tiny_template, "pump", "cosine").predict(sounds, section="00")
     assert found.tolist() == [int(expected[path.name][1]) for path in sounds]
 
 
-def test_waves_of_every_kind_give_the_same(detector: Detector, sounds: list[Path]) -> None:
+def test_waves_of_every_kind_give_the_same(detector, sounds):
     waves = np.stack([read_clip(path, detector.signal) for path in sounds])
     expected = detector.score(sounds, section="00")
     for given in (waves, waves / 32768.0, list(waves), [str(path) for path in sounds]):
@@ -68,7 +65,7 @@ def test_waves_of_every_kind_give_the_same(detector: Detector, sounds: list[Path
     assert detector.score(sounds[0], section="00").tolist() == expected[:1].tolist()
 
 
-def test_conventions(detector: Detector, sounds: list[Path]) -> None:
+def test_conventions(detector, sounds):
     scores = detector.score(sounds, section="00")
     above = detector.decision_function(sounds, section="00")
     np.testing.assert_array_equal(above, scores - detector.thresholds["00"].value)
@@ -79,7 +76,7 @@ def test_conventions(detector: Detector, sounds: list[Path]) -> None:
     assert scores[:2].min() > scores[2:].max(), "the extra tone is not heard"
 
 
-def test_nearest_by_cosine(detector: Detector, sounds: list[Path]) -> None:
+def test_nearest_by_cosine(detector, sounds):
     waves = np.stack([read_clip(path, detector.signal) for path in sounds])
     embedding = detector.embedder.outputs(detector.embedder.features(waves))["both"]["embedding"]
     bank = detector.bank.arrays["embedding"]
@@ -88,9 +85,7 @@ def test_nearest_by_cosine(detector: Detector, sounds: list[Path]) -> None:
         assert name == detector.bank.clips.name[int(cosine.argmax())]
 
 
-def test_without_a_section_the_smallest_score_counts(
-    detector: Detector, sounds: list[Path]
-) -> None:
+def test_without_a_section_the_smallest_score_counts(detector, sounds):
     of_each = np.stack([detector.score(sounds, section) for section in ("00", "02")])
     found = detector.predictions([Recording(str(p), read_clip(p, detector.signal)) for p in sounds])
     assert [one.score for one in found] == of_each.min(axis=0).tolist()
@@ -98,7 +93,7 @@ def test_without_a_section_the_smallest_score_counts(
     assert all(one.threshold == detector.thresholds[one.section].value for one in found)
 
 
-def test_long_recordings_get_the_score_of_a_window(detector: Detector, sounds: list[Path]) -> None:
+def test_long_recordings_get_the_score_of_a_window(detector, sounds):
     waves = [read_clip(path, detector.signal) for path in sounds]
     whole = np.concatenate(waves)
     single = detector.score(waves, section="00")
@@ -110,7 +105,7 @@ def test_long_recordings_get_the_score_of_a_window(detector: Detector, sounds: l
     assert (found.windows, found.start) == (4, single.argmax() * length / 8000)
 
 
-def test_other_rates_and_channels(detector: Detector, sounds: list[Path], tmp_path: Path) -> None:
+def test_other_rates_and_channels(detector, sounds, tmp_path):
     wave, rate = soundfile.read(sounds[0])
     twice = np.repeat(wave, 2)
     path = tmp_path / "stereo.flac"
@@ -119,16 +114,14 @@ def test_other_rates_and_channels(detector: Detector, sounds: list[Path], tmp_pa
     assert detector.score([path], section="00") == expected
 
 
-def test_needs_neither_store_nor_banks_nor_recordings(tiny: Path, sounds: list[Path]) -> None:
+def test_needs_neither_store_nor_banks_nor_recordings(tiny, sounds):
     expected = Detector.load(tiny, "pump").score(sounds)
     for name in ("raw", "data/features", "data/index", "data/banks", "data/checkpoints"):
         shutil.rmtree(tiny / name, ignore_errors=True)
     np.testing.assert_array_equal(Detector.load(tiny, "pump").score(sounds), expected)
 
 
-def test_nothing_is_fitted_anew(
-    tiny_template: Path, sounds: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_fitted_anew(tiny_template, sounds, monkeypatch):
     for scorer in SCORERS.values():
         monkeypatch.setattr(scorer, "fit_section", lambda *_: pytest.fail("fitted anew"))
     expected = written(tiny_template, "spread", "00")
@@ -136,7 +129,7 @@ def test_nothing_is_fitted_anew(
     assert found.tolist() == [expected[path.name][0] for path in sounds]
 
 
-def test_refuses_another_model_than_was_scored(tiny: Path) -> None:
+def test_refuses_another_model_than_was_scored(tiny):
     folder = tiny / "data" / "models"
     shutil.rmtree(folder / "both" / "pump")
     shutil.copytree(folder / "mel" / "pump", folder / "both" / "pump")
@@ -144,7 +137,7 @@ def test_refuses_another_model_than_was_scored(tiny: Path) -> None:
         Detector.load(tiny, "pump")
 
 
-def test_refuses_the_detector_of_another_machine(tiny: Path) -> None:
+def test_refuses_the_detector_of_another_machine(tiny):
     change_params(tiny, "machines: [pump]", "machines: [pump, fan]")
     folder = tiny / "data" / "scores" / "cosine"
     for path in list(folder.iterdir()):
@@ -153,7 +146,7 @@ def test_refuses_the_detector_of_another_machine(tiny: Path) -> None:
         Detector.load(tiny, "fan")
 
 
-def test_refuses_a_model_without_recipes(tiny: Path) -> None:
+def test_refuses_a_model_without_recipes(tiny):
     path = tiny / "data" / "models" / "both" / "pump" / "record.json"
     record = json.loads(path.read_text())
     del record["request"]["recipes"], record["digest"]
@@ -162,7 +155,7 @@ def test_refuses_a_model_without_recipes(tiny: Path) -> None:
         Detector.load(tiny, "pump")
 
 
-def change_params(root: Path, old: str, new: str) -> None:
+def change_params(root, old, new):
     path = root / "pipeline" / "params.yaml"
     text = path.read_text()
     assert old in text
@@ -178,7 +171,7 @@ def change_params(root: Path, old: str, new: str) -> None:
         ("cosine: {model: both", "cosine: {model: mel", "members"),
     ],
 )
-def test_refuses_a_detector_of_other_params(tiny: Path, old: str, new: str, changed: str) -> None:
+def test_refuses_a_detector_of_other_params(tiny, old, new, changed):
     change_params(tiny, old, new)
     with pytest.raises(UsageError, match=f"scored with other settings.*{changed}") as caught:
         Detector.load(tiny, "pump", "cosine")
@@ -186,14 +179,14 @@ def test_refuses_a_detector_of_other_params(tiny: Path, old: str, new: str, chan
     assert "\n" not in str(caught.value)
 
 
-def test_what_decides_nothing_may_change(tiny: Path, sounds: list[Path]) -> None:
+def test_what_decides_nothing_may_change(tiny, sounds):
     expected = Detector.load(tiny, "pump").score(sounds)
     change_params(tiny, "epochs: 2", "epochs: 3")
     change_params(tiny, "posterior: {model: both", "posterior: {model: mel")
     np.testing.assert_array_equal(Detector.load(tiny, "pump").score(sounds), expected)
 
 
-def test_refuses_what_is_not_scored_or_damaged(tiny: Path) -> None:
+def test_refuses_what_is_not_scored_or_damaged(tiny):
     path = tiny / "data" / "scores" / "cosine" / "pump.h5"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -210,9 +203,7 @@ def test_refuses_what_is_not_scored_or_damaged(tiny: Path) -> None:
         Detector.load(tiny, "pump")
 
 
-def test_refuses_an_extractor_that_has_changed(
-    tiny_template: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refuses_an_extractor_that_has_changed(tiny_template, monkeypatch):
     monkeypatch.setattr(LogMel, "version", LogMel.version + 1)
     with pytest.raises(JobError, match="'logmel'.*another version"):
         Detector.load(tiny_template, "pump")
@@ -228,12 +219,12 @@ def test_refuses_an_extractor_that_has_changed(
         ([np.eye(9)[0], np.array([0.0, np.nan])], "wave 1: NaN"),
     ],
 )
-def test_what_is_no_wave(detector: Detector, waves: object, text: str) -> None:
+def test_what_is_no_wave(detector, waves, text):
     with pytest.raises(UsageError, match=text):
         detector.score(waves)
 
 
-def test_unknown_names(detector: Detector, tiny_template: Path, sounds: list[Path]) -> None:
+def test_unknown_names(detector, tiny_template, sounds):
     with pytest.raises(UsageError, match="unknown section '01'.*00, 02"):
         detector.score(sounds, section="01")
     with pytest.raises(UsageError, match="unknown machine 'pmp'.*pump"):
@@ -245,11 +236,11 @@ def test_unknown_names(detector: Detector, tiny_template: Path, sounds: list[Pat
     assert len(detector.score([])) == 0
 
 
-def test_the_system_that_is_taken(tiny_template: Path) -> None:
+def test_the_system_that_is_taken(tiny_template):
     params = load_params(tiny_template / "pipeline" / "params.yaml")
     systems = params.systems
 
-    def taken(**given: SystemConfig) -> str:
+    def taken(**given):
         return params.model_copy(update={"systems": given}).default_system()
 
     assert params.default_system() == "cosine"

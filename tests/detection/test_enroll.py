@@ -1,13 +1,8 @@
 """Enrolling: what detectors then know, what follows from it, and taking it back."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +12,6 @@ from asd.artifact import read_record
 from asd.cli import cli
 from asd.detection import Detector, enroll
 from asd.detection.enroll import (
-    Enrolled,
     Enrolment,
     EnrolmentRequest,
     choose_section,
@@ -25,7 +19,7 @@ from asd.detection.enroll import (
     undo,
     versions,
 )
-from asd.detection.recording import Recording, read_recording
+from asd.detection.recording import read_recording
 from asd.errors import JobError, UsageError
 from asd.scoring.thresholds import find_threshold
 from asd.workspace import Workspace
@@ -35,20 +29,20 @@ OTHER = "raw/pump/id_00/test/anomaly/00_12.wav"
 SYSTEMS = ("cosine", "posterior", "spread")
 
 
-def enrolment_of(root: Path) -> Enrolment:
+def enrolment_of(root):
     return Enrolment(Workspace.at(root), "pump")
 
 
-def read(root: Path, *files: str) -> list[Recording]:
+def read(root, *files):
     detector = Detector.load(root, "pump")
     return [read_recording(root / file, detector.signal, detector.limits) for file in files]
 
 
-def enrolled(root: Path, *files: str, section: str = "00") -> list[Enrolled]:
+def enrolled(root, *files, section="00"):
     return enrolment_of(root).enroll(read(root, *files), section, "target", force=True)
 
 
-def tree(folder: Path) -> dict[str, bytes]:
+def tree(folder):
     """Return every file below a folder, hidden ones too, by its path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -57,11 +51,11 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def state(root: Path) -> dict[str, bytes]:
+def state(root):
     return tree(root / "data" / "enrolled")
 
 
-def known(root: Path) -> dict[str, int]:
+def known(root):
     """Return how many clips the detector of each system knows."""
     workspace = Workspace.at(root)
     return {
@@ -69,11 +63,11 @@ def known(root: Path) -> dict[str, int]:
     }
 
 
-def listed(root: Path, model: str = "both") -> list[tuple[int, int]]:
+def listed(root, model="both"):
     return [(one.number, one.clips) for one in versions(Workspace.at(root), "pump")[model]]
 
 
-def score_anew(root: Path, rate: float, *systems: str) -> None:
+def score_anew(root, rate, *systems):
     """Score with another false-alarm rate; the params are of the last one."""
     path = root / "pipeline" / "params.yaml"
     kept, _, _ = path.read_text().partition("score: ")
@@ -84,7 +78,7 @@ def score_anew(root: Path, rate: float, *systems: str) -> None:
         cli.main(["-q", "score", *options], standalone_mode=False)
 
 
-def test_an_enrolled_clip_is_normal(tiny: Path) -> None:
+def test_an_enrolled_clip_is_normal(tiny):
     before = Detector.load(tiny, "pump")
     results = enrolled(tiny, ODD)
     after = Detector.load(tiny, "pump")
@@ -108,7 +102,7 @@ def test_an_enrolled_clip_is_normal(tiny: Path) -> None:
     assert after.bank.unlearned[-1]
 
 
-def test_banks_scores_and_models_stay_as_they_are(tiny: Path) -> None:
+def test_banks_scores_and_models_stay_as_they_are(tiny):
     folders = ("banks", "scores", "models")
     before = [tree(tiny / "data" / name) for name in folders]
     enrolled(tiny, ODD)
@@ -117,8 +111,8 @@ def test_banks_scores_and_models_stay_as_they_are(tiny: Path) -> None:
 
 
 def test_the_same_enrolment_gives_the_same_bytes_and_undo_the_first_ones(
-    tiny: Path, tiny_template: Path, tmp_path: Path
-) -> None:
+    tiny, tiny_template, tmp_path
+):
     twin = tmp_path / "twin"
     shutil.copytree(tiny_template, twin)
     states = [state(tiny)]
@@ -147,7 +141,7 @@ def test_the_same_enrolment_gives_the_same_bytes_and_undo_the_first_ones(
     assert state(tiny) == {}
 
 
-def test_two_enrolments_follow_each_other(tiny: Path) -> None:
+def test_two_enrolments_follow_each_other(tiny):
     """The second is made from the first, and its record says so."""
     enrolled(tiny, ODD)
     enrolled(tiny, OTHER)
@@ -165,7 +159,7 @@ def test_two_enrolments_follow_each_other(tiny: Path) -> None:
     assert detector.nearest([tiny / ODD, tiny / OTHER], "00") == ["00_11.wav", "00_12.wav"]
 
 
-def test_what_is_there_already_adds_nothing(tiny: Path) -> None:
+def test_what_is_there_already_adds_nothing(tiny):
     results = enrolled(tiny, "raw/pump/id_00/train/00_05.wav")
     assert [one.added for one in results] == [(), ()]
     assert [one.version for one in results] == [0, 0]
@@ -179,17 +173,15 @@ def test_what_is_there_already_adds_nothing(tiny: Path) -> None:
 
 @pytest.mark.parametrize("fails", ["write_scored", "write_record"])
 @pytest.mark.parametrize("after", [0, 1])
-def test_a_failing_write_leaves_everything_as_it_was(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, fails: str, after: int
-) -> None:
+def test_a_failing_write_leaves_everything_as_it_was(tiny, monkeypatch, fails, after):
     """All systems or none: with nothing enrolled, and on top of an enrolment."""
     if after:
         enrolled(tiny, OTHER)
     before, clips = state(tiny), known(tiny)
-    whole: Callable[..., Any] = getattr(enroll, fails)
+    whole = getattr(enroll, fails)
     written = []
 
-    def full(*given: Any, **more: Any) -> Any:
+    def full(*given, **more):
         written.append(given)
         if len(written) == (3 if fails == "write_scored" else 1):
             raise OSError(28, "No space left on device")
@@ -206,14 +198,12 @@ def test_a_failing_write_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_a_kill_before_the_rename_leaves_everything_as_it_was(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, killed_at: Callable[..., bool], after: int
-) -> None:
+def test_a_kill_before_the_rename_leaves_everything_as_it_was(tiny, monkeypatch, killed_at, after):
     """At whatever step a process is killed, the enrolment is there for all systems or for none."""
     if after:
         enrolled(tiny, OTHER)
     before, clips = state(tiny), known(tiny)
-    work: list[Callable[[], object]] = []
+    work = []
     enrolment, write = enrolment_of(tiny), Enrolment._write
     with monkeypatch.context() as patch:
         # Networks are not run in a forked process: what is killed is the writing alone.
@@ -238,9 +228,7 @@ def test_a_kill_before_the_rename_leaves_everything_as_it_was(
     assert not [name for name in state(tiny) if "/." in name]
 
 
-def test_a_kill_in_the_middle_of_undo_takes_it_back_whole(
-    tiny: Path, killed_at: Callable[..., bool]
-) -> None:
+def test_a_kill_in_the_middle_of_undo_takes_it_back_whole(tiny, killed_at):
     enrolled(tiny, ODD)
     whole, workspace = state(tiny), Workspace.at(tiny)
     steps = 0
@@ -255,9 +243,7 @@ def test_a_kill_in_the_middle_of_undo_takes_it_back_whole(
     assert state(tiny) == {}
 
 
-def test_scores_made_anew_make_enrolments_void(
-    tiny: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_scores_made_anew_make_enrolments_void(tiny, capsys):
     enrolled(tiny, ODD)
     enrolled(tiny, OTHER)
     whole = state(tiny)
@@ -278,7 +264,7 @@ def test_scores_made_anew_make_enrolments_void(
     assert listed(tiny) == [(0, 18), (1, 19)]
 
 
-def test_undo_forgets_void_enrolments(tiny: Path) -> None:
+def test_undo_forgets_void_enrolments(tiny):
     enrolled(tiny, ODD)
     enrolled(tiny, OTHER)
     score_anew(tiny, 0.1)
@@ -286,9 +272,7 @@ def test_undo_forgets_void_enrolments(tiny: Path) -> None:
     assert state(tiny) == {}
 
 
-def test_a_single_system_scored_anew_is_enrolled_again(
-    tiny: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_single_system_scored_anew_is_enrolled_again(tiny, capsys):
     """As after a kill between systems: what the others know already joins where it is missing."""
     enrolled(tiny, ODD)
     shutil.rmtree(tiny / "data" / "scores" / "spread")
@@ -304,7 +288,7 @@ def test_a_single_system_scored_anew_is_enrolled_again(
     assert known(tiny) == dict.fromkeys(SYSTEMS, 19)
 
 
-def test_a_damaged_enrolment_is_said_and_can_be_taken_back(tiny: Path) -> None:
+def test_a_damaged_enrolment_is_said_and_can_be_taken_back(tiny):
     enrolled(tiny, OTHER)
     first = state(tiny)
     enrolled(tiny, ODD)
@@ -325,7 +309,7 @@ def test_a_damaged_enrolment_is_said_and_can_be_taken_back(tiny: Path) -> None:
     assert known(tiny) == dict.fromkeys(SYSTEMS, 19)
 
 
-def test_names_stay_apart(tiny: Path) -> None:
+def test_names_stay_apart(tiny):
     shutil.copy(tiny / ODD, tiny / "00_05.wav")
     results = enrolled(tiny, "00_05.wav")
     (name,) = results[0].added
@@ -333,14 +317,14 @@ def test_names_stay_apart(tiny: Path) -> None:
     assert Detector.load(tiny, "pump").nearest([tiny / ODD], "00") == [name]
 
 
-def test_a_recording_of_two_sections_has_two_names(tiny: Path) -> None:
+def test_a_recording_of_two_sections_has_two_names(tiny):
     enrolled(tiny, ODD)
     (name,) = enrolled(tiny, ODD, section="02")[0].added
     assert name == "anomaly_00_11.wav"
     assert Detector.load(tiny, "pump").nearest([tiny / ODD], "02") == [name]
 
 
-def test_recordings_of_one_file_name_stay_apart(tiny: Path) -> None:
+def test_recordings_of_one_file_name_stay_apart(tiny):
     for folder, file in (("one", ODD), ("other", OTHER)):
         (tiny / folder).mkdir()
         shutil.copy(tiny / file, tiny / folder / "new.wav")
@@ -351,7 +335,7 @@ def test_recordings_of_one_file_name_stay_apart(tiny: Path) -> None:
     assert detector.nearest([tiny / ODD, tiny / OTHER], "00") == list(added)
 
 
-def test_what_alarms_is_refused_as_a_whole(tiny: Path) -> None:
+def test_what_alarms_is_refused_as_a_whole(tiny):
     """The score and threshold are those that predict gives."""
     normal = "raw/pump/id_00/test/normal/00_09.wav"
     detector = Detector.load(tiny, "pump")
@@ -366,7 +350,7 @@ def test_what_alarms_is_refused_as_a_whole(tiny: Path) -> None:
     assert known(tiny) == dict.fromkeys(SYSTEMS, 19)
 
 
-def test_one_window_of_a_recording_is_enrolled(tiny: Path) -> None:
+def test_one_window_of_a_recording_is_enrolled(tiny):
     waves = [soundfile.read(tiny / file)[0] for file in (ODD, OTHER, ODD)]
     soundfile.write(tiny / "long.wav", np.concatenate(waves), 8000, "PCM_16")
     (added,) = enrolled(tiny, "long.wav#t=0.512")[0].added
@@ -379,7 +363,7 @@ def test_one_window_of_a_recording_is_enrolled(tiny: Path) -> None:
         read(tiny, "long.wav#t=9")
 
 
-def test_windows_of_a_long_recording_are_named_after_it(tiny: Path) -> None:
+def test_windows_of_a_long_recording_are_named_after_it(tiny):
     waves = [soundfile.read(tiny / file)[0] for file in (ODD, OTHER)]
     for folder in ("one", "other"):
         (tiny / folder).mkdir()
@@ -401,7 +385,7 @@ def test_windows_of_a_long_recording_are_named_after_it(tiny: Path) -> None:
     )
 
 
-def test_sections(tiny_template: Path) -> None:
+def test_sections(tiny_template):
     sections = enrolment_of(tiny_template).sections
     assert sections == ("00", "02")
     with pytest.raises(UsageError, match=r"00, 02.*--section"):
@@ -412,7 +396,7 @@ def test_sections(tiny_template: Path) -> None:
     assert choose_section(("02",), None) == "02"
 
 
-def test_nothing_scored(tiny: Path) -> None:
+def test_nothing_scored(tiny):
     shutil.rmtree(tiny / "data" / "scores")
     for use in (enrolment_of, lambda root: versions(Workspace.at(root), "pump")):
         with pytest.raises(UsageError, match="nothing is scored yet.*asd score"):
@@ -420,14 +404,14 @@ def test_nothing_scored(tiny: Path) -> None:
     assert undo(Workspace.at(tiny), "pump") == {}
 
 
-def test_refuses_detectors_of_other_params(tiny: Path) -> None:
+def test_refuses_detectors_of_other_params(tiny):
     path = tiny / "pipeline" / "params.yaml"
     path.write_text(path.read_text().replace("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"))
     with pytest.raises(UsageError, match="scored with other settings"):
         enrolment_of(tiny)
 
 
-def test_two_at_once_are_both_enrolled(tiny: Path) -> None:
+def test_two_at_once_are_both_enrolled(tiny):
     """Each was loaded before the other wrote; the second learns of the first."""
     workspace = Workspace.at(tiny)
     first, second = Enrolment(workspace, "pump"), Enrolment(workspace, "pump")

@@ -1,39 +1,24 @@
 """What a picture says of a recording whose odd part is known."""
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asd.detection import Detector
-from asd.detection.explanation import Explanation, explain
-from asd.detection.picture import write_picture
-from asd.detection.recording import read_recording
 from asd.errors import JobError, UsageError
-from asd.workspace import Workspace
+from asd.scoring.system import FittedSystem
 
 
-def explained(root: Path, file: Path, system: str | None = None) -> Explanation:
-    detector = Detector.load(root, "pump", system)
-    recording = read_recording(file, detector.signal, detector.limits)
-    return explain(detector, Workspace.at(root), recording, "00")
+def explained(root, file, system=None):
+    return Detector.load(root, "pump", system).explain(file, "00")
 
 
 @pytest.mark.parametrize("system", ["posterior", "cosine", "spread"])
-def test_the_odd_part_is_found(
-    tiny_template: Path,
-    burst: Callable[[Path], Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    system: str,
-) -> None:
+def test_the_odd_part_is_found(tiny_template, burst, tmp_path, monkeypatch, system):
     """The recording is the other clip but for a tone in one place, where the map lights up."""
     monkeypatch.setattr(
-        Detector,
+        FittedSystem,
         "by_distance",
         lambda self, *_: np.array([self.bank.clips.name.index("00_03.wav")]),
     )
@@ -48,7 +33,7 @@ def test_the_odd_part_is_found(
     assert 0.5 < middle < 0.75
 
 
-def test_a_training_clip_is_its_own_nearest(tiny_template: Path) -> None:
+def test_a_training_clip_is_its_own_nearest(tiny_template):
     found = explained(tiny_template, tiny_template / "raw/pump/id_00/train/00_05.wav")
     assert found.nearest == "00_05.wav"
     assert found.nearest_score == found.prediction.score
@@ -56,7 +41,7 @@ def test_a_training_clip_is_its_own_nearest(tiny_template: Path) -> None:
     np.testing.assert_allclose(found.drops, 0, atol=1e-6)
 
 
-def test_the_store_stands_in_for_lost_recordings(tiny: Path, tmp_path: Path) -> None:
+def test_the_store_stands_in_for_lost_recordings(tiny, tmp_path):
     file = shutil.copy(tiny / "raw/pump/id_00/test/anomaly/00_11.wav", tmp_path / "odd.wav")
     expected = explained(tiny, file)
     shutil.rmtree(tiny / "raw")
@@ -69,7 +54,7 @@ def test_the_store_stands_in_for_lost_recordings(tiny: Path, tmp_path: Path) -> 
         explained(tiny, file)
 
 
-def test_the_next_nearest_stands_in_for_a_lost_clip(tiny: Path, tmp_path: Path) -> None:
+def test_the_next_nearest_stands_in_for_a_lost_clip(tiny, tmp_path):
     file = shutil.copy(tiny / "raw/pump/id_00/test/anomaly/00_11.wav", tmp_path / "odd.wav")
     nearest = explained(tiny, file).nearest
     shutil.rmtree(tiny / "data" / "features")
@@ -79,21 +64,19 @@ def test_the_next_nearest_stands_in_for_a_lost_clip(tiny: Path, tmp_path: Path) 
     assert found.nearest != nearest
 
 
-def test_the_picture(tiny_template: Path, tmp_path: Path) -> None:
+def test_the_picture(tiny_template, tmp_path):
     import matplotlib.image
 
     found = explained(tiny_template, tiny_template / "raw/pump/id_00/test/anomaly/00_11.wav")
-    write_picture(tmp_path / "a.png", found)
-    write_picture(tmp_path / "b.png", found)
+    found.write(tmp_path / "a.png")
+    found.write(tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     pixels = matplotlib.image.imread(tmp_path / "a.png")
     assert pixels.shape[:2] == (960, 1500)
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 200
 
 
-def test_a_model_that_gives_nothing_to_replace(
-    tiny_template: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_gives_nothing_to_replace(tiny_template, monkeypatch):
     monkeypatch.setattr("asd.detection.explanation.is_replaced", lambda extractor: False)
     with pytest.raises(UsageError, match="heard alone"):
         explained(tiny_template, tiny_template / "raw/pump/id_00/train/00_05.wav")

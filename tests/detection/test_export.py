@@ -1,7 +1,5 @@
 """A detector as one file: it does elsewhere what it does in its workspace."""
 
-from __future__ import annotations
-
 import pickle
 import shutil
 import subprocess
@@ -27,13 +25,13 @@ OTHER = "raw/pump/id_00/test/anomaly/00_12.wav"
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 
 
-def exported(root: Path, system: str | None = None, **more: int) -> Path:
+def exported(root, system=None, **more):
     path = root / "pump.asd"
     export(Detector(root, "pump", system), path, **more)
     return path
 
 
-def moved(path: Path, tmp_path: Path) -> Path:
+def moved(path, tmp_path):
     """Return the file in a folder of its own, its workspace gone."""
     place = tmp_path / "elsewhere" / path.name
     place.parent.mkdir()
@@ -43,7 +41,7 @@ def moved(path: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("system", ["posterior", "cosine", "spread"])
-def test_it_predicts_the_same_anywhere(tiny: Path, tmp_path: Path, system: str) -> None:
+def test_it_predicts_the_same_anywhere(tiny, tmp_path, system):
     """With what was enrolled, learned and set."""
     detector = Detector(tiny, "pump", system)
     detector.enroll([tiny / ODD], "00", force=True)
@@ -62,7 +60,7 @@ def test_it_predicts_the_same_anywhere(tiny: Path, tmp_path: Path, system: str) 
     assert found.calibrations["00"].rate == 0.35
 
 
-def test_it_explains_with_the_sound_it_has(tiny: Path, tmp_path: Path) -> None:
+def test_it_explains_with_the_sound_it_has(tiny, tmp_path):
     """All training clips fit into it here, so the nearest is the one of the workspace."""
     detector = Detector(tiny, "pump")
     expected = detector.explain(tiny / ODD, "00")
@@ -75,7 +73,7 @@ def test_it_explains_with_the_sound_it_has(tiny: Path, tmp_path: Path) -> None:
     assert Detector.load(copy).predictions([tiny / ODD], "00")[0].reason == reason
 
 
-def test_few_sounds_span_the_others_and_none_is_said(tiny: Path) -> None:
+def test_few_sounds_span_the_others_and_none_is_said(tiny):
     path = exported(tiny, sounds=2)
     with zipfile.ZipFile(path) as file:
         names = file.namelist()
@@ -88,7 +86,7 @@ def test_few_sounds_span_the_others_and_none_is_said(tiny: Path) -> None:
         Detector.load(path).explain(tiny / ODD, "00")
 
 
-def test_it_holds_no_pickle_and_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+def test_it_holds_no_pickle_and_the_same_bytes(tiny, tmp_path):
     path = exported(tiny)
     again = tmp_path / "again.asd"
     export(Detector(tiny, "pump"), again)
@@ -101,7 +99,7 @@ def test_it_holds_no_pickle_and_the_same_bytes(tiny: Path, tmp_path: Path) -> No
     assert (record.kind, record.verb) == ("exported detector", "export")
 
 
-def test_it_is_checked_before_it_is_there(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_checked_before_it_is_there(tiny, monkeypatch):
     detector = Detector(tiny, "pump")
     predictions = Detector.predictions
     monkeypatch.setattr(
@@ -116,7 +114,7 @@ def test_it_is_checked_before_it_is_there(tiny: Path, monkeypatch: pytest.Monkey
     assert not (tiny / "pump.asd").exists()
 
 
-def test_damage_and_other_files_are_said(tiny: Path, tmp_path: Path) -> None:
+def test_damage_and_other_files_are_said(tiny, tmp_path):
     path = exported(tiny)
     whole = path.read_bytes()
     for place in (len(whole) // 3, len(whole) // 2):
@@ -132,7 +130,7 @@ def test_damage_and_other_files_are_said(tiny: Path, tmp_path: Path) -> None:
         Detector.load(tiny / "gone.asd")
 
 
-def test_it_is_of_one_machine_and_system_and_stays_as_it_is(tiny: Path) -> None:
+def test_it_is_of_one_machine_and_system_and_stays_as_it_is(tiny):
     path = exported(tiny)
     with pytest.raises(UsageError, match="unknown machine 'fan'"):
         Detector(path, "fan")
@@ -148,7 +146,7 @@ def test_it_is_of_one_machine_and_system_and_stays_as_it_is(tiny: Path) -> None:
     assert found.stamp() != stamp
 
 
-def test_a_pickled_one_works_in_another_process(tiny: Path) -> None:
+def test_a_pickled_one_works_in_another_process(tiny):
     """What it was unpacked to is gone there; the file is not."""
     path = exported(tiny)
     code = (

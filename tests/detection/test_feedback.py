@@ -1,10 +1,7 @@
 """Known faults and the working point: what is kept, what a detector says of it, what it decides."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +16,7 @@ from asd.detection.feedback import (
     library,
     listed_recording,
 )
-from asd.detection.recording import Recording, read_recording
+from asd.detection.recording import read_recording
 from asd.detection.working_point import (
     WorkingPointRequest,
     at_rate,
@@ -37,18 +34,18 @@ NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 TRAINED = "raw/pump/id_00/train/00_03.wav"
 
 
-def read(detector: Detector, *files: str) -> list[Recording]:
+def read(detector, *files):
     root = detector.workspace.root
     return [read_recording(root / file, detector.signal, detector.limits) for file in files]
 
 
-def learned(root: Path, *files: str) -> Detector:
+def learned(root, *files):
     detector = Detector(root, "pump")
     learn_faults(detector, read(detector, *files), "00")
     return detector
 
 
-def test_a_fault_is_kept_as_sound_and_scored_as_its_recording(tiny: Path) -> None:
+def test_a_fault_is_kept_as_sound_and_scored_as_its_recording(tiny):
     detector = learned(tiny, ODD)
     (said,) = detector.predictions([tiny / ODD], "00")
     (fault,) = detector.faults
@@ -62,7 +59,7 @@ def test_a_fault_is_kept_as_sound_and_scored_as_its_recording(tiny: Path) -> Non
     assert found_of_known_faults(Workspace.at(tiny), "pump", "spread") == (["00_11.wav"], [])
 
 
-def test_a_fault_is_named_where_it_is_nearer_than_all_normal_sound(tiny: Path) -> None:
+def test_a_fault_is_named_where_it_is_nearer_than_all_normal_sound(tiny):
     detector = learned(tiny, ODD)
     own, other, normal = detector.predictions([tiny / ODD, tiny / OTHER, tiny / NORMAL], "00")
     assert (own.fault, other.fault, normal.fault) == ("00_11.wav", "00_11.wav", "")
@@ -75,7 +72,7 @@ def test_a_fault_is_named_where_it_is_nearer_than_all_normal_sound(tiny: Path) -
     assert plain.predictions([tiny / ODD], "02")[0].fault == ""
 
 
-def test_the_library_grows_shrinks_and_keeps_each_once(tiny: Path) -> None:
+def test_the_library_grows_shrinks_and_keeps_each_once(tiny):
     detector = learned(tiny, ODD)
     assert [one.name for one in learn_faults(detector, read(detector, ODD, OTHER), "00")] == [
         "00_12.wav"
@@ -94,7 +91,7 @@ def test_the_library_grows_shrinks_and_keeps_each_once(tiny: Path) -> None:
     assert forget_faults(workspace, "pump", ["0" * 64]) == []
 
 
-def test_normal_sound_is_no_fault(tiny: Path) -> None:
+def test_normal_sound_is_no_fault(tiny):
     with pytest.raises(UsageError, match=r"00_03\.wav: is among the normal clips of pump"):
         learned(tiny, TRAINED)
     detector = Detector(tiny, "pump")
@@ -104,7 +101,7 @@ def test_normal_sound_is_no_fault(tiny: Path) -> None:
     assert library(Workspace.at(tiny), "pump") == ()
 
 
-def test_of_a_long_recording_the_minute_with_the_fault_is_kept(tiny: Path) -> None:
+def test_of_a_long_recording_the_minute_with_the_fault_is_kept(tiny):
     """It is decided by the threshold of the whole recording, of which it is the loudest minute."""
     normal, rate = soundfile.read(tiny / NORMAL, dtype="int16")
     odd, _ = soundfile.read(tiny / ODD, dtype="int16")
@@ -121,7 +118,7 @@ def test_of_a_long_recording_the_minute_with_the_fault_is_kept(tiny: Path) -> No
     assert len(sound) == 60 * rate // 4096 * 4096
 
 
-def test_a_fault_outlives_the_detectors(tiny: Path) -> None:
+def test_a_fault_outlives_the_detectors(tiny):
     """The library is of sound: what is enrolled or set since, it is scored by."""
     before = learned(tiny, OTHER).faults[0]
     detector = Detector(tiny, "pump")
@@ -131,7 +128,7 @@ def test_a_fault_outlives_the_detectors(tiny: Path) -> None:
     assert after.score == detector.score([tiny / OTHER], "00")[0]
 
 
-def test_a_damaged_library_is_said(tiny: Path) -> None:
+def test_a_damaged_library_is_said(tiny):
     detector = learned(tiny, ODD)
     (path,) = (tiny / "data/faults/pump").glob("*.flac")
     path.write_bytes(path.read_bytes()[:-10])
@@ -140,7 +137,7 @@ def test_a_damaged_library_is_said(tiny: Path) -> None:
         detector.predictions([tiny / ODD], "00")
 
 
-def test_the_working_point_decides_without_scoring(tiny: Path) -> None:
+def test_the_working_point_decides_without_scoring(tiny):
     detector = Detector(tiny, "pump")
     workspace, before = Workspace.at(tiny), detector.thresholds["00"].value
     own = detector.calibrations["00"].scores
@@ -158,7 +155,7 @@ def test_the_working_point_decides_without_scoring(tiny: Path) -> None:
     assert detector.calibrations["00"].rate == 0.2
 
 
-def test_the_lowest_rate_that_finds_all_faults(tiny: Path) -> None:
+def test_the_lowest_rate_that_finds_all_faults(tiny):
     detector = learned(tiny, ODD, OTHER)
     deciding, faults = detector.calibrations, detector.faults
     rate = rate_finding(deciding, faults)
@@ -176,7 +173,7 @@ def test_the_lowest_rate_that_finds_all_faults(tiny: Path) -> None:
     assert "as half of the normal recordings do" in str(refused.value)
 
 
-def test_a_listed_recording_is_found_as_the_index_names_it(tiny: Path) -> None:
+def test_a_listed_recording_is_found_as_the_index_names_it(tiny):
     workspace = Workspace.at(tiny)
     expected = tiny / ODD, "00"
     for name in ("00_11.wav", "id_00/test/anomaly/00_11.wav", str(tiny / ODD)):
@@ -190,7 +187,7 @@ def test_a_listed_recording_is_found_as_the_index_names_it(tiny: Path) -> None:
         listed_recording(workspace, "pump", "gone.wav")
 
 
-def test_records_name_what_they_vouch_for(tiny: Path) -> None:
+def test_records_name_what_they_vouch_for(tiny):
     learned(tiny, ODD)
     set_working_point(
         Workspace.at(tiny), WorkingPointRequest(machine="pump", system="cosine", rate=0.3)

@@ -1,13 +1,10 @@
 """The detector as a library: what it takes, and how far it is an estimator of scikit-learn."""
 
-from __future__ import annotations
-
 import builtins
 import contextlib
 import copy
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,29 +23,29 @@ NORMAL, ODD = "raw/pump/id_00/train/00_01.wav", "raw/pump/id_00/test/anomaly/00_
 
 
 @pytest.fixture
-def detector(tiny_template: Path) -> Detector:
+def detector(tiny_template):
     return Detector(str(tiny_template), "pump")
 
 
 @pytest.fixture
-def paths(tiny_template: Path) -> list[str]:
+def paths(tiny_template):
     return [str(tiny_template / NORMAL), str(tiny_template / ODD)]
 
 
-def waves(paths: list[str]) -> np.ndarray:
+def waves(paths):
     return np.stack([soundfile.read(path, dtype="int16")[0] for path in paths])
 
 
-def test_the_root_offers_both(tiny_template: Path) -> None:
+def test_the_root_offers_both(tiny_template):
     shard = FeatureStore(str(tiny_template / "data" / "features")).open(
         "pump", "logmel", "00", "train"
     )
     assert len(shard.features) == 9
     with pytest.raises(AttributeError, match="no attribute 'Detecter'"):
-        _ = asd.Detecter  # type: ignore[attr-defined]
+        _ = asd.Detecter
 
 
-def test_paths_arrays_of_paths_and_waves_score_alike(detector: Detector, paths: list[str]) -> None:
+def test_paths_arrays_of_paths_and_waves_score_alike(detector, paths):
     expected = detector.score(paths, "00")
     rate = detector.signal.sample_rate
     for same in (
@@ -67,37 +64,35 @@ def test_paths_arrays_of_paths_and_waves_score_alike(detector: Detector, paths: 
 
 
 @pytest.mark.parametrize("pair", [(np.zeros(9), 0), (np.zeros(9), -1.0), (16000, np.zeros(9))])
-def test_what_is_no_wave_with_its_rate(detector: Detector, pair: Any) -> None:
+def test_what_is_no_wave_with_its_rate(detector, pair):
     with pytest.raises(UsageError, match="wave 0: "):
         detector.score([pair])
 
 
-def test_the_only_machine_need_not_be_named(tiny_template: Path) -> None:
+def test_the_only_machine_need_not_be_named(tiny_template):
     assert Detector(tiny_template).machine == "pump"
 
 
-def test_a_wave_of_another_rate_is_resampled_as_a_file_is(
-    detector: Detector, paths: list[str], tmp_path: Path
-) -> None:
+def test_a_wave_of_another_rate_is_resampled_as_a_file_is(detector, paths, tmp_path):
     wave, rate = soundfile.read(paths[1], dtype="int16")
     soundfile.write(tmp_path / "other.wav", wave, 2 * rate)
     expected = detector.score([tmp_path / "other.wav"], "00")
     assert detector.score([(wave, 2 * rate)], "00").tolist() == expected.tolist()
 
 
-def pickled(detector: Detector) -> Any:
+def pickled(detector):
     return pickle.loads(pickle.dumps(detector))  # noqa: S301
 
 
 @pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, clone, pickled])
-def test_twins_score_alike(tiny_template: Path, paths: list[str], twin: Any) -> None:
+def test_twins_score_alike(tiny_template, paths, twin):
     known = Detector(tiny_template, "pump", section="00")
     other = twin(known)
     assert other.get_params() == known.get_params()
     assert other.score(paths).tolist() == known.score(paths).tolist()
 
 
-def test_what_each_member_of_a_fusion_says(tiny: Path, paths: list[str]) -> None:
+def test_what_each_member_of_a_fusion_says(tiny, paths):
     assert Detector(tiny, "pump", "cosine").predictions(paths, "00")[0].members == {}
     with (tiny / "pipeline" / "params.yaml").open("a") as params:
         params.write("fusions: {fused: {members: [cosine, posterior, spread]}}\n")
@@ -111,7 +106,7 @@ def test_what_each_member_of_a_fusion_says(tiny: Path, paths: list[str]) -> None
         assert found.score == pytest.approx(np.mean(values), rel=1e-9)
 
 
-def test_parameters(detector: Detector, paths: list[str], tiny_template: Path) -> None:
+def test_parameters(detector, paths, tiny_template):
     assert set(detector.get_params()) == {"folder", "machine", "system", "section", "pooling"}
     expected = detector.score(paths, "00")
     assert detector.set_params(section="00").score(paths).tolist() == expected.tolist()
@@ -120,7 +115,7 @@ def test_parameters(detector: Detector, paths: list[str], tiny_template: Path) -
     assert str(tiny_template) in repr(detector)
 
 
-def test_the_last_step_of_a_pipeline(detector: Detector, paths: list[str]) -> None:
+def test_the_last_step_of_a_pipeline(detector, paths):
     check_is_fitted(detector)
     assert is_outlier_detector(detector)
     louder = make_pipeline(FunctionTransformer(lambda sound: sound // 2), detector)
@@ -131,7 +126,7 @@ def test_the_last_step_of_a_pipeline(detector: Detector, paths: list[str]) -> No
         louder.fit(waves(paths))
 
 
-def test_a_table(detector: Detector, paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table(detector, paths, monkeypatch):
     pandas = pytest.importorskip("pandas")
     table = detector.to_frame(paths, "00")
     assert isinstance(table, pandas.DataFrame)
@@ -140,12 +135,10 @@ def test_a_table(detector: Detector, paths: list[str], monkeypatch: pytest.Monke
     assert detector.to_frame([]).columns.tolist() == table.columns.tolist()
 
 
-def test_a_table_without_pandas(
-    detector: Detector, paths: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_without_pandas(detector, paths, monkeypatch):
     known = builtins.__import__
 
-    def without(name: str, *rest: Any) -> Any:
+    def without(name, *rest):
         if name == "pandas":
             raise ImportError(name)
         return known(name, *rest)
@@ -155,7 +148,7 @@ def test_a_table_without_pandas(
         detector.to_frame(paths)
 
 
-def test_explain_and_enroll(tiny: Path, tmp_path: Path) -> None:
+def test_explain_and_enroll(tiny, tmp_path):
     detector = Detector(tiny, "pump")
     odd = str(tiny / ODD)
     picture = detector.explain(odd, "00").write(tmp_path / "why.png")

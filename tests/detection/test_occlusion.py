@@ -1,7 +1,5 @@
 """The blocks of an occlusion make up the whole sound; its mel scales are those of librosa."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ from asd.detection.occlusion import (
     to_hertz,
     to_mel,
 )
-from asd.features import EXTRACTORS, Extractor, build_extractor
+from asd.features import EXTRACTORS, build_extractor
 
 SIGNAL = Signal(8000, 4096, 0)
 HERTZ = np.array([0.0, 60.0, 999.0, 1000.0, 1001.0, 3500.0, 8000.0])
@@ -23,7 +21,7 @@ LOGMEL = {"n_fft": 256, "hop": 128, "mels": 16}
 
 
 @pytest.fixture
-def extractors() -> dict[str, Extractor]:
+def extractors():
     return {
         "logmel": build_extractor(EXTRACTORS, "logmel", LOGMEL, SIGNAL),
         "wave": build_extractor(EXTRACTORS, "wave", {}, SIGNAL),
@@ -31,15 +29,13 @@ def extractors() -> dict[str, Extractor]:
 
 
 @pytest.fixture
-def pair(extractors: dict[str, Extractor]) -> list[dict[str, np.ndarray]]:
+def pair(extractors):
     random = np.random.default_rng(0)
     waves = random.normal(scale=3000, size=(2, SIGNAL.length)).astype(np.int16)
     return [{name: e(wave[None]) for name, e in extractors.items()} for wave in waves]
 
 
-def test_all_blocks_make_the_other_clip(
-    extractors: dict[str, Extractor], pair: list[dict[str, np.ndarray]]
-) -> None:
+def test_all_blocks_make_the_other_clip(extractors, pair):
     """Replacing all at once is the sum of the changes of each; float32 sums of 1e4: 0.1."""
     grid = Grid.over(extractors["logmel"], bands=5, spans=7)
     changed = {name: np.zeros(values.shape[1:]) for name, values in pair[0].items()}
@@ -53,9 +49,7 @@ def test_all_blocks_make_the_other_clip(
         np.testing.assert_allclose(pair[0][name][0] + change, other, atol=0.1)
 
 
-def test_a_block_of_a_log_mel_changes_and_nothing_else(
-    extractors: dict[str, Extractor], pair: list[dict[str, np.ndarray]]
-) -> None:
+def test_a_block_of_a_log_mel_changes_and_nothing_else(extractors, pair):
     grid = Grid.over(extractors["logmel"], bands=4, spans=3)
     found = occluded(extractors, *pair, grid, 1)["logmel"]
     expected = pair[0]["logmel"][0].copy()
@@ -64,7 +58,7 @@ def test_a_block_of_a_log_mel_changes_and_nothing_else(
     np.testing.assert_array_equal(found[2], expected)
 
 
-def test_a_band_of_a_wave(extractors: dict[str, Extractor]) -> None:
+def test_a_band_of_a_wave(extractors):
     """A tone within a block's band is changed by that block alone."""
     grid = Grid.over(extractors["logmel"], bands=4)
     edges = grid.hertz[grid.bands]
@@ -77,26 +71,26 @@ def test_a_band_of_a_wave(extractors: dict[str, Extractor]) -> None:
     np.testing.assert_allclose(share, np.array(inside, float), atol=0.01)
 
 
-def test_spans_share_every_sample(extractors: dict[str, Extractor]) -> None:
+def test_spans_share_every_sample(extractors):
     weights = span_weights(Grid.over(extractors["logmel"], spans=6), 4096)
     np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
     assert weights.min() >= 0
     assert ((weights > 0.5).sum(axis=1) > 4096 // 8).all()
 
 
-def test_other_features_stay() -> None:
+def test_other_features_stay():
     class Other:
         name = "ptm"
 
     grid = Grid.over(build_extractor(EXTRACTORS, "logmel", LOGMEL, SIGNAL), spans=3)
     clip = {"ptm": np.ones((1, 4, 5), np.float16)}
     other = {"ptm": np.zeros((1, 4, 5), np.float16)}
-    found = occluded({"ptm": Other()}, clip, other, grid, 0)  # type: ignore[dict-item]
+    found = occluded({"ptm": Other()}, clip, other, grid, 0)
     np.testing.assert_array_equal(found["ptm"], np.ones((3, 4, 5)))
 
 
 @pytest.mark.parametrize("scale", ["slaney", "htk"])
-def test_scales(scale: str) -> None:
+def test_scales(scale):
     librosa = pytest.importorskip("librosa")
     mel = to_mel(HERTZ, scale)
     np.testing.assert_allclose(mel, librosa.hz_to_mel(HERTZ, htk=scale == "htk"), rtol=1e-12)
@@ -104,7 +98,7 @@ def test_scales(scale: str) -> None:
 
 
 @pytest.mark.parametrize("scale", ["slaney", "htk"])
-def test_each_band_peaks_between_its_edges(scale: str) -> None:
+def test_each_band_peaks_between_its_edges(scale):
     librosa = pytest.importorskip("librosa")
     edges = band_edges(20, 100.0, 7000.0, scale)
     peaks = librosa.mel_frequencies(22, fmin=100.0, fmax=7000.0, htk=scale == "htk")[1:-1]

@@ -1,7 +1,5 @@
 """The reason in one sentence names the band, the level and the moment that were changed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -11,19 +9,19 @@ BANDS, FRAMES, RATE = 64, 100, 25.0
 HERTZ = np.linspace(0, 8000, BANDS + 1)
 
 
-def clips(count: int, seed: int = 0) -> np.ndarray:
+def clips(count, seed=0):
     """Log-mels (count, F, T) in dB that fall with frequency, with a deviation of 3 dB."""
     noise = 3 * np.random.default_rng(seed).normal(size=(count, BANDS, FRAMES))
     return (noise - np.linspace(20, 60, BANDS)[:, None]).astype(np.float16)
 
 
 @pytest.fixture(scope="module")
-def normal() -> NormalLevels:
+def normal():
     return NormalLevels.of(list(clips(20)), HERTZ, RATE)
 
 
 @pytest.mark.parametrize("change", [8.0, -8.0])
-def test_a_changed_patch_is_found(normal: NormalLevels, change: float) -> None:
+def test_a_changed_patch_is_found(normal, change):
     clip = clips(1, seed=1)[0].copy()
     clip[20:32, 50:70] += change  # 2500 to 4000 Hz, 2.0 to 2.8 s
     found = normal.reason(clip)
@@ -37,7 +35,7 @@ def test_a_changed_patch_is_found(normal: NormalLevels, change: float) -> None:
     assert ("above normal" in words) == (change > 0)
 
 
-def test_what_lasts_is_said_to(normal: NormalLevels) -> None:
+def test_what_lasts_is_said_to(normal):
     clip = clips(1, seed=2)[0].copy()
     clip[40:] += 6
     found = normal.reason(clip)
@@ -45,7 +43,7 @@ def test_what_lasts_is_said_to(normal: NormalLevels) -> None:
     assert found.words().endswith("kHz, 6 dB above normal, throughout")
 
 
-def test_a_normal_clip_is_less_unlike(normal: NormalLevels) -> None:
+def test_a_normal_clip_is_less_unlike(normal):
     apart = [normal.reason(clip).deviations for clip in clips(20, seed=3)]
     assert np.median(apart) < 4
     changed = clips(1, seed=1)[0].copy()
@@ -53,7 +51,7 @@ def test_a_normal_clip_is_less_unlike(normal: NormalLevels) -> None:
     assert normal.reason(changed).deviations > 2 * max(apart)
 
 
-def test_units_are_brought_to_decibels() -> None:
+def test_units_are_brought_to_decibels():
     scale = 10 / np.log(10)
     natural = NormalLevels.of([one / scale for one in clips(5)], HERTZ, RATE, scale)
     clip = clips(1, seed=4)[0].astype(np.float32)

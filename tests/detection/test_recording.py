@@ -1,9 +1,6 @@
 """Recordings: heard alike from files and from waves, and cut into windows."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +14,7 @@ RATE = 8000
 SIGNAL, LIMITS = Signal(RATE, 4000, 0), Limits(60, 8)
 
 
-def test_short_ones_are_looped_and_long_ones_cut() -> None:
+def test_short_ones_are_looped_and_long_ones_cut():
     """Each without its mean, to the nearest step."""
     wave = np.arange(1, 8, dtype=np.int16)
     assert windows(wave[:3], 5).tolist() == [[-1, 0, 1, -1, 0]]
@@ -25,7 +22,7 @@ def test_short_ones_are_looped_and_long_ones_cut() -> None:
     assert windows(wave**2, 3).tolist() == [[-4, -1, 4], [-10, -1, 10], [-12, -1, 12]]
 
 
-def test_whose_window_is_whose() -> None:
+def test_whose_window_is_whose():
     wave = np.arange(7, dtype=np.int16)
     clips, owner = expand([Recording("a", wave), Recording("b", wave[:2])], 3)
     assert owner.tolist() == [0, 0, 0, 1]
@@ -33,7 +30,7 @@ def test_whose_window_is_whose() -> None:
 
 
 @pytest.mark.parametrize("wave", [np.zeros(4000), np.full(4000, 900, np.int16), np.full(900, 0.2)])
-def test_a_silent_wave_is_refused_as_a_silent_file_is(wave: np.ndarray, tmp_path: Path) -> None:
+def test_a_silent_wave_is_refused_as_a_silent_file_is(wave, tmp_path):
     with pytest.raises(JobError, match="wave 0: silent: all samples are equal"):
         recordings_of([wave], SIGNAL, LIMITS)
     soundfile.write(tmp_path / "a.wav", wave, RATE)
@@ -42,7 +39,7 @@ def test_a_silent_wave_is_refused_as_a_silent_file_is(wave: np.ndarray, tmp_path
 
 
 @pytest.mark.parametrize("rate", [RATE, 2 * RATE])
-def test_a_wave_is_heard_as_its_file_is(rate: int, tmp_path: Path) -> None:
+def test_a_wave_is_heard_as_its_file_is(rate, tmp_path):
     """Offset, unit and facts too."""
     wave = np.random.default_rng(0).normal(scale=0.1, size=9000).astype(np.float32) + 0.2
     soundfile.write(tmp_path / "a.wav", wave, rate, "FLOAT")

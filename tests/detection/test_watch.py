@@ -1,14 +1,10 @@
 """On duty: states, messages, the log, and what a watch survives."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +19,7 @@ QUIET = "raw/pump/id_00/test/normal/00_10.wav"
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 
 
-def states(rule: Rule, heard: list[tuple[str, float]]) -> list[str]:
+def states(rule, heard):
     duty, found = Duty(rule), []
     for decision, score in heard:
         found.append(duty.hear(decision, score))
@@ -31,16 +27,16 @@ def states(rule: Rule, heard: list[tuple[str, float]]) -> list[str]:
     return found
 
 
-def of(scores: list[float], threshold: float = 1.0) -> list[tuple[str, float]]:
+def of(scores, threshold=1.0):
     return [("anomalous" if one > threshold else "normal", one) for one in scores]
 
 
-def test_two_of_three_make_an_alarm() -> None:
+def test_two_of_three_make_an_alarm():
     found = states(Rule(2, 3), of([2, 0, 2, 0, 0, 2]))
     assert found == ["normal", "normal", "alarm", "normal", "normal", "normal"]
 
 
-def test_an_alarm_lasts_until_scores_fall_to_the_level() -> None:
+def test_an_alarm_lasts_until_scores_fall_to_the_level():
     assert states(Rule(clear=0.5), of([2, 0.9, 0.6, 0.5, 0.9])) == ["alarm"] * 3 + ["normal"] * 2
     assert states(Rule(2, 3, clear=0.5), of([2, 2, 0.6, 0.6, 0, 0])) == [
         "normal",
@@ -49,12 +45,12 @@ def test_an_alarm_lasts_until_scores_fall_to_the_level() -> None:
     ]
 
 
-def test_silence_and_strange_recordings_are_no_alarm() -> None:
+def test_silence_and_strange_recordings_are_no_alarm():
     heard = [("no sound", -np.inf), ("unlike training", 5.0), ("normal", 0.0)]
     assert states(Rule(), heard) == ["no sound", "unlike training", "normal"]
 
 
-def test_what_tells_nothing_of_the_machine_ends_no_alarm() -> None:
+def test_what_tells_nothing_of_the_machine_ends_no_alarm():
     odd = [("no sound", -np.inf), ("unlike training", 5.0), ("normal", 0.0), ("normal", 0.0)]
     found = states(Rule(2, 3), [*of([2, 2]), *odd])
     assert found == ["normal", "alarm", "alarm", "alarm", "alarm", "normal"]
@@ -66,7 +62,7 @@ def test_what_tells_nothing_of_the_machine_ends_no_alarm() -> None:
     ]
 
 
-def test_a_state_is_told_once_an_interval() -> None:
+def test_a_state_is_told_once_an_interval():
     """One that came too soon is told later if it lasts, and its end only where it was told."""
     duty = Duty(Rule(interval=60))
     turns = [
@@ -83,17 +79,17 @@ def test_a_state_is_told_once_an_interval() -> None:
 
 
 @pytest.fixture
-def watched(tiny: Path) -> Callable[..., tuple[Watch, list[dict[str, Any]], list[dict[str, Any]]]]:
-    def start(**rule: Any) -> tuple[Watch, list[dict[str, Any]], list[dict[str, Any]]]:
-        shown: list[dict[str, Any]] = []
-        told: list[dict[str, Any]] = []
+def watched(tiny):
+    def start(**rule):
+        shown = []
+        told = []
         detector = Detector(tiny, "pump")
         return Watch(detector, Rule(**rule), shown.append, told.append, "00"), shown, told
 
     return start
 
 
-def test_rows_of_recordings_and_states(tiny: Path, watched: Callable[..., Any]) -> None:
+def test_rows_of_recordings_and_states(tiny, watched):
     watch, shown, told = watched()
     watch.run([Arrival(str(tiny / one)) for one in (NORMAL, ODD, QUIET)])
     assert [(row["event"], row["state"]) for row in shown] == [
@@ -114,9 +110,7 @@ def test_rows_of_recordings_and_states(tiny: Path, watched: Callable[..., Any]) 
     json.dumps(shown)
 
 
-def test_a_file_that_was_only_touched_is_not_scored_again(
-    tiny: Path, watched: Callable[..., Any]
-) -> None:
+def test_a_file_that_was_only_touched_is_not_scored_again(tiny, watched):
     watch, shown, _ = watched()
     file = tiny / "a.wav"
     for source in (NORMAL, NORMAL, ODD):
@@ -128,7 +122,7 @@ def test_a_file_that_was_only_touched_is_not_scored_again(
     ]
 
 
-def test_bad_and_silent_recordings_are_told_apart(tiny: Path, watched: Callable[..., Any]) -> None:
+def test_bad_and_silent_recordings_are_told_apart(tiny, watched):
     watch, shown, told = watched()
     (tiny / "half.wav").write_bytes((tiny / NORMAL).read_bytes()[:3000])
     soundfile.write(tiny / "silent.wav", np.zeros(4096), 8000)
@@ -139,7 +133,7 @@ def test_bad_and_silent_recordings_are_told_apart(tiny: Path, watched: Callable[
     assert [row["state"] for row in told] == ["no sound", "normal"]
 
 
-def test_clips_of_a_stream(tiny: Path, watched: Callable[..., Any]) -> None:
+def test_clips_of_a_stream(tiny, watched):
     """They are scored as files of the same samples are, at any rate and number of channels."""
     watch, shown, _ = watched()
     wave, rate = soundfile.read(tiny / ODD, dtype="float32")
@@ -154,7 +148,7 @@ def test_clips_of_a_stream(tiny: Path, watched: Callable[..., Any]) -> None:
     assert (shown[-1]["decision"], shown[-1]["state"]) == ("no sound", "alarm")
 
 
-def test_an_enrolment_is_taken_up(tiny: Path, watched: Callable[..., Any]) -> None:
+def test_an_enrolment_is_taken_up(tiny, watched):
     watch, shown, _ = watched()
     odd = [Arrival(str(tiny / ODD))]
     watch.run(odd)
@@ -165,9 +159,7 @@ def test_an_enrolment_is_taken_up(tiny: Path, watched: Callable[..., Any]) -> No
     assert events == [("recording", "anomalous"), ("reloaded", None), ("recording", "normal")]
 
 
-def test_a_detector_that_cannot_be_loaded_leaves_the_old_one(
-    tiny: Path, watched: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_detector_that_cannot_be_loaded_leaves_the_old_one(tiny, watched, capsys):
     watch, shown, _ = watched()
     (tiny / "data/scores/cosine/pump.json").write_text("{}")
     watch.run([Arrival(str(tiny / ODD)), Arrival(str(tiny / NORMAL))])
@@ -178,8 +170,8 @@ def test_a_detector_that_cannot_be_loaded_leaves_the_old_one(
     assert capsys.readouterr().err.count("the detector of before decides on") == 1
 
 
-def test_nothing_that_arrives_is_no_sound(tiny: Path) -> None:
-    told: list[dict[str, Any]] = []
+def test_nothing_that_arrives_is_no_sound(tiny):
+    told = []
     now = iter([0.0, 10.0, 29.0, 30.0, 31.0, 40.0, 40.0, 40.0, 40.0])
     detector = Detector(tiny, "pump")
     watch = Watch(
@@ -192,11 +184,11 @@ def test_nothing_that_arrives_is_no_sound(tiny: Path) -> None:
     assert told[-1]["state"] == "normal"
 
 
-def test_messages_hold_nothing_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_hold_nothing_up(tmp_path, capsys):
     done = threading.Event()
-    sent: list[int] = []
+    sent = []
 
-    def slow(row: dict[str, Any]) -> None:
+    def slow(row):
         done.wait(10)
         sent.append(row["n"])
         if row["n"] == 1:
@@ -213,7 +205,7 @@ def test_messages_hold_nothing_up(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "a message could not be sent: no such host" in capsys.readouterr().err
 
 
-def test_a_command_gets_the_row(tmp_path: Path) -> None:
+def test_a_command_gets_the_row(tmp_path):
     messenger = Messenger(command_of(f"cat > {tmp_path / 'got'}"))
     messenger({"state": "alarm", "score": 2.5})
     messenger.close(10)
@@ -221,13 +213,13 @@ def test_a_command_gets_the_row(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def server():
     """A server that fails twice and then takes what is posted."""
-    got: list[dict[str, Any]] = []
+    got = []
     failures = iter([503, 500])
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             code = next(failures, 200)
             if code == 200:
@@ -235,7 +227,7 @@ def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             self.send_response(code)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, *_):
             """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
@@ -244,7 +236,7 @@ def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         one.shutdown()
 
 
-def test_a_webhook_is_tried_again(server: tuple[str, list[dict[str, Any]]]) -> None:
+def test_a_webhook_is_tried_again(server):
     url, got = server
     messenger = Messenger(webhook(url, backoff=0.01))
     messenger({"state": "alarm"})
@@ -252,7 +244,7 @@ def test_a_webhook_is_tried_again(server: tuple[str, list[dict[str, Any]]]) -> N
     assert got == [{"state": "alarm"}]
 
 
-def test_the_log_rotates(tmp_path: Path) -> None:
+def test_the_log_rotates(tmp_path):
     log = RowLog(tmp_path / "logs" / "pump.jsonl", 200, 2)
     for n in range(30):
         log.write({"n": n, "text": "100 % of it"})
@@ -262,9 +254,7 @@ def test_the_log_rotates(tmp_path: Path) -> None:
     assert [row["n"] for row in rows] == list(range(30))[-len(rows) :]
 
 
-def test_a_full_disk_loses_rows_and_ends_nothing(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_loses_rows_and_ends_nothing(capsys, tmp_path, monkeypatch):
     if not Path("/dev/full").exists():
         pytest.skip("the system has no full device")
     log = RowLog(tmp_path / "pump.jsonl", 10_000, 2)

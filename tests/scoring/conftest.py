@@ -1,22 +1,57 @@
-"""Banks of random clips for the scoring tests."""
+"""Banks of random clips, and every scorer with settings that matter, for the scoring tests."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from asd.clip_table import COLUMNS, ClipTable
+from asd.scoring import build
 from asd.scoring.bank import Bank
 
-MakeBank = Callable[..., Bank]
-Changed = Callable[..., Bank]
+MANY = {"banks": "two", "smote_ratio": 0.5, "memmixup": 3}
+CASES = [
+    ("bands", {}),
+    ("bands", {"share": 0.5, "floor": 0.0}),
+    ("bands", {"share": 0.5, "level": "level"}),
+    ("cosine", {}),
+    ("error", {}),
+    ("gmm", {}),
+    ("gmm", {"components": 2, **MANY}),
+    ("mahalanobis", {}),
+    ("mahalanobis", MANY),
+    ("neighbours", {"k": 3}),
+    ("neighbours", {"distance": "standardised", "centroids": 4, **MANY}),
+    ("neighbours", {"distance": "euclidean", "density": "ldn", "density_k": 2, **MANY}),
+    ("neighbours", {"density": "varmin", "k": 2, **MANY}),
+    ("neighbours", {"density": "ldn", "centroids": 4, "smote_ratio": 0.9}),
+    ("posterior", {}),
+    ("varmin", {}),
+    ("varmin", {"k": 2, "distance": "cosine"}),
+    ("varmin", {"distance": "cosine", "level": "level"}),
+]
 
 
 @pytest.fixture(scope="session")
-def make_bank() -> MakeBank:
+def cases():
+    """Return every scorer of the package with settings that matter, by name."""
+    return CASES
+
+
+@pytest.fixture(params=CASES, ids=[f"{name}{i}" for i, (name, _) in enumerate(CASES)])
+def case(request):
+    """Return one of the cases: the scorer's name, and its settings."""
+    return request.param
+
+
+@pytest.fixture
+def scorer(case):
+    """Return the scorer of one of the cases."""
+    return build(*case)
+
+
+@pytest.fixture(scope="session")
+def make_bank():
     """Return a function that makes a bank.
 
     Its arguments: ``clips`` maps a section to its numbers of source and target clips; rows are
@@ -24,12 +59,7 @@ def make_bank() -> MakeBank:
     replaces the random one.
     """
 
-    def make(
-        clips: Mapping[str, tuple[int, int]],
-        dimensions: int = 5,
-        seed: int = 0,
-        embedding: np.ndarray | None = None,
-    ) -> Bank:
+    def make(clips, dimensions=5, seed=0, embedding=None):
         draw = np.random.default_rng(seed)
         rows = [
             (section, domain, 2 * number + clip % 2)
@@ -69,22 +99,11 @@ def make_bank() -> MakeBank:
 
 
 @pytest.fixture(scope="session")
-def changed() -> Changed:
+def changed():
     """Return a function that gives a bank with other columns (N,) of clips, by name."""
 
-    def change(bank: Bank, **columns: Sequence[object]) -> Bank:
+    def change(bank, **columns):
         clips = {column: bank.clips.column(column) for column in COLUMNS}
         return replace(bank, clips=ClipTable.of_columns({**clips, **columns}))
 
     return change
-
-
-@pytest.fixture(scope="session")
-def only() -> Callable[[Bank, np.ndarray], Bank]:
-    """Return a function that gives some clips of a bank, by a mask or by their numbers."""
-
-    def choose(bank: Bank, rows: np.ndarray) -> Bank:
-        arrays = {name: values[rows] for name, values in bank.arrays.items()}
-        return Bank(bank.clips.only(rows), bank.classes[rows], arrays)
-
-    return choose

@@ -1,7 +1,5 @@
 """Score and decision files in the challenge's format, exported from the table of scores."""
 
-from __future__ import annotations
-
 import csv
 import io
 
@@ -15,9 +13,7 @@ from asd.scoring.files import file_name, official_files
 from asd.scoring.scored import ScoreTable
 
 
-def table(
-    names: list[str], scores: list[float], anomalous: list[bool] | None = None, section: str = "00"
-) -> ScoreTable:
+def table(names, scores, anomalous=None, section="00"):
     count = len(names)
     return ScoreTable(
         section=(section,) * count,
@@ -30,7 +26,7 @@ def table(
     )
 
 
-def test_official_format() -> None:
+def test_official_format():
     names = ["section_00_0001.wav", "section_00_0000.wav"]
     assert official_files("fan", table(names, [-2.0, 0.1], [True, False])) == {
         "anomaly_score_fan_section_00_test.csv": (
@@ -42,7 +38,7 @@ def test_official_format() -> None:
     }
 
 
-def test_a_pair_of_files_a_section() -> None:
+def test_a_pair_of_files_a_section():
     one, other = (table(["a.wav"], [1.0], section=section) for section in ("00", "02"))
     both = ScoreTable(
         one.section + other.section,
@@ -60,14 +56,14 @@ def test_a_pair_of_files_a_section() -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
-def test_scores_read_back_equal(values: list[float]) -> None:
+def test_scores_read_back_equal(values):
     names = [f"{i:02d}.wav" for i in range(len(values))]
     text = official_files("fan", table(names, values))[file_name("anomaly_score", "fan", "00")]
     read = {name: float(value) for name, value in csv.reader(io.StringIO(text))}
     assert read == dict(zip(names, values, strict=True))
 
 
-def test_odd_names_are_quoted() -> None:
+def test_odd_names_are_quoted():
     names = ["a,b.wav", "line\nbreak.wav", 'say "c".wav', "sub/ä d.wav"]
     text = official_files("fan", table(names, [0.0, 1.0, 2.0, 3.0]))
     scores = text[file_name("anomaly_score", "fan", "00")]
@@ -76,7 +72,7 @@ def test_odd_names_are_quoted() -> None:
 
 
 @pytest.mark.parametrize("name", ["../fan", "a/b", "a\\b", "", ".hidden", "a b", "fan\n", "fan\0"])
-def test_names_that_could_leave_the_folder(name: str) -> None:
+def test_names_that_could_leave_the_folder(name):
     with pytest.raises(UsageError, match="cannot be part of a file name"):
         file_name("anomaly_score", name, "00")
     with pytest.raises(UsageError, match="cannot be part of a file name"):

@@ -1,7 +1,5 @@
 """Back ends, and the choice among them, on genuine features of full size beside the repository."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import h5py
@@ -45,7 +43,7 @@ pytestmark = pytest.mark.skipif(
 class Machine:
     """The features of a machine's units: a bank, and the outputs and labels of test clips."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name):
         train, test, sections, labels, of_training = [], [], [], [], []
         with h5py.File(FILE, "r") as file:
             for section in PUBLISHED[name]:
@@ -65,7 +63,7 @@ class Machine:
             arrays=embeddings(np.concatenate(train)),
         )
 
-    def aucs(self, *members: Member) -> dict[str, float]:
+    def aucs(self, *members):
         """Return the AUC of each section."""
         system = fit_system(members, {"modspec": self.bank})
         scores, of = system.score(self.outputs, self.sections), np.array(self.sections)
@@ -75,7 +73,7 @@ class Machine:
         }
 
 
-def embeddings(values: np.ndarray) -> dict[str, np.ndarray]:
+def embeddings(values):
     return {
         "whole": values.reshape(len(values), -1).astype(np.float32),
         "mean": values.mean(axis=2).astype(np.float32),
@@ -83,26 +81,26 @@ def embeddings(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def candidates() -> dict[str, Member]:
+def candidates():
     found = SELECT.candidates()
     return dict(zip(found, build_members("selected", list(found.values())), strict=True))
 
 
 @pytest.mark.parametrize("machine", PUBLISHED)
-def test_standardised_nearest_neighbour_reaches_the_published_aucs(machine: str) -> None:
+def test_standardised_nearest_neighbour_reaches_the_published_aucs(machine):
     nearest = build("neighbours", {"distance": "standardised"})
     found = Machine(machine).aucs(Member("modspec", "whole", nearest))
     for section, auc in PUBLISHED[machine].items():
         assert found[section] == pytest.approx(auc, abs=0.0006)  # published with three digits
 
 
-def test_what_is_selected_is_as_good_as_the_best_for_all() -> None:
+def test_what_is_selected_is_as_good_as_the_best_for_all():
     """The choice sees training clips alone; the best single one is found on the test labels.
 
     Those labels are worth a point: .872 is chosen, .879 is the best of all.
     """
-    single: dict[str, list[float]] = {name: [] for name in candidates()}
-    selected: list[float] = []
+    single = {name: [] for name in candidates()}
+    selected = []
     for name in PUBLISHED:
         machine = Machine(name)
         choice = choose(candidates(), {"modspec": machine.bank}, {}, "strangers", 5)

@@ -1,44 +1,31 @@
 """Neighbour scores against loops written from the definitions."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
 from asd.scoring import build, distances
-from asd.scoring.bank import Bank
 from asd.scoring.base import Training
-from asd.scoring.neighbours import NeighbourModel, NeighbourSettings
+from asd.scoring.neighbours import NeighbourModel
 from asd.scoring.references import reference_rows
 
-MakeBank = Callable[..., Bank]
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-10}
 
 
-def cosine(x: np.ndarray, y: np.ndarray) -> float:
+def cosine(x, y):
     return float(1 - x @ y / np.linalg.norm(x) / np.linalg.norm(y))
 
 
-def euclidean(x: np.ndarray, y: np.ndarray) -> float:
+def euclidean(x, y):
     return float(np.linalg.norm(x - y))
 
 
-def density(points: list[np.ndarray], y: int, k: int, apart: Callable[..., float]) -> float:
+def density(points, y, k, apart):
     others = sorted(apart(points[y], point) for i, point in enumerate(points) if i != y)
     return float(np.mean(others[:k]))
 
 
-def reference_score(
-    x: np.ndarray,
-    points: list[np.ndarray],
-    config: NeighbourSettings,
-    apart: Callable[..., float],
-    weight: float = 0.0,
-) -> float:
+def reference_score(x, points, config, apart, weight=0.0):
     """The score of one clip against one set of points, by the formulas."""
     d = [apart(x, y) for y in points]
     if config.density == "none":
@@ -50,14 +37,14 @@ def reference_score(
     return float(np.mean([np.log(d[y]) - weight * np.log(around[y]) for y in near]))
 
 
-def fitted_to(bank: Bank, values: dict[str, Any]) -> tuple[NeighbourModel, NeighbourSettings]:
+def fitted_to(bank, values):
     training = Training("00", bank.arrays, np.array(bank.clips.domain), bank.classes)
     model = build("neighbours", values).fit_section(training)
     assert isinstance(model, NeighbourModel)
     return model, model.config
 
 
-def test_eq_7(make_bank: MakeBank) -> None:
+def test_eq_7(make_bank):
     bank = make_bank({"00": (12, 3), "01": (9, 0)})
     test = make_bank({"00": (5, 2), "01": (3, 1)}, seed=1)
     scores = build("cosine", {}).fit(bank).score(test.arrays, test.clips.section)
@@ -71,7 +58,7 @@ def test_eq_7(make_bank: MakeBank) -> None:
         assert scores[i] == pytest.approx(1 - max(cosines), **{"rel": 1e-9, "abs": 1e-12})
 
 
-VARIANTS: list[dict[str, Any]] = [
+VARIANTS = [
     {},
     {"k": 3},
     {"k": 99},
@@ -86,7 +73,7 @@ VARIANTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("more", [{}, {"smote_ratio": 0.6, "memmixup": 2}], ids=["clips", "more"])
 @pytest.mark.parametrize("values", VARIANTS, ids=str)
-def test_scores(make_bank: MakeBank, values: dict[str, Any], more: dict[str, Any]) -> None:
+def test_scores(make_bank, values, more):
     bank = make_bank({"00": (14, 5)})
     model, config = fitted_to(bank, {**values, **more})
     apart = cosine if config.distance == "cosine" else euclidean
@@ -100,7 +87,7 @@ def test_scores(make_bank: MakeBank, values: dict[str, Any], more: dict[str, Any
     np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
 
 
-def test_blocks_change_nothing(make_bank: MakeBank, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(make_bank, monkeypatch):
     bank = make_bank({"00": (25, 8)})
     values = {"density": "ldn", "density_k": 2, "smote_ratio": 0.6, "k": 2}
     whole, _ = fitted_to(bank, values)
@@ -111,7 +98,7 @@ def test_blocks_change_nothing(make_bank: MakeBank, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(parts.score(test), expected, **TOLERANCE)
 
 
-def test_two_banks_take_the_smaller_score(make_bank: MakeBank) -> None:
+def test_two_banks_take_the_smaller_score(make_bank):
     bank = make_bank({"00": (12, 4)})
     test = make_bank({"00": (6, 4)}, seed=1).arrays["embedding"].astype(np.float64)
     for values in ({"k": 3}, {"k": 2, "density": "ldn"}):
@@ -124,7 +111,7 @@ def test_two_banks_take_the_smaller_score(make_bank: MakeBank) -> None:
         np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
 
 
-def test_two_banks_without_target_clips_are_one(make_bank: MakeBank) -> None:
+def test_two_banks_without_target_clips_are_one(make_bank):
     bank = make_bank({"00": (12, 0)})
     model, _ = fitted_to(bank, {"banks": "two", "smote_ratio": 0.5, "memmixup": 2})
     plain, _ = fitted_to(bank, {})
@@ -133,7 +120,7 @@ def test_two_banks_without_target_clips_are_one(make_bank: MakeBank) -> None:
 
 
 @pytest.mark.parametrize("distance", ["cosine", "standardised"])
-def test_centroids(make_bank: MakeBank, distance: str) -> None:
+def test_centroids(make_bank, distance):
     bank = make_bank({"00": (40, 5)})
     model, _ = fitted_to(bank, {"centroids": 6, "distance": distance})
     clips, source = (
@@ -157,7 +144,7 @@ def test_centroids(make_bank: MakeBank, distance: str) -> None:
     np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
 
 
-def test_fewer_clips_than_centroids_are_kept(make_bank: MakeBank) -> None:
+def test_fewer_clips_than_centroids_are_kept(make_bank):
     bank = make_bank({"00": (6, 2)})
     test = make_bank({"00": (6, 0)}, seed=1).arrays
     np.testing.assert_array_equal(
@@ -165,7 +152,7 @@ def test_fewer_clips_than_centroids_are_kept(make_bank: MakeBank) -> None:
     )
 
 
-def test_varmin_weight_minimises_the_variance(make_bank: MakeBank) -> None:
+def test_varmin_weight_minimises_the_variance(make_bank):
     # Two clusters of unlike density: only the normalisation makes their scores comparable.
     draw = np.random.default_rng(0)
     wide = draw.normal(size=(16, 4), scale=5)
@@ -175,7 +162,7 @@ def test_varmin_weight_minimises_the_variance(make_bank: MakeBank) -> None:
     model, config = fitted_to(bank, {"density": "varmin", "distance": "euclidean"})
     clips = bank.arrays["embedding"].astype(np.float64)
 
-    def variance(weight: float) -> float:
+    def variance(weight):
         scores = [
             reference_score(
                 clip, list(clips[np.arange(32) % 5 != i % 5]), config, euclidean, weight
@@ -189,7 +176,7 @@ def test_varmin_weight_minimises_the_variance(make_bank: MakeBank) -> None:
         assert variance(model.weight) <= variance(other) * (1 + 1e-9)
 
 
-def test_duplicates_do_not_break_the_density(make_bank: MakeBank) -> None:
+def test_duplicates_do_not_break_the_density(make_bank):
     embedding = np.random.default_rng(0).normal(size=(10, 4))
     embedding[3] = embedding[7] = embedding[1]
     bank = make_bank({"00": (10, 0)}, embedding=embedding)

@@ -1,8 +1,5 @@
 """Eq. 6 against a reference in extended precision."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +10,10 @@ from hypothesis.extra import numpy as hnp
 
 from asd.errors import UsageError
 from asd.scoring import build
-from asd.scoring.bank import Bank
 from asd.scoring.posterior import log_odds_against
 
-MakeBank = Callable[..., Bank]
 
-
-def reference(logits: np.ndarray, label: int) -> float:
+def reference(logits, label):
     """log((1 - p) / p) of one clip, the sum over the other classes written out."""
     others = np.delete(logits.astype(np.longdouble), label)
     top = others.max()
@@ -33,7 +27,7 @@ def reference(logits: np.ndarray, label: int) -> float:
         elements=st.floats(-1e4, 1e4, width=32),
     )
 )
-def test_log_odds_of_any_logits(logits: np.ndarray) -> None:
+def test_log_odds_of_any_logits(logits):
     odds = log_odds_against(logits)
     expected = [[reference(row, c) for c in range(len(row))] for row in logits]
     # A few roundings of float64 at the magnitude of the logits.
@@ -50,18 +44,18 @@ def test_log_odds_of_any_logits(logits: np.ndarray) -> None:
         ([100.0, 0.0, 0.0], [np.log(2) - 100, 100.0, 100.0]),
     ],
 )
-def test_extreme_logits(logits: list[float], expected: list[float]) -> None:
+def test_extreme_logits(logits, expected):
     odds = log_odds_against(np.array([logits], np.float32))[0]
     np.testing.assert_allclose(odds, expected, rtol=1e-7)
 
 
-def test_equals_the_papers_formula_where_it_can_be_computed() -> None:
+def test_equals_the_papers_formula_where_it_can_be_computed():
     logits = np.random.default_rng(0).normal(size=(50, 6))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(log_odds_against(logits), np.log((1 - p) / p), rtol=1e-10)
 
 
-def test_most_likely_class_of_the_section_counts(make_bank: MakeBank) -> None:
+def test_most_likely_class_of_the_section_counts(make_bank):
     bank = make_bank({"00": (6, 2), "01": (6, 2)})
     test = make_bank({"00": (4, 0), "01": (4, 0)}, seed=1)
     scores = build("posterior", {}).fit(bank).score(test.arrays, test.clips.section)
@@ -72,7 +66,7 @@ def test_most_likely_class_of_the_section_counts(make_bank: MakeBank) -> None:
         assert scores[i] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-def test_windows_are_averaged(make_bank: MakeBank) -> None:
+def test_windows_are_averaged(make_bank):
     bank = make_bank({"00": (3, 0), "01": (3, 0)})
     windows = np.random.default_rng(0).normal(size=(6, 7, 4)).astype(np.float32)
     bank = replace(
@@ -85,7 +79,7 @@ def test_windows_are_averaged(make_bank: MakeBank) -> None:
         assert scores[i] == pytest.approx(expected, rel=1e-12)
 
 
-def test_models_that_tell_nothing_apart_are_refused(make_bank: MakeBank) -> None:
+def test_models_that_tell_nothing_apart_are_refused(make_bank):
     bank = make_bank({"00": (3, 1)})
     one = replace(bank, arrays={"logits": np.zeros((4, 1), np.float32)})
     with pytest.raises(UsageError, match="needs a model of two classes or more, not 1"):

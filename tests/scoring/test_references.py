@@ -1,7 +1,5 @@
 """Synthetic reference clips: how many, where, and what they are made of."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -11,20 +9,20 @@ from asd.scoring.references import ReferenceSettings, reference_rows
 SPACE = Space("euclidean")
 
 
-def section(source: int, target: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def section(source, target, seed=0):
     draw = np.random.default_rng(seed)
     domains = draw.permutation(["source"] * source + ["target"] * target)
     return draw.normal(size=(source + target, 3)), domains
 
 
 @pytest.mark.parametrize(("target", "made"), [(10, 30), (40, 0), (50, 0), (1, 0), (2, 38)])
-def test_smote_fills_up_to_the_ratio(target: int, made: int) -> None:
+def test_smote_fills_up_to_the_ratio(target, made):
     values, domains = section(200, target)
     (rows,) = reference_rows(values, domains, SPACE, ReferenceSettings(smote_ratio=0.2))
     assert len(rows.values) == 200 + target + made
 
 
-def test_smote_lies_between_near_target_clips() -> None:
+def test_smote_lies_between_near_target_clips():
     values, domains = section(100, 8)
     config = ReferenceSettings(smote_ratio=0.5, smote_neighbours=2, banks="two")
     source, target = reference_rows(values, domains, SPACE, config)
@@ -49,7 +47,7 @@ def test_smote_lies_between_near_target_clips() -> None:
     assert np.std(shares) > 0.2  # uniform on (0, 1) has 0.289
 
 
-def test_seed_decides_what_is_drawn() -> None:
+def test_seed_decides_what_is_drawn():
     values, domains = section(50, 5)
     first, again, other = (
         reference_rows(values, domains, SPACE, ReferenceSettings(smote_ratio=0.5, seed=seed))[0]
@@ -59,7 +57,7 @@ def test_seed_decides_what_is_drawn() -> None:
     assert not np.array_equal(first.values, other.values)
 
 
-def test_memmixup() -> None:
+def test_memmixup():
     values, domains = section(20, 4)
     config = ReferenceSettings(memmixup=3, banks="two")
     _, target = reference_rows(values, domains, SPACE, config)
@@ -71,13 +69,13 @@ def test_memmixup() -> None:
     np.testing.assert_allclose(target.values[4:], expected, atol=1e-12)
 
 
-def test_memmixup_of_more_than_there_are() -> None:
+def test_memmixup_of_more_than_there_are():
     values, domains = section(5, 2)
     (rows,) = reference_rows(values, domains, SPACE, ReferenceSettings(memmixup=99))
     assert len(rows.values) == 7 + 10
 
 
-def test_unknown_domains_are_one_set() -> None:
+def test_unknown_domains_are_one_set():
     values, _ = section(6, 0)
     config = ReferenceSettings(banks="two", smote_ratio=0.5, memmixup=2)
     (rows,) = reference_rows(values, np.array([""] * 6), SPACE, config)

@@ -1,8 +1,5 @@
 """Systems of one member and of several, against the definition; blind to the test set."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,15 +12,11 @@ from asd.config import ScoreConfig, SystemConfig
 from asd.errors import JobError, UsageError
 from asd.scoring import build
 from asd.scoring.bank import Bank
-from asd.scoring.base import FittedScorer, Scorer
+from asd.scoring.base import FittedScorer
 from asd.scoring.calibration import calibrations
 from asd.scoring.system import (
-    FittedSystem,
-    Join,
     Member,
-    Pooling,
     Scale,
-    SystemScores,
     build_members,
     fit_system,
     score_recordings,
@@ -36,7 +29,7 @@ FAR = {"model": "large", "scorer": "mahalanobis"}
 
 
 @pytest.fixture
-def banks(make_bank: Callable[..., Bank]) -> dict[str, Bank]:
+def banks(make_bank):
     """Two models' banks of the same clips; the first has two embeddings."""
     clips = {"00": (12, 4), "01": (9, 0)}
     small, large = make_bank(clips), make_bank(clips, dimensions=3)
@@ -44,18 +37,16 @@ def banks(make_bank: Callable[..., Bank]) -> dict[str, Bank]:
     return {"small": small.with_arrays({**small.arrays, "other": other}), "large": large}
 
 
-def outputs(count: int, seed: int = 3) -> dict[str, dict[str, np.ndarray]]:
+def outputs(count, seed=3):
     draw = np.random.default_rng(seed)
 
-    def rows(width: int) -> np.ndarray:
+    def rows(width):
         return draw.normal(size=(count, width)).astype(np.float32)
 
     return {"small": {"embedding": rows(5), "other": rows(4)}, "large": {"embedding": rows(3)}}
 
 
-def fit(
-    banks: dict[str, Bank], *definitions: dict[str, object], join: Join = "mean"
-) -> FittedSystem:
+def fit(banks, *definitions, join="mean"):
     configs = [SystemConfig.model_validate(one) for one in definitions]
     return fit_system(build_members("mine", configs), banks, join)
 
@@ -63,7 +54,7 @@ def fit(
 SECTIONS = ["00", "01", "00", "01", "01"]
 
 
-def test_one_member_is_its_scorer_bit_for_bit(banks: dict[str, Bank]) -> None:
+def test_one_member_is_its_scorer_bit_for_bit(banks):
     system = fit(banks, COSINE)
     scorer = build("cosine", {}).fit(banks["small"])
     of_test = outputs(5)
@@ -72,9 +63,7 @@ def test_one_member_is_its_scorer_bit_for_bit(banks: dict[str, Bank]) -> None:
     np.testing.assert_array_equal(system.training_scores(), scorer.training_scores())
 
 
-def test_a_member_of_several_systems_is_fitted_once_and_is_the_same(
-    banks: dict[str, Bank], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_of_several_systems_is_fitted_once_and_is_the_same(banks, monkeypatch):
     mahalanobis = {**COSINE, "scorer": "mahalanobis"}
     alone, joined = fit(banks, COSINE), fit(banks, COSINE, mahalanobis)
     fitted = []
@@ -84,7 +73,7 @@ def test_a_member_of_several_systems_is_fitted_once_and_is_the_same(
         "training_scores",
         lambda one, folds: fitted.append(type(one.scorer).__name__) or fold_scores(one, folds),
     )
-    fits: dict[str, dict] = {"small": {}, "large": {}}
+    fits = {"small": {}, "large": {}}
     configs = [SystemConfig.model_validate(one) for one in (COSINE, mahalanobis)]
     first = fit_system(build_members("first", configs[:1]), banks, "mean", fits)
     second = fit_system(build_members("second", configs), banks, "mean", fits)
@@ -97,7 +86,7 @@ def test_a_member_of_several_systems_is_fitted_once_and_is_the_same(
         np.testing.assert_array_equal(system.training_scores(), apart.training_scores())
 
 
-def test_a_named_embedding_is_what_the_scorer_compares(banks: dict[str, Bank]) -> None:
+def test_a_named_embedding_is_what_the_scorer_compares(banks):
     other = banks["small"].arrays["other"]
     expected = build("neighbours", {"k": 2}).fit(banks["small"].with_arrays({"embedding": other}))
     of_test = outputs(5)
@@ -108,7 +97,7 @@ def test_a_named_embedding_is_what_the_scorer_compares(banks: dict[str, Bank]) -
 
 
 @pytest.mark.parametrize("join", ["mean", "max"])
-def test_several_by_the_definition(banks: dict[str, Bank], join: Join) -> None:
+def test_several_by_the_definition(banks, join):
     of_test = outputs(5)
     members = [fit(banks, one) for one in (COSINE, NEAR, FAR)]
     own = [(one.score(of_test, SECTIONS), one.training_scores()) for one in members]
@@ -122,19 +111,19 @@ def test_several_by_the_definition(banks: dict[str, Bank], join: Join) -> None:
         assert found[i] == pytest.approx(sum(z) / 3 if join == "mean" else max(z), rel=1e-9)
 
 
-def test_training_scores_are_joined_alike(banks: dict[str, Bank]) -> None:
+def test_training_scores_are_joined_alike(banks):
     fused = fit(banks, COSINE, FAR).training_scores()
     for section in ("00", "01"):
         rows = np.array(banks["small"].clips.section) == section
         assert fused[rows].mean() == pytest.approx(0.0, abs=1e-9)
 
 
-def test_the_test_set_may_be_permuted_and_split(banks: dict[str, Bank]) -> None:
+def test_the_test_set_may_be_permuted_and_split(banks):
     """No statistic over test clips: each clip alone, in any company, has the same score."""
     system, of_test, sections = fit(banks, COSINE, NEAR, FAR), outputs(8), ["00", "01"] * 4
     whole = system.score(of_test, sections)
 
-    def some(rows: np.ndarray) -> np.ndarray:
+    def some(rows):
         part = {m: {k: v[rows] for k, v in of.items()} for m, of in of_test.items()}
         return system.score(part, [sections[row] for row in rows])
 
@@ -144,12 +133,12 @@ def test_the_test_set_may_be_permuted_and_split(banks: dict[str, Bank]) -> None:
         np.testing.assert_allclose(some(rows), whole[rows], rtol=1e-9)
 
 
-def test_constant_training_scores_are_only_centred() -> None:
+def test_constant_training_scores_are_only_centred():
     scale = Scale.of(np.full(12, 0.1))
     np.testing.assert_allclose(scale.standardise(np.array([0.1, 0.6])), [0.0, 0.5], atol=1e-15)
 
 
-def test_wrong_use(banks: dict[str, Bank], make_bank: Callable[..., Bank]) -> None:
+def test_wrong_use(banks, make_bank):
     with pytest.raises(UsageError, match="one member or more"):
         fit(banks)
     with pytest.raises(UsageError, match="no embedding 'none' in the bank; arrays there: .*other"):
@@ -163,15 +152,15 @@ def test_wrong_use(banks: dict[str, Bank], make_bank: Callable[..., Bank]) -> No
         fit(banks, COSINE).score(outputs(1), ["07"])
 
 
-def score_bank(scorer: Scorer, train: Bank, test: Bank) -> SystemScores:
+def score_bank(scorer, train, test):
     return score_recordings(fit_bank(scorer, train), {"small": test})
 
 
-def fit_bank(scorer: Scorer, train: Bank) -> FittedSystem:
+def fit_bank(scorer, train):
     return fit_system([Member("small", "embedding", scorer)], {"small": train})
 
 
-def bank_of(sections: list[str], split: str, seed: int) -> Bank:
+def bank_of(sections, split, seed):
     random = np.random.default_rng(seed)
     count = len(sections)
     names = [f"{split}_{i:03d}.wav" for i in range(count)]
@@ -184,23 +173,23 @@ def bank_of(sections: list[str], split: str, seed: int) -> Bank:
 
 
 @pytest.fixture
-def train() -> Bank:
+def train():
     return bank_of(["00"] * 20 + ["01"] * 20, "train", 0)
 
 
 @pytest.fixture
-def test() -> Bank:
+def test():
     return bank_of(["00", "02", "01", "00", "02"], "test", 1)
 
 
-def test_sections_without_training_clips_stay_unscored(train: Bank, test: Bank) -> None:
+def test_sections_without_training_clips_stay_unscored(train, test):
     scores = score_bank(build("cosine", {}), train, test)
     assert scores.clips.section == ("00", "01", "00")
     assert scores.clips.name == ("test_000.wav", "test_002.wav", "test_003.wav")
     assert unscored(train, test) == {"02": 2}
 
 
-def test_scores_are_those_of_each_section_alone(train: Bank, test: Bank) -> None:
+def test_scores_are_those_of_each_section_alone(train, test):
     scores = score_bank(build("cosine", {}), train, test)
     unit = {
         name: bank.arrays["embedding"]
@@ -212,14 +201,14 @@ def test_scores_are_those_of_each_section_alone(train: Bank, test: Bank) -> None
     assert scores.scores[1] == pytest.approx(expected, abs=1e-6)
 
 
-def test_models_run_over_different_test_clips_are_refused(banks: dict[str, Bank]) -> None:
+def test_models_run_over_different_test_clips_are_refused(banks):
     fitted = fit(banks, COSINE, FAR)
     fewer = banks["large"].empty()
     with pytest.raises(JobError, match="small and large were run over different test clips"):
         score_recordings(fitted, {"small": banks["small"], "large": fewer})
 
 
-def test_thresholds_are_found_from_what_no_model_has_learned(train: Bank) -> None:
+def test_thresholds_are_found_from_what_no_model_has_learned(train):
     fitted = fit_bank(build("cosine", {}), train)
     scores = fitted.training_scores()
     rule = ScoreConfig(domains="as_found")
@@ -234,7 +223,7 @@ def test_thresholds_are_found_from_what_no_model_has_learned(train: Bank) -> Non
     assert list(some.recordings) == list(train.clips.recording[21::4])
 
 
-def joined(rows: list[tuple[str, str, float]], how: Pooling) -> SystemScores:
+def joined(rows, how):
     """Return the scores of recordings whose windows, of a section and recording, have these."""
     columns = {
         "name": [f"{recording}#t={row}" for row, (_, recording, _) in enumerate(rows)],
@@ -255,7 +244,7 @@ def joined(rows: list[tuple[str, str, float]], how: Pooling) -> SystemScores:
 @pytest.mark.parametrize(
     ("how", "expected"), [("max", [7.0, 4.0, -1.0]), ("mean", [4.0, 4.0, -2.0])]
 )
-def test_one_row_a_recording(how: Pooling, expected: list[float]) -> None:
+def test_one_row_a_recording(how, expected):
     """In the order of the first windows; the same name in another section is another recording."""
     rows = [
         ("00", "long.wav", 1.0),
@@ -274,14 +263,14 @@ def test_one_row_a_recording(how: Pooling, expected: list[float]) -> None:
 @given(
     st.lists(st.floats(-(2.0**99), 2.0**99, width=32), max_size=6), st.sampled_from(["max", "mean"])
 )
-def test_recordings_without_windows_keep_their_scores(scores: list[float], how: Pooling) -> None:
+def test_recordings_without_windows_keep_their_scores(scores, how):
     after = joined([("00", f"{number}.wav", score) for number, score in enumerate(scores)], how)
     assert after.clips.recording == tuple(f"{number}.wav" for number in range(len(scores)))
     np.testing.assert_array_equal(after.scores, scores)
     np.testing.assert_array_equal(after.windows, np.ones(len(scores)))
 
 
-def test_names_that_look_like_windows_are_recordings(train: Bank) -> None:
+def test_names_that_look_like_windows_are_recordings(train):
     """Nothing is read out of a name: the table says what a clip is of."""
     names = ["a.wav#t=0", "a.wav#t=10", "b.wav"]
     columns = {"name": names, "recording": names, "section": ["00"] * 3}
