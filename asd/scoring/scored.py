@@ -360,7 +360,7 @@ def _detector_of(arrays: dict[str, np.ndarray]) -> FittedDetector:
             for of in content["scales"]
         ),
     )
-    fitted = fit_system(members, banks, content["join"], kept)
+    fitted = fit_system(members, banks, content["join"], kept=kept)
     rule = settings(ScoreConfig, content["rule"], "rule")
     deciding = calibrations(fitted, rule)
     for section, of_section in content["thresholds"].items():
