@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import struct
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -80,23 +78,12 @@ def _palette() -> bytes:
 
 def _png(levels: np.ndarray, palette: bytes) -> bytes:
     """Return a PNG of indices (H, W) into a palette: a third of the size of one with colours."""
+    from PIL import Image
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
-
-    height, width = levels.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in levels)
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", header),
-            chunk(b"PLTE", palette),
-            chunk(b"IDAT", zlib.compress(rows, 9)),
-            chunk(b"IEND", b""),
-        )
-    )
+    picture, file = Image.fromarray(levels), io.BytesIO()
+    picture.putpalette(palette)
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def _uri(kind: str, data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -112,10 +113,8 @@ def take(
     if condition not in (NORMAL, *faults):
         raise unknown_name(f"condition of {machine}", condition, (NORMAL, *faults))
     unit = Unit(config.seed, machine, section)
-    grid = Grid(round(config.seconds * RATE))
-    run = Run(unit, clip, attributes, condition, 0.0, grid)
-    severity = float(run.random("severity").uniform())
-    return Run(unit, clip, attributes, condition, severity, grid)
+    run = Run(unit, clip, attributes, condition, 0.0, Grid(round(config.seconds * RATE)))
+    return replace(run, severity=float(run.random("severity").uniform()))
 
 
 Kind = Callable[[Grid, np.random.Generator, np.random.Generator], Spectrum]
@@ -215,14 +214,10 @@ def way(run: Run, place: str) -> Spectrum:
     from clip to clip, as nobody puts a stand back to the millimetre.
     """
     unit, grid = run.unit, run.grid
-    fixed, random = _placed(unit, place), run.random("way")
+    # The room is the same for all sections where the place is not an attribute of the clip.
+    fixed, random = generator(unit.seed, unit.machine, "place", place), run.random("way")
     hertz = np.geomspace(60.0, RATE / 2, 7)
     levels = 2.0 * fixed.standard_normal(7) + random.standard_normal(7)
     delay = fixed.uniform(0.0008, 0.004) * (1.0 + 0.02 * random.standard_normal())
     reflection = 0.35 * np.exp(-2j * np.pi * delay * grid.frequencies).astype(np.complex64)
     return grid.curve(list(zip(hertz, levels, strict=True))) * (1.0 + reflection)
-
-
-def _placed(unit: Unit, place: str) -> np.random.Generator:
-    # The room is the same for all sections where the place is not an attribute of the clip.
-    return generator(unit.seed, unit.machine, "place", place)

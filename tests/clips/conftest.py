@@ -12,12 +12,12 @@ import soundfile
 
 @pytest.fixture
 def record(tmp_path: Path) -> Callable[..., bytes]:
-    """Write noise, another for each path, below the folder of the machine ``fan``."""
+    """Write noise, another for each path, below the folder of the machine ``fan`` or of another."""
 
     def write(
         place: str, samples: int = 1600, rate: int = 16000, channels: int = 1, **kind: str
     ) -> bytes:
-        path = tmp_path / "fan" / place
+        path = tmp_path / kind.pop("machine", "fan") / place
         path.parent.mkdir(parents=True, exist_ok=True)
         generator = np.random.default_rng(list(place.encode()))
         noise = generator.integers(-9000, 9000, (samples, channels), dtype=np.int16)

@@ -298,39 +298,28 @@ def test_a_long_recording_that_was_never_closed(tmp_path: Path) -> None:
     assert (of(path).problem, of(path).samples) == ("", 48000)
 
 
-@pytest.mark.parametrize("size", [3201, 6400, 0x7FFFEFFF])
-def test_a_real_shortfall_stays_refused(tmp_path: Path, size: int) -> None:
-    path = tmp_path / "a.wav"
-    path.write_bytes(header(1, RATE, size, noise().tobytes()))
-    assert of(path).problem == (
-        f"cut short: the header promises {size} bytes of samples, 3200 are there"
-    )
+def cut_short(promised: int, there: int = 3200) -> str:
+    return f"cut short: the header promises {promised} bytes of samples, {there} are there"
 
 
-def test_no_samples_before_other_chunks_are_none(tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    path.write_bytes(header(1, RATE, 0, b"LIST\x04\x00\x00\x00abcd"))
-    assert of(path).problem == "no samples"
-
-
-def test_an_uneven_chunk_before_the_samples_is_stepped_over(tmp_path: Path) -> None:
-    plain = header(1, RATE, 3200, noise().tobytes())
-    path = tmp_path / "a.wav"
-    path.write_bytes(plain[:36] + b"LIST\x03\x00\x00\x00abc\x00" + plain[36:])
-    assert of(path).problem == ""
-    path.write_bytes(path.read_bytes()[:-2])
-    assert of(path).problem == (
-        "cut short: the header promises 3200 bytes of samples, 3198 are there"
-    )
+PLAIN = noise().tobytes()
+# A chunk of three bytes, which is padded to four, before the samples.
+BEHIND_A_CHUNK = b"LIST\x03\x00\x00\x00abc\x00".join(
+    (header(1, RATE, 3200)[:36], header(1, RATE, 3200, PLAIN)[36:])
+)
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
+        (BEHIND_A_CHUNK, ""),
         (b"", "not a WAV, FLAC, OGG or MP3 recording"),
         (b"It ran well all day.\n" * 100, "not a WAV, FLAC, OGG or MP3 recording"),
         (b"RIFF\x00\x00\x00\x00WAVE", "not a WAV, FLAC, OGG or MP3 recording"),
         (header(1, RATE, 0), "no samples"),
+        (header(1, RATE, 0, b"LIST\x04\x00\x00\x00abcd"), "no samples"),
+        *((header(1, RATE, size, PLAIN), cut_short(size)) for size in (3201, 6400, 0x7FFFEFFF)),
+        (BEHIND_A_CHUNK[:-2], cut_short(3200, 3198)),
         (header(1, RATE, 3200, bytes(3200)), "silent: all samples are equal"),
         (header(1, RATE, 3200, b"\x10\x27" * 1600), "silent: all samples are equal"),
         (header(5, RATE, 16000, noise(8000).tobytes()), "too many channels: 5, more than 4"),
@@ -345,6 +334,7 @@ def test_bad_recordings(tmp_path: Path, content: bytes, problem: str) -> None:
     path.write_bytes(content)
     found = of(path)
     assert found.problem.startswith(problem)
+    assert bool(found.problem) == bool(problem)
     assert found.digest == hashlib.sha256(content).hexdigest()
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from asd.clips.audio import Signal, read_clip
 from asd.clips.index import index_recordings, rejected
 from asd.clips.record import Clip, index_text, read_index
-from asd.clips.scan import find_machines
 from asd.config import IndexConfig
 from asd.errors import UsageError
 
@@ -309,29 +306,6 @@ def test_an_unknown_machine_is_an_error_and_an_unusable_one_is_not(
     (tmp_path / "fan/train").mkdir(parents=True)
     (tmp_path / "fan/train/bad.wav").touch()
     assert sum(clip.usable for clip in index(tmp_path)) == 0
-
-
-@pytest.mark.parametrize(
-    ("year", "machines", "usable"), [("dcase2020", 1, 96), ("dcase2023", 7, 28)]
-)
-def test_genuine_recordings(year: str, machines: int, usable: int) -> None:
-    raw = REAL / year
-    if not raw.exists():
-        pytest.skip(f"no genuine recordings in {raw}")
-    found = find_machines(raw)
-    clips = [clip for name in found for clip in index_recordings(raw, name, IndexConfig()).clips]
-    assert (len(found), len(clips)) == (machines, usable)
-    assert all(clip.usable and not clip.treatment for clip in clips)
-    lengths = {clip.machine: clip.length for clip in clips}
-    assert all(
-        length == (192000 if machine.startswith("Toy") else 160000)
-        for machine, length in lengths.items()
-    )
-    for clip in clips[::20]:
-        signal = Signal(RATE, clip.length, 0)
-        assert len(read_clip(raw / clip.path, signal, clip.digest)) == clip.length
-        with pytest.raises(Exception, match="changed since it was indexed"):
-            read_clip(raw / clip.path, signal, replace(clip, digest="0").digest)
 
 
 def test_a_genuine_recording_of_eight_channels(tmp_path: Path) -> None:

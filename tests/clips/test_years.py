@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from asd.clips.index import detect_layout, index_recordings, rejected
 from asd.clips.record import Clip
 from asd.clips.scan import find_recordings
 from asd.config import IndexConfig
 
-RATE = 16_000
-Plant = Callable[[str, Sequence[str], int, int], None]
-
-
-@pytest.fixture
-def plant(tmp_path: Path) -> Plant:
-    """Write recordings of so many samples and channels, another noise in each."""
-
-    def write(machine: str, places: Sequence[str], samples: int, channels: int = 1) -> None:
-        for place in places:
-            path = tmp_path / machine / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            random = np.random.default_rng(list(f"{machine}/{place}".encode()))
-            soundfile.write(path, random.uniform(-0.3, 0.3, (samples, channels)), RATE)
-
-    return write
+Record = Callable[..., bytes]
 
 
 def places(tail: str, clips: int = 3) -> list[str]:
@@ -60,11 +43,14 @@ def index(root: Path, machine: str, **config: object) -> dict[str, Clip]:
     ],
 )
 def test_2025_with_its_supplement(
-    tmp_path: Path, plant: Plant, supplement: str, label: str, domain: str
+    tmp_path: Path, record: Record, supplement: str, label: str, domain: str
 ) -> None:
-    plant("fan", places("_m-n_W"), 3_200, 1)
-    plant("fan", [f"supplemental/{supplement.format(number)}.wav" for number in range(4)], 1_600, 1)
-    plant("fan", ["supplemental/readme_0000.wav", "test/section_00_0000.wav"], 1_600, 1)
+    for place in places("_m-n_W"):
+        record(place, samples=3_200)
+    for number in range(4):
+        record(f"supplemental/{supplement.format(number)}.wav")
+    record("supplemental/readme_0000.wav")
+    record("test/section_00_0000.wav")
     assert detect_layout(find_recordings(tmp_path / "fan")) == "dcase2022"
     found = index(tmp_path, "fan")
     assert Counter(clip.split for clip in found.values() if clip.usable) == {
@@ -99,8 +85,9 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("table", [*TABLES, *HIDDEN])
-def test_attribute_tables_in_all_their_forms(tmp_path: Path, plant: Plant, table: str) -> None:
-    plant("ToyCar", places(""), 1_600, 1)
+def test_attribute_tables_in_all_their_forms(tmp_path: Path, record: Record, table: str) -> None:
+    for place in places(""):
+        record(place, machine="ToyCar")
     (tmp_path / "ToyCar/attributes_00.csv").write_text((TABLES | HIDDEN)[table], encoding="utf-8")
     found = index(tmp_path, "ToyCar")
     spelt = "car=C1;spd=28V" if table in TABLES else ""
@@ -122,12 +109,13 @@ YEAR_2026 = {
 @pytest.mark.parametrize("channel", ["near", "far", "residual"])
 @pytest.mark.parametrize("machine", YEAR_2026)
 def test_2026_with_two_microphones(
-    tmp_path: Path, plant: Plant, machine: str, channel: str
+    tmp_path: Path, record: Record, machine: str, channel: str
 ) -> None:
     samples, tail, bare = YEAR_2026[machine]
     listed = [place for place in places(tail) if not bare or place.startswith("train/")]
     listed += [f"test/section_00_{number:04d}.wav" for number in range(4)] if bare else []
-    plant(machine, listed, samples, 2)
+    for place in listed:
+        record(place, samples, channels=2, machine=machine)
     found = index(tmp_path, machine, channel=channel)
     assert len(found) == len(listed)
     assert {clip.length for clip in found.values()} == {samples}

@@ -25,7 +25,9 @@ from asd.download.fetch import Web
 from asd.download.zenodo import RECORDS
 from asd.errors import JobError, UsageError
 
+Patch = pytest.MonkeyPatch
 Zenodo = Any  # of conftest.py, which cannot be imported by name
+Get = Callable[..., Outcome]
 Zipped = Callable[[Mapping[str, bytes]], bytes]
 
 DEV, ADDITIONAL, EVAL = RECORDS["dcase2022"].values()
@@ -48,7 +50,7 @@ def origin(zenodo: Zenodo, zipped: Zipped) -> Zenodo:
 
 
 @pytest.fixture
-def get(origin: Zenodo, tmp_path: Path) -> Callable[..., Outcome]:
+def get(origin: Zenodo, tmp_path: Path) -> Get:
     """Return a function that downloads the year from there into ``tmp_path/raw``."""
 
     def go(**changed: Any) -> Outcome:
@@ -79,7 +81,7 @@ def file_requests(origin: Zenodo) -> list[str]:
 DEFAULT = ("dev_fan.zip", "dev_valve.zip", "eval_data_fan_train.zip")
 
 
-def test_parts_merge_and_only_records_stay(get: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_parts_merge_and_only_records_stay(get: Get, tmp_path: Path) -> None:
     outcome = get()
     assert (outcome.fetched, outcome.kept, outcome.files) == (DEFAULT, (), 4)
     assert tree(tmp_path / "raw/dcase2022") == expected(*DEFAULT)
@@ -91,9 +93,7 @@ def test_parts_merge_and_only_records_stay(get: Callable[..., Outcome], tmp_path
     ]
 
 
-def test_record_names_what_it_stands_for(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path
-) -> None:
+def test_record_names_what_it_stands_for(get: Get, origin: Zenodo, tmp_path: Path) -> None:
     get(parts=["dev"], machines=["fan"])
     (path,) = (tmp_path / "raw/.download/dcase2022").iterdir()
     record = read_record(path, DownloadRequest)
@@ -104,7 +104,7 @@ def test_record_names_what_it_stands_for(
     assert record.facts["files"] == [[name, len(data), crc32(data)] for name, data in files]
 
 
-def test_second_call_makes_no_file_request(get: Callable[..., Outcome], origin: Zenodo) -> None:
+def test_second_call_makes_no_file_request(get: Get, origin: Zenodo) -> None:
     get()
     origin.requests.clear()
     outcome = get()
@@ -112,9 +112,7 @@ def test_second_call_makes_no_file_request(get: Callable[..., Outcome], origin: 
     assert file_requests(origin) == []
 
 
-def test_a_further_part_is_added(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path
-) -> None:
+def test_a_further_part_is_added(get: Get, origin: Zenodo, tmp_path: Path) -> None:
     get()
     outcome = get(parts=["eval", "dev"])
     assert outcome.fetched == ("eval_data_fan_test.zip",)
@@ -123,9 +121,7 @@ def test_a_further_part_is_added(
 
 
 @pytest.mark.parametrize("harm", ["deleted", "shorter", "record", "record cut", "record edited"])
-def test_harmed_set_is_fetched_again(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, harm: str
-) -> None:
+def test_harmed_set_is_fetched_again(get: Get, origin: Zenodo, tmp_path: Path, harm: str) -> None:
     get()
     clip = tmp_path / "raw/dcase2022/fan/train/b.wav"
     record = next((tmp_path / "raw/.download/dcase2022").glob("*fan_train*"))
@@ -146,7 +142,7 @@ def test_harmed_set_is_fetched_again(
 
 
 def test_changed_archive_is_fetched_again(
-    get: Callable[..., Outcome], origin: Zenodo, zipped: Zipped, tmp_path: Path
+    get: Get, origin: Zenodo, zipped: Zipped, tmp_path: Path
 ) -> None:
     get(parts=["eval"])
     origin.publish(EVAL, {"eval_data_fan_test.zip": zipped({"fan/test/c.wav": b"other"})})
@@ -154,13 +150,13 @@ def test_changed_archive_is_fetched_again(
     assert tree(tmp_path / "raw/dcase2022") == {"fan/test/c.wav": b"other"}
 
 
-def test_machines(get: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_machines(get: Get, tmp_path: Path) -> None:
     assert get(machines=["valve"]).fetched == ("dev_valve.zip",)
     with pytest.raises(UsageError, match=r"unknown machine 'vavle' \(did you mean 'valve'"):
         get(machines=["vavle"])
 
 
-def test_unknown_names(get: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_unknown_names(get: Get, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown part 'test'"):
         get(parts=["test"])
     with pytest.raises(UsageError, match=r"unknown data set 'dcase2202' \(did you mean 'dcase20"):
@@ -170,7 +166,7 @@ def test_unknown_names(get: Callable[..., Outcome], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_come_in_parallel(get: Callable[..., Outcome], origin: Zenodo) -> None:
+def test_files_come_in_parallel(get: Get, origin: Zenodo) -> None:
     together = Barrier(3, timeout=5)  # broken, and so the test, if they come one by one
 
     def wait(handler: Any, body: bytes) -> None:
@@ -184,7 +180,7 @@ def test_files_come_in_parallel(get: Callable[..., Outcome], origin: Zenodo) -> 
 
 
 def test_one_that_fails_keeps_no_other_from_coming(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path
+    get: Get, origin: Zenodo, tmp_path: Path
 ) -> None:
     path = origin.path(DEV, "dev_fan.zip")
     body = origin.bodies.pop(path)
@@ -195,21 +191,21 @@ def test_one_that_fails_keeps_no_other_from_coming(
     assert get().fetched == ("dev_fan.zip",)
 
 
-def test_several_failures_are_counted(get: Callable[..., Outcome], origin: Zenodo) -> None:
+def test_several_failures_are_counted(get: Get, origin: Zenodo) -> None:
     for record, key in CONTENT:
         origin.bodies.pop(origin.path(record, key))
     with pytest.raises(JobError, match=r"404 .* \(and 2 more failed\)$"):
         get()
 
 
-def test_missing_record(get: Callable[..., Outcome], origin: Zenodo) -> None:
+def test_missing_record(get: Get, origin: Zenodo) -> None:
     del origin.bodies[f"/api/records/{ADDITIONAL}"]
     with pytest.raises(JobError, match=f"/api/records/{ADDITIONAL}: 404"):
         get()
 
 
 def test_hostile_archive_gives_nothing(
-    get: Callable[..., Outcome], origin: Zenodo, zipped: Zipped, tmp_path: Path
+    get: Get, origin: Zenodo, zipped: Zipped, tmp_path: Path
 ) -> None:
     origin.publish(EVAL, {"eval_data_fan_test.zip": zipped({"fan/x": b"x", "../../x": b"x"})})
     with pytest.raises(JobError, match=r"'\.\./\.\./x' has a path that leads out of the folder"):
@@ -218,7 +214,7 @@ def test_hostile_archive_gives_nothing(
 
 
 def test_archives_that_disagree_about_a_file(
-    get: Callable[..., Outcome], origin: Zenodo, zipped: Zipped, tmp_path: Path
+    get: Get, origin: Zenodo, zipped: Zipped, tmp_path: Path
 ) -> None:
     same, other = {"fan/attributes_00.csv": b"00"}, {"fan/attributes_00.csv": b"xx"}
     origin.publish(EVAL, {"eval_data_fan_test.zip": zipped(same)})
@@ -230,7 +226,7 @@ def test_archives_that_disagree_about_a_file(
 
 
 def test_disk_that_is_too_small(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    get: Get, origin: Zenodo, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     sizes = [len(origin.bodies[origin.path(*where)]) for where in list(CONTENT)[:3]]
     needed = int(2.5 * sum(sizes))
@@ -245,7 +241,7 @@ def test_disk_that_is_too_small(
 
 
 def test_bytes_that_are_there_need_no_space(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    get: Get, origin: Zenodo, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     body = origin.bodies[origin.path(EVAL, "eval_data_fan_test.zip")]
     state = tmp_path / "raw/.download/dcase2022"
@@ -257,9 +253,7 @@ def test_bytes_that_are_there_need_no_space(
     assert origin.ranges(origin.path(EVAL, "eval_data_fan_test.zip")) == ["bytes=100-"]
 
 
-def test_progress_counts_every_byte_once(
-    get: Callable[..., Outcome], origin: Zenodo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_counts_every_byte_once(get: Get, origin: Zenodo, monkeypatch: Patch) -> None:
     seen: list[int] = []
     asked: dict[str, object] = {}
 
@@ -279,7 +273,7 @@ def test_progress_counts_every_byte_once(
 
 
 def test_interrupted_download_goes_on(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    get: Get, origin: Zenodo, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     written, reads = Event(), []
     plain = Web.read
@@ -320,7 +314,7 @@ def test_interrupted_download_goes_on(
 
 
 def test_killed_while_unpacking(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    get: Get, origin: Zenodo, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     """What was received is unpacked by the next call, and not fetched again."""
     plain, written = shutil.copyfileobj, []
@@ -340,7 +334,7 @@ def test_killed_while_unpacking(
     assert tree(tmp_path / "raw/dcase2022") == expected("dev_fan.zip")
 
 
-def test_killed_right_after_the_record(get: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_killed_right_after_the_record(get: Get, tmp_path: Path) -> None:
     get(parts=["eval"])
     part = tmp_path / f"raw/.download/dcase2022/{EVAL}_eval_data_fan_test.zip.part"
     part.write_bytes(b"all of it")
@@ -349,7 +343,7 @@ def test_killed_right_after_the_record(get: Callable[..., Outcome], tmp_path: Pa
 
 
 def test_disk_that_fills_up_while_unpacking(
-    get: Callable[..., Outcome], origin: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    get: Get, origin: Zenodo, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     def full(source: Any, file: Any, size: int) -> None:
         raise OSError(ENOSPC, strerror(ENOSPC))
@@ -363,9 +357,7 @@ def test_disk_that_fills_up_while_unpacking(
     assert len(file_requests(origin)) == 1
 
 
-def test_disk_that_fills_up_while_fetching(
-    get: Callable[..., Outcome], origin: Zenodo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disk_that_fills_up_while_fetching(get: Get, origin: Zenodo, monkeypatch: Patch) -> None:
     """It is not taken for a broken line, which would be tried again."""
 
     def full(part: Any, data: bytes) -> None:
@@ -377,7 +369,7 @@ def test_disk_that_fills_up_while_fetching(
     assert len(file_requests(origin)) == 1
 
 
-def test_folder_that_cannot_be_made(get: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_folder_that_cannot_be_made(get: Get, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/dcase2022").write_bytes(b"in the way")
     with pytest.raises(JobError, match=r"raw/dcase2022: (File exists|Not a directory)"):

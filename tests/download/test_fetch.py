@@ -174,9 +174,110 @@ def take(zenodo: Zenodo, tmp_path: Path) -> Fetch:
     return go
 
 
-def test_at_once(take: Fetch, zenodo: Zenodo) -> None:
-    assert take() == []
-    assert zenodo.ranges(PATH) == [None]
+def hang_up(handler: Any, body: bytes) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def chunked(handler: Any, body: bytes) -> None:
+    """Send 500 bytes, then 200 of a chunk of 500."""
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"1f4\r\n" + body[:500] + b"\r\n1f4\r\n" + body[500:700])
+    handler.close_connection = True
+
+
+def reset(handler: Any, body: bytes) -> None:
+    broken_off(1000)(handler, body)
+    handler.wfile.flush()
+    at_once = struct.pack("ii", 1, 0)  # closing then resets instead of ending the stream
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    handler.connection.close()
+
+
+HEAD, REST = BODY[:7000], "bytes=7000-"
+RANGES = {
+    "overlaps": "bytes 6999-10239/10240",
+    "leaves a hole": "bytes 7001-10239/10240",
+    "ends early": "bytes 7000-10238/10240",
+    "of another file": "bytes 7000-10239/10241",
+    "without a range": "bytes */10240",
+    "nonsense": "nonsense",
+}
+NO_WAIT = ("soon", "-1", "9" * 5000, "Mon, 01 Jan 99999999999 00:00:00 GMT")
+PAST = formatdate(0, usegmt=True)
+# The part that is there, what the server does, the seconds waited, and the ranges asked for.
+FETCHES: dict[str, tuple[bytes | None, list, list[float], list[str | None]]] = {
+    "at once": (None, [], [], [None]),
+    "broken off goes on from there": (
+        None,
+        [broken_off(1000), broken_off(500)],
+        [0.0, 2.0],
+        [None, "bytes=1000-", "bytes=1500-"],
+    ),
+    "part asks only for the rest": (HEAD, [], [], [REST]),
+    "whole part asks for nothing": (BODY, [], [], []),
+    "part that is too long is discarded": (BODY + b"x", [], [], [None]),
+    "part of another file is discarded": (b"y" * 7000, [], [], [REST, None]),
+    "server that ignores ranges": (HEAD, [answers(200)], [], [REST]),
+    "range of unknown total": (
+        HEAD,
+        [answers(206, BODY[7000:], Content_Range="bytes 7000-10239/*")],
+        [],
+        [REST],
+    ),
+    "range not satisfiable starts again": (HEAD, [answers(416, b"")], [0.0], [REST, None]),
+    "page instead of the file leaves the part": (
+        HEAD,
+        [answers(200, b"<html>log in here</html>")],
+        [0.0],
+        [REST, REST],
+    ),
+    "chunked and broken off": (None, [chunked], [0.0], [None, "bytes=700-"]),
+    "wrong bytes are fetched once more": (
+        None,
+        [answers(200, b"w" * len(BODY))],
+        [],
+        [None, None],
+    ),
+    "server that hangs up at once": (None, [hang_up], [0.0], [None, None]),
+    "wait that the server asks for": (
+        None,
+        [answers(429, Retry_After="59"), answers(503, Retry_After=PAST), answers(429)],
+        [59.0, 0.0, 4.0],
+        [None] * 4,
+    ),
+    **{
+        f"wrong range that is {what}": (
+            HEAD,
+            [answers(206, b"z" * 3240, Content_Range=said)],
+            [0.0],
+            [REST, REST],
+        )
+        for what, said in RANGES.items()
+    },
+    **{
+        f"length {said} that lies": (None, [answers(200, Content_Length=said)], [0.0], [None] * 2)
+        for said in ("10", "10241", "999999")
+    },
+    **{
+        f"trouble {status} that passes": (None, [answers(status)] * 2, [0.0, 2.0], [None] * 3)
+        for status in (408, 425, 429, 500, 502, 503, 504)
+    },
+    **{
+        f"wait of {said[:8]}": (None, [answers(503, Retry_After=said)] * 2, [0.0, 2.0], [None] * 3)
+        for said in NO_WAIT
+    },
+}
+
+
+@pytest.mark.parametrize("name", FETCHES)
+def test_fetching(take: Fetch, zenodo: Zenodo, name: str) -> None:
+    have, misdeeds, waits, ranges = FETCHES[name]
+    zenodo.misbehave(PATH, *misdeeds)
+    assert take(have=have) == waits
+    assert zenodo.ranges(PATH) == ranges
 
 
 def test_empty_file_needs_no_request(take: Fetch, zenodo: Zenodo) -> None:
@@ -184,97 +285,11 @@ def test_empty_file_needs_no_request(take: Fetch, zenodo: Zenodo) -> None:
     assert zenodo.requests == []
 
 
-def test_broken_off_goes_on_from_there(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, broken_off(1000), broken_off(500))
-    assert take() == [0.0, 2.0]
-    assert zenodo.ranges(PATH) == [None, "bytes=1000-", "bytes=1500-"]
-
-
-def test_part_asks_only_for_the_rest(take: Fetch, zenodo: Zenodo) -> None:
-    assert take(have=BODY[:7000]) == []
-    assert zenodo.ranges(PATH) == ["bytes=7000-"]
-
-
-def test_whole_part_asks_for_nothing(take: Fetch, zenodo: Zenodo) -> None:
-    assert take(have=BODY) == []
-    assert zenodo.requests == []
-
-
-def test_part_that_is_too_long_is_discarded(take: Fetch, zenodo: Zenodo) -> None:
-    assert take(have=BODY + b"x") == []
-    assert zenodo.ranges(PATH) == [None]
-
-
-def test_part_of_another_file_is_discarded(take: Fetch, zenodo: Zenodo) -> None:
-    assert take(have=b"y" * 7000) == []
-    assert zenodo.ranges(PATH) == ["bytes=7000-", None]
-
-
-def test_server_that_ignores_ranges(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, answers(200))
-    assert take(have=BODY[:7000]) == []
-    assert zenodo.ranges(PATH) == ["bytes=7000-"]
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "bytes 6999-10239/10240",  # overlaps
-        "bytes 7001-10239/10240",  # leaves a hole
-        "bytes 7000-10238/10240",  # ends early
-        "bytes 7000-10239/10241",  # of another file
-        "bytes */10240",
-        "nonsense",
-    ],
-)
-def test_wrong_content_range_is_not_used(take: Fetch, zenodo: Zenodo, said: str) -> None:
-    zenodo.misbehave(PATH, answers(206, b"z" * 3240, Content_Range=said))
-    assert take(have=BODY[:7000]) == [0.0]
-    assert zenodo.ranges(PATH) == ["bytes=7000-"] * 2
-
-
-def test_content_range_of_unknown_total(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, answers(206, BODY[7000:], Content_Range="bytes 7000-10239/*"))
-    assert take(have=BODY[:7000]) == []
-
-
-def test_range_not_satisfiable_starts_again(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, answers(416, b""))
-    assert take(have=BODY[:7000]) == [0.0]
-    assert zenodo.ranges(PATH) == ["bytes=7000-", None]
-
-
-@pytest.mark.parametrize("length", ["10", "10241", "999999"])
-def test_content_length_that_lies_is_not_used(take: Fetch, zenodo: Zenodo, length: str) -> None:
-    zenodo.misbehave(PATH, answers(200, Content_Length=length))
+def test_connection_reset(take: Fetch, zenodo: Zenodo) -> None:
+    """However much of the thousand bytes arrived."""
+    zenodo.misbehave(PATH, reset)
     assert take() == [0.0]
-    assert zenodo.ranges(PATH) == [None, None]
-
-
-def test_page_instead_of_the_file_leaves_the_part(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, answers(200, b"<html>log in here</html>"))
-    assert take(have=BODY[:7000]) == [0.0]
-    assert zenodo.ranges(PATH) == ["bytes=7000-"] * 2
-
-
-def test_chunked_and_broken_off(take: Fetch, zenodo: Zenodo) -> None:
-    def misdeed(handler: Any, body: bytes) -> None:
-        handler.protocol_version = "HTTP/1.1"
-        handler.send_response(200)
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
-        handler.wfile.write(b"1f4\r\n" + body[:500] + b"\r\n1f4\r\n" + body[500:700])
-        handler.close_connection = True
-
-    zenodo.misbehave(PATH, misdeed)
-    assert take() == [0.0]
-    assert zenodo.ranges(PATH) == [None, "bytes=700-"]
-
-
-def test_wrong_bytes_are_fetched_once_more(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, answers(200, b"w" * len(BODY)))
-    assert take() == []
-    assert zenodo.ranges(PATH) == [None, None]
+    assert len(zenodo.requests) == 2
 
 
 def test_wrong_bytes_twice(take: Fetch, zenodo: Zenodo, tmp_path: Path) -> None:
@@ -286,39 +301,11 @@ def test_wrong_bytes_twice(take: Fetch, zenodo: Zenodo, tmp_path: Path) -> None:
     assert (tmp_path / "part").read_bytes() == b""
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_server_trouble_passes(take: Fetch, zenodo: Zenodo, status: int) -> None:
-    zenodo.misbehave(PATH, answers(status), answers(status))
-    assert take() == [0.0, 2.0]
-
-
-def test_retry_after(take: Fetch, zenodo: Zenodo) -> None:
-    past = formatdate(0, usegmt=True)
-    zenodo.misbehave(
-        PATH, answers(429, Retry_After="59"), answers(503, Retry_After=past), answers(429)
-    )
-    assert take() == [59.0, 0.0, 4.0]
-
-
-@pytest.mark.parametrize("said", ["soon", "-1", "9" * 5000, "Mon, 01 Jan 99999999999 00:00:00 GMT"])
-def test_retry_after_that_is_neither_seconds_nor_a_date(
-    take: Fetch, zenodo: Zenodo, said: str
-) -> None:
-    zenodo.misbehave(PATH, *[answers(503, Retry_After=said)] * 2)
-    assert take() == [0.0, 2.0]
-
-
 def test_trouble_that_does_not_pass(take: Fetch, zenodo: Zenodo) -> None:
     zenodo.misbehave(PATH, *[answers(503)] * 9)
     with pytest.raises(JobError, match=r"/x: 503 .*given up after 4 attempts; run the same"):
         take()
     assert len(zenodo.requests) == 4
-
-
-def test_server_that_hangs_up_at_once(take: Fetch, zenodo: Zenodo) -> None:
-    zenodo.misbehave(PATH, lambda handler, body: handler.connection.shutdown(socket.SHUT_RDWR))
-    assert take() == [0.0]
-    assert len(zenodo.requests) == 2
 
 
 def test_retry_after_that_is_too_long(take: Fetch, zenodo: Zenodo) -> None:
@@ -351,19 +338,6 @@ def test_nobody_there(take: Fetch, zenodo: Zenodo) -> None:
     zenodo.server_close()
     with pytest.raises(JobError, match=r"Connection refused.*after 4 attempts"):
         take()
-
-
-def test_connection_reset(take: Fetch, zenodo: Zenodo) -> None:
-    def misdeed(handler: Any, body: bytes) -> None:
-        broken_off(1000)(handler, body)
-        handler.wfile.flush()
-        at_once = struct.pack("ii", 1, 0)  # closing then resets instead of ending the stream
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-        handler.connection.close()
-
-    zenodo.misbehave(PATH, misdeed)
-    assert take() == [0.0]
-    assert len(zenodo.requests) == 2
 
 
 def test_stalled_line(take: Fetch, zenodo: Zenodo) -> None:

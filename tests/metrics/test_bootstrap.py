@@ -25,6 +25,7 @@ from asd.metrics.official import evaluate
 from asd.metrics.rules import RULES, Section, System
 from asd.metrics.summary import assess
 
+Make = Callable[..., Section]
 TOLERANCE = 1e-12
 RESAMPLES = 25
 
@@ -77,7 +78,7 @@ def test_draws_keep_every_domain_and_label(sections: list[Section]) -> None:
     assert (counts > 1).any()
 
 
-def test_draws_depend_on_seed_and_section_alone(make_section: Callable[..., Section]) -> None:
+def test_draws_depend_on_seed_and_section_alone(make_section: Make) -> None:
     section, other = make_section(seed=1), make_section(seed=2)
     np.testing.assert_array_equal(resample_counts(section, 9, 0), resample_counts(other, 9, 0))
     renamed = make_section(section="01", seed=1)
@@ -119,7 +120,7 @@ def test_other_clips_cannot_be_compared(sections: list[Section]) -> None:
         compare(sections, sections[1:], RULES["2022"], RESAMPLES)
 
 
-def test_undefined_stays_undefined(make_section: Callable[..., Section]) -> None:
+def test_undefined_stays_undefined(make_section: Make) -> None:
     section = make_section(labels=[0] * 24)
     samples = resample([section], RULES["2022"], RESAMPLES).plain
     assert np.isnan(samples[""]).all()
@@ -135,9 +136,7 @@ def test_bounds_are_those_of_clopper_and_pearson(right: int, pairs: int) -> None
 
 
 @pytest.mark.parametrize("clips", [4, 10, 100])
-def test_a_perfect_order_of_few_clips_says_little(
-    make_section: Callable[..., Section], clips: int
-) -> None:
+def test_a_perfect_order_of_few_clips_says_little(make_section: Make, clips: int) -> None:
     """The interval ends at 100, and begins the lower the fewer clips there are."""
     section = make_section(clips=clips, domains=[""] * clips)
     perfect = replace(section, scores=section.scores + 100 * section.labels)
@@ -151,7 +150,7 @@ def test_a_perfect_order_of_few_clips_says_little(
 
 
 def test_many_clips_that_are_mixed_keep_their_resamples(
-    make_section: Callable[..., Section],
+    make_section: Make,
 ) -> None:
     section = make_section(clips=60, domains=[""] * 60)
     found = resample([section], RULES["2020"], RESAMPLES)

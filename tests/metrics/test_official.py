@@ -13,6 +13,8 @@ from asd.errors import UsageError
 from asd.metrics.official import decision_quality, evaluate, means
 from asd.metrics.rules import RULES, Section
 
+Make = Callable[..., Section]
+
 TOLERANCE = 1e-12
 
 
@@ -58,7 +60,7 @@ def test_every_year_equals_its_definition(year: str, sections: list[Section]) ->
     assert result.undefined == ()
 
 
-def test_seven_machines_of_2022_make_63_values(make_section: Callable[..., Section]) -> None:
+def test_seven_machines_of_2022_make_63_values(make_section: Make) -> None:
     sections = [
         make_section(f"machine{m}", f"0{s}", seed=3 * m + s) for m in range(7) for s in range(3)
     ]
@@ -84,7 +86,7 @@ def test_a_value_of_zero_is_floored_at_the_float_epsilon() -> None:
 
 @pytest.mark.parametrize("year", RULES)
 def test_a_section_of_one_class_is_undefined_and_left_out(
-    year: str, sections: list[Section], make_section: Callable[..., Section]
+    year: str, sections: list[Section], make_section: Make
 ) -> None:
     normal_only = make_section("gearbox", "00", labels=[0] * 24)
     result = evaluate([*sections, normal_only], RULES[year])
@@ -98,7 +100,7 @@ def test_a_section_of_one_class_is_undefined_and_left_out(
     assert result.to_json()["machines"]["gearbox"]["score"] is None
 
 
-def test_a_missing_domain_leaves_out_its_area_alone(make_section: Callable[..., Section]) -> None:
+def test_a_missing_domain_leaves_out_its_area_alone(make_section: Make) -> None:
     section = make_section(domains=["source"] * 24)
     result = evaluate([section], RULES["2022"])
     assert result.undefined == ("fan section 00 auc_target: no normal target-domain clip",)

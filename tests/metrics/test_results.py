@@ -15,6 +15,8 @@ from asd.metrics.results import read_systems
 from asd.metrics.rules import RULES, Section, System
 from asd.metrics.truth import Truth, read_truth
 
+Make = Callable[..., Section]
+
 SCORES = "anomaly_score_fan_section_00_test.csv"
 DECISIONS = "decision_result_fan_section_00_test.csv"
 
@@ -113,21 +115,6 @@ def test_one_folder_a_system(
     assert [system.name for system in chosen] == ["2"]
     with pytest.raises(UsageError, match=r"unknown system of .*many 'we/bets'.*we/best"):
         read_systems(tmp_path / "many", read_truth(truth), ["we/bets"])
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "anomaly_score_fan_section_00.csv",
-        "anomaly_score_fan_id_00.csv",
-        "anomaly_score_DCASE2023T2fan_section_00_test_seed13711_id(0_)_Eval.csv",
-    ],
-)
-def test_names_of_other_years(
-    name: str, scores: Path, truth: Path, sections: list[Section]
-) -> None:
-    (scores / SCORES).rename(scores / name)
-    same(read(scores, truth)[0], sections)
 
 
 def test_the_two_files_a_section_of_2021(
@@ -240,7 +227,7 @@ def test_sections_without_labels_are_listed(
     scores: Path,
     truth: Path,
     write_scores: Callable,
-    make_section: Callable[..., Section],
+    make_section: Make,
     sections: list[Section],
 ) -> None:
     write_scores(scores, [make_section("valve", "03"), make_section("bearing", "00")])

@@ -31,6 +31,8 @@ from asd.metrics.summary import (
     sections_table,
 )
 
+Make = Callable[..., Section]
+
 RESAMPLES = 20
 # The header of a section's figures in the README of the 2022 evaluator.
 OFFICIAL_HEADER = (
@@ -66,7 +68,7 @@ def test_no_bootstrap_no_interval(sections: list[Section]) -> None:
     assert "interval" not in assessment.to_json()
 
 
-def test_what_is_undefined_is_null_and_named(make_section: Callable[..., Section]) -> None:
+def test_what_is_undefined_is_null_and_named(make_section: Make) -> None:
     system = System("1", (make_section(labels=[0] * 24),))
     figures = assess(system, RULES["2022"], RESAMPLES).to_json()
     assert (figures["score"], figures["values"], figures["undefined"]) == (None, 0, 3)
@@ -140,7 +142,7 @@ def test_sections_of_one_system(year: str, sections: list[Section]) -> None:
     assert rows[-1][-1] == percent(evaluation.score)
 
 
-def test_nothing_to_show(make_section: Callable[..., Section]) -> None:
+def test_nothing_to_show(make_section: Make) -> None:
     empty = assess(System("1", ()), RULES["2022"], 0)
     assert cells(sections_table(empty.evaluation))[-1] == ["Total", "undefined"]
     one_class = assess(System("1", (make_section(labels=[1] * 24),)), RULES["2022"], 0)
@@ -201,7 +203,7 @@ def test_every_year_fills_its_columns(year: str, sections: list[Section]) -> Non
     assert all(0.0 < float(cell) < 1.0 for cell in means[2:])
 
 
-def test_undefined_is_empty_and_named(make_section: Callable[..., Section]) -> None:
+def test_undefined_is_empty_and_named(make_section: Make) -> None:
     section = make_section(labels=[0] * 24)
     rows = rows_of(result_csv(assess(System("ours", (section,)), RULES["2022"], 20)))
     assert rows[2] == ["00", *[""] * 10]
@@ -209,7 +211,7 @@ def test_undefined_is_empty_and_named(make_section: Callable[..., Section]) -> N
     assert ["undefined", "", "fan section 00 pauc: no anomalous clip"] in rows
 
 
-def test_points_of_curves(make_section: Callable[..., Section]) -> None:
+def test_points_of_curves(make_section: Make) -> None:
     sections = [make_section(), make_section("valve", "02", clips=400, decimals=9)]
     undefined = make_section("slider", labels=[0] * 24)
     rows = rows_of(roc_csv([*sections, undefined]))

@@ -48,16 +48,6 @@ def test_the_official_evaluators_layout(
             assert (found.unlabelled, found.unusable) == (0, 0)
 
 
-def test_the_suffix_of_a_name_may_lack(
-    tmp_path: Path, write_truth: Callable, sections: list[Section]
-) -> None:
-    folder = write_truth(tmp_path, sections)
-    expected = read_truth(folder)
-    for path in folder.rglob("*_test.csv"):
-        path.rename(path.with_name(path.name.replace("_test", "")))
-    assert read_truth(folder) == expected
-
-
 def test_2021_names_the_domain_in_the_file_name(tmp_path: Path) -> None:
     data = tmp_path / "ground_truth_data"
     data.mkdir()

@@ -121,17 +121,6 @@ def test_what_a_person_wrote_stays_and_what_is_measured_is_brought_up_to_date() 
         assert write_meta(LABEL, facts, figures, "another", edited_again) == edited_again
 
 
-def test_results_are_brought_up_to_date_in_a_file_laid_out_otherwise() -> None:
-    kept = (
-        "results:\n    development_dataset:\n        fan:\n            auc: 1\n    more: 1\n"
-        "system:\n    complexity:\n        total_parameters: 4,204,083"
-    )
-    assert parsed(write_meta(LABEL, FACTS, FIGURES, TASK, kept.encode())) == {
-        "results": {"development_dataset": FIGURES, "more": 1},
-        "system": {"complexity": {"total_parameters": 4204083}},
-    }
-
-
 def test_a_file_that_is_there_of_another_system_is_not_taken_for_this_one() -> None:
     kept = write_meta(LABEL, FACTS, FIGURES, TASK)
     with pytest.raises(UsageError, match="is system '6' already; give another --number"):
