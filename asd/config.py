@@ -236,10 +236,11 @@ Objective = Literal["contrastive", "classify"]
 
 
 class FinetuneConfig(Settings):
-    """How wav2vec 2.0 is fitted to the machines.
+    """How wav2vec 2.0, or an encoder in its place, is fitted to the machines.
 
     Attributes:
-        base: ``"builtin:tiny"``, a local folder, or a name on the Hugging Face hub.
+        base: ``"builtin:tiny"``, a local folder, or a name on the Hugging Face hub: of the wav2vec
+            2.0 family, or BEATs, EAT, CED or Dasheng, whose frequency bands are averaged.
         revision: branch, tag or commit on the hub.
         allow_pickle: whether weights that exist as a pickle alone may be read.
         objectives: ``"contrastive"`` (wav2vec 2.0's own loss), ``"classify"`` (machine, section and
@@ -260,7 +261,7 @@ class FinetuneConfig(Settings):
         head_learning_rate: highest rate of everything that is new.
         warm_up: share of the updates in which the rates rise.
         weight_decay: decay of AdamW.
-        mask_share: share of the frames hidden under ``"classify"``.
+        mask_share: share of the frames hidden under ``"classify"``, by wav2vec 2.0 and its family.
         contrastive_mask_share: share of the frames hidden under ``"contrastive"``.
         mask_span: frames hidden in one piece.
         pca_clips: training clips that the principal components are fitted on.

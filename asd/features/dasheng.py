@@ -70,6 +70,10 @@ class Ced(Kind):
         """Return the patches (B, J, bands, H); frequency is first in memory."""
         return states.reshape(len(states), self.bands, -1, states.shape[2]).swapaxes(1, 2)
 
+    def stored_as(self, name: str) -> str:
+        """Return the published name of a weight."""
+        return f"encoder.{name}"
+
     def model(self, folder: Path, **_: Any) -> Any:
         """Read the encoder."""
         return fill(folder, _MelPatches(self._config), _named)
@@ -102,6 +106,12 @@ class _MelPatches(nn.Module):
         self.freq_pos_embed = nn.Parameter(torch.zeros(1, width, across, 1))
         self.layers = vit_layers(config, True, _EPS)
         self.norm = nn.LayerNorm(width, _EPS)
+
+    def train(self, mode: bool = True) -> _MelPatches:
+        """Learn or not; the inputs' mean and deviation stay those of the published training."""
+        super().train(mode)
+        self.init_bn.eval()
+        return self
 
     def forward(self, inputs: torch.Tensor) -> Any:
         normed = self.init_bn(inputs.transpose(1, 2)).transpose(1, 2)

@@ -11,14 +11,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from asd.features.timing import FrameGrid
 from asd.registry import Registry
 
+if TYPE_CHECKING:
+    import torch
+
 FAMILY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
+# What can be fine-tuned: the family, and encoders of log-mels whose layers are ours.
+TUNED = (*FAMILY, "beats", "ced", "dasheng", "eat")
 
 
 class Kind(ABC):
@@ -40,6 +45,7 @@ class Kind(ABC):
         ends_in_layer: whether layer n is read before what follows it, since that is no frame of
             the same grid.
         normalize: whether each clip is brought to mean 0 and variance 1.
+        hides: whether its network takes a mask of frames that are hidden while it learns.
 
     Raises:
         TypeError, ValueError, ArithmeticError: a value is impossible.
@@ -52,6 +58,7 @@ class Kind(ABC):
     window: int | None = None
     ends_in_layer = False
     normalize = False
+    hides = False
 
     def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
         given = {key: type(one)(config.get(key, one)) for key, one in self.defaults.items()}
@@ -81,6 +88,27 @@ class Kind(ABC):
         """Return the frames (B, J, bands, H) of hidden states (B, S, H), padding included."""
         return states[:, :, None]
 
+    @property
+    def front(self) -> dict[str, Any]:
+        """What preprocessor_config.json of such an encoder says."""
+        return {**self._front, "sampling_rate": self.sample_rate}
+
+    def learned_from(self, waves: np.ndarray) -> np.ndarray:
+        """Return what of ``waves`` (B, L) int16 goes into a batch that is learned from."""
+        return self.inputs(waves)
+
+    def on_device(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return what the encoder wants, of such a batch on its device."""
+        return batch
+
+    def over_bands(self, states: Any, samples: int) -> Any:
+        """Return the frames (B, J, H) of clips of so many samples, each the mean of its bands."""
+        return self.frames(states)[:, : self.grid.count(samples)].mean(2)
+
+    def stored_as(self, name: str) -> str:
+        """Return the name of a weight in a file that :meth:`model` reads."""
+        return name
+
     def _ms(self, milliseconds: int) -> int:
         return self.sample_rate * milliseconds // 1000
 
@@ -97,6 +125,7 @@ class Waves(Kind):
         "conv_stride": (5, 2, 2, 2, 2, 2, 2),
         "squeeze_factor": 1,
     }
+    hides = True
 
     def __init__(self, config: Mapping[str, Any], front: Mapping[str, Any]) -> None:
         super().__init__(config, front)
@@ -109,6 +138,29 @@ class Waves(Kind):
         from asd.features.transformer import model_input
 
         return np.asarray(model_input(waves, self.normalize), np.float32)
+
+    @property
+    def front(self) -> dict[str, Any]:
+        """What says how the samples are scaled."""
+        return {
+            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+            "do_normalize": self.normalize,
+            "feature_size": 1,
+            "padding_value": 0.0,
+            "return_attention_mask": False,
+            "sampling_rate": self.sample_rate,
+        }
+
+    def learned_from(self, waves: np.ndarray) -> np.ndarray:
+        """Return the samples as they are, half of what the encoder wants."""
+        return waves
+
+    def on_device(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the samples (B, L) scaled."""
+        from asd.features.transformer import model_input
+
+        scaled: torch.Tensor = model_input(batch, self.normalize)
+        return scaled
 
 
 class SqueezedWaves(Waves):

@@ -14,7 +14,7 @@ from asd.config import Positive, Settings
 from asd.errors import UsageError
 from asd.features.base import NetworkExtractor
 from asd.features.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, describe, files_digest
-from asd.features.kinds import FAMILY
+from asd.features.kinds import TUNED
 from asd.features.projection import HEAD, read_head_info, read_projection
 from asd.features.timing import interpolation, logmel_frames
 
@@ -64,7 +64,7 @@ class Ptm(NetworkExtractor):
     def __init__(self, config: PtmConfig, signal: Signal) -> None:
         super().__init__(config, signal)
         self.folder = folder = Path(config.checkpoint)
-        self._checkpoint = describe(folder, "'asd finetune' writes one", FAMILY)
+        self._checkpoint = describe(folder, "'asd finetune' writes one", TUNED)
         tell_drift_of(folder / RECORD)
         if not (folder / WEIGHTS).is_file():
             raise UsageError(f"{folder / WEIGHTS}: no such file; 'asd finetune' writes it")
@@ -104,5 +104,5 @@ class Ptm(NetworkExtractor):
             )
         read = read_projection(self.folder, config.layer, pca=config.projection == "pca")
         times = interpolation(grid, self.signal.length, config.hop)
-        reading = Reading(weight=read.weight, bias=read.bias, times=times)
+        reading = Reading(keep_bands=False, weight=read.weight, bias=read.bias, times=times)
         return self.network(self._checkpoint, read.layer, read.mix, reading, precision)

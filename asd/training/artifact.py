@@ -256,17 +256,12 @@ def write_checkpoint(
     config = checkpoint.config | {"architectures": [type(model).__name__]}
     config.pop("_name_or_path", None)  # may be a path of this machine
     config.pop("add_adapter", None)
-    front = {
-        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-        "do_normalize": checkpoint.kind.normalize,
-        "feature_size": 1,
-        "padding_value": 0.0,
-        "return_attention_mask": False,
-        "sampling_rate": checkpoint.kind.sample_rate,
+    kind = checkpoint.kind
+    weights = {
+        kind.stored_as(key): value.cpu().contiguous() for key, value in model.state_dict().items()
     }
-    weights = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
     with making(beside / RECORD, request, *_LIBRARIES, "transformers") as made:
-        for name, values in ((CONFIG, config), (PREPROCESSOR, front)):
+        for name, values in ((CONFIG, config), (PREPROCESSOR, kind.front)):
             text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
             made.text(name, text + "\n")
         with made.file(BODY) as part:

@@ -112,7 +112,8 @@ def make_plan(
         raise JobError("no usable training clip in the indexes; look at their status column")
     shortest = min(clip.length for clip in training)
     checkpoint.check_signal(sample_rate, shortest)
-    cut = min(shortest, round(config.seconds * sample_rate))
+    window = checkpoint.kind.window or shortest
+    cut = min(shortest, window, round(config.seconds * sample_rate))
     checkpoint.check_signal(sample_rate, cut)
     layer = _chosen_layer(checkpoint, config)
     _check_objectives(checkpoint, training, cut, config)
@@ -306,8 +307,9 @@ class _Run:
         self.body, self._beside = load_base(
             config.base, plan.checkpoint, config.seed, config.allow_pickle
         )
-        # Not by freeze_feature_encoder, which half of the family has at its heads alone.
-        self.body.feature_extractor._freeze_parameters()
+        if hasattr(self.body, "feature_extractor"):
+            # Not by freeze_feature_encoder, which half of the family has at its heads alone.
+            self.body.feature_extractor._freeze_parameters()
         if config.method == "lora":
             add_adapters(self.body, config.lora_rank, config.lora_alpha, config.seed)
         self.body.to(self.compute.device)
@@ -325,7 +327,7 @@ class _Run:
             plan.recordings,
             config.rows,
             config.pca_clips,
-            plan.checkpoint.kind.normalize,
+            plan.checkpoint.kind,
             self.compute,
         )
         if tuned is None:

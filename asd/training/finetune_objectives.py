@@ -16,7 +16,7 @@ from asd.config import FinetuneConfig
 from asd.device import Compute
 from asd.errors import UsageError
 from asd.features.kinds import Kind
-from asd.features.transformer import LayerFrames, model_input
+from asd.features.transformer import LayerFrames
 from asd.models.heads import SubClusterAdaCos, SubClusterAdaCosSettings
 from asd.training.data import Cuts
 from asd.training.labels import UNKNOWN, Classes
@@ -41,17 +41,18 @@ class FrameObjective(Objective):
     """
 
     def __init__(self, config: FinetuneConfig, cuts: Cuts, kind: Kind, module: Any) -> None:
-        self.config, self.cuts, self.module = config, cuts, module
-        self.frames, self._normalize = kind.grid.count(cuts.length), kind.normalize
+        self.config, self.cuts, self.kind, self.module = config, cuts, kind, module
+        self.frames = kind.grid.count(cuts.length)
 
     def batches(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of an update: cuts (B, L) int16, and what :meth:`drawn` adds."""
+        """Yield the batches of an update: cuts (B, L), and what :meth:`drawn` adds."""
         for part in range(self.config.accumulate):
             clips, waves = self.cuts.batch(number * self.config.accumulate + part)
             seed, objective = self.cuts.seed
             random = np.random.default_rng([seed, 3, objective, number, part])
-            drawn = {"wave": waves, **self.drawn(random, len(clips), number / self.config.steps)}
-            yield Batch(_tensors(drawn), _tensors(self.targets(clips)))
+            heard = {"heard": self.kind.learned_from(waves)}
+            drawn = self.drawn(random, len(clips), number / self.config.steps)
+            yield Batch(_tensors({**heard, **drawn}), _tensors(self.targets(clips)))
 
     def step(
         self, network: nn.Module, batch: Batch, compute: Compute
@@ -59,7 +60,7 @@ class FrameObjective(Objective):
         """Return the loss of a batch and figures for the history."""
         inputs, targets = batch.on(compute.device)
         with compute.autocast():
-            return self.loss(model_input(inputs["wave"], self._normalize), inputs, targets)
+            return self.loss(self.kind.on_device(inputs["heard"]), inputs, targets)
 
     @abstractmethod
     def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
@@ -72,11 +73,11 @@ class FrameObjective(Objective):
     @abstractmethod
     def loss(
         self,
-        waves: torch.Tensor,
+        heard: torch.Tensor,
         inputs: Mapping[str, torch.Tensor],
         targets: Mapping[str, torch.Tensor],
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return what :meth:`step` does, of ``waves`` (B, L) as the body reads them."""
+        """Return what :meth:`step` does, of cuts as the body reads them, ``heard``."""
 
 
 class Classify(FrameObjective):
@@ -116,8 +117,10 @@ class Classify(FrameObjective):
         super().__init__(config, cuts, kind, nn.ModuleDict(parts))
 
     def drawn(self, random: np.random.Generator, clips: int, done: float) -> dict[str, np.ndarray]:
-        """Return the hidden frames, none where cuts are too short for it."""
+        """Return the hidden frames, none where cuts are too short or the body takes no mask."""
         config = self.config
+        if not self.kind.hides:
+            return {}
         hidden = span_mask(random, clips, self.frames, config.mask_share, config.mask_span)
         return {} if hidden is None else {"hidden": hidden}
 
@@ -127,12 +130,13 @@ class Classify(FrameObjective):
 
     def loss(
         self,
-        waves: torch.Tensor,
+        heard: torch.Tensor,
         inputs: Mapping[str, torch.Tensor],
         targets: Mapping[str, torch.Tensor],
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the sum of the cross entropies, and the accuracy of each classifier."""
-        frames = self.module["frames"](waves, inputs.get("hidden"))
+        states = self.module["frames"](heard, inputs.get("hidden"))
+        frames = self.kind.over_bands(states, self.cuts.length)
         pooled = self._pooled(self.module["projection"](frames).float())
         total, notes = 0.0 * pooled.sum(), {}  # with a gradient, even if no class is known
         for kind, classifier in self.module["classifiers"].items():
@@ -222,14 +226,14 @@ class Contrastive(FrameObjective):
 
     def loss(
         self,
-        waves: torch.Tensor,
+        heard: torch.Tensor,
         inputs: Mapping[str, torch.Tensor],
         targets: Mapping[str, torch.Tensor],
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss a hidden frame, its two terms, and the perplexity of the codebook."""
         self.module.set_gumbel_temperature(float(inputs["temperature"]))
         output = self.module(
-            waves,
+            heard,
             mask_time_indices=inputs["hidden"],
             sampled_negative_indices=inputs["negatives"],
         )

@@ -35,8 +35,8 @@ from asd.features.checkpoint import (
     read_tensors,
     weight_files,
 )
-from asd.features.kinds import FAMILY
-from asd.features.transformer import all_layers, model_input
+from asd.features.kinds import FAMILY, TUNED, Kind
+from asd.features.transformer import all_layers
 from asd.progress import progress
 from asd.training.data import Recordings
 
@@ -58,7 +58,7 @@ _TINY: dict[str, Any] = {
     "proj_codevector_dim": 64,
 }
 BUILTIN = {"builtin:tiny": _TINY}
-ADAPTED = ("q_proj", "v_proj")
+ADAPTED = ("q_proj", "v_proj", "qkv")  # the last where queries, keys and values are one map
 
 _WAYS_OUT = (
     f"set finetune.base to builtin:tiny, or to a local folder that holds {CONFIG} and {WEIGHTS}"
@@ -81,7 +81,7 @@ def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> 
         return Checkpoint.of(Path(name), BUILTIN[name], front={})
     if name.startswith("builtin:"):
         raise UsageError(f"unknown base '{name}'; built in: {', '.join(BUILTIN)}")
-    return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT), _WAYS_OUT, FAMILY)
+    return describe(find_folder(name, revision, allow_pickle, _WAYS_OUT), _WAYS_OUT, TUNED)
 
 
 def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
@@ -103,6 +103,8 @@ def load_base(
         return build_model(checkpoint.config, name, seed), {}
     folder = checkpoint.folder
     check_weights(folder, allow_pickle, "finetune.allow_pickle")
+    if checkpoint.config["model_type"] not in FAMILY:
+        return checkpoint.kind.model(folder), {}
     model, beside = load_model(folder)
     return model, read_tensors(folder, beside)
 
@@ -132,7 +134,7 @@ class LowRank(nn.Module):
 
 
 def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
-    """Freeze a model of the wav2vec 2.0 family and adapt its query and value maps.
+    """Freeze a model and adapt its query and value maps.
 
     Args:
         model: the body; changed in place.
@@ -162,7 +164,7 @@ def _adapted(model: Any) -> Iterator[Any]:
 
 
 def fit_components(
-    model: Any, recordings: Recordings, rows: int, clips: int, normalize: bool, compute: Compute
+    model: Any, recordings: Recordings, rows: int, clips: int, kind: Kind, compute: Compute
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit the principal components of layers 0 to n over the frames of training clips.
 
@@ -175,7 +177,7 @@ def fit_components(
         recordings: the training clips.
         rows: components, F.
         clips: how many clips are used at most, taken evenly from all.
-        normalize: whether each clip is brought to mean 0 and variance 1.
+        kind: of the model.
         compute: where it is computed.
 
     Returns:
@@ -187,9 +189,11 @@ def fit_components(
     model.eval()
     with progress(len(chosen), "principal components") as advance, torch.inference_mode():
         for number in chosen:
-            waves = torch.from_numpy(recordings.read(int(number))[None]).to(compute.device)
+            waves = recordings.read(int(number))[None, : kind.window]
+            batch = torch.from_numpy(kind.learned_from(waves)).to(compute.device)
             with compute.autocast():
-                states = all_layers(model, model_input(waves, normalize))
+                states = all_layers(model, kind.on_device(batch))
+            states = [kind.over_bands(state, waves.shape[1]) for state in states]
             layers = torch.stack([s[0] for s in states]).cpu().double().numpy()  # (n + 1, J, H)
             frames += layers.shape[1]
             sums = sums + layers.sum(axis=1)

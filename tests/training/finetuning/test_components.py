@@ -21,7 +21,7 @@ def test_against_scikit_learn(raw: Path, clips: list[Clip]) -> None:
     model, _ = load_base("builtin:tiny", find_base("builtin:tiny"), 0)
     recordings = Recordings(raw, training_clips(clips), 16000, 0)
     compute = Compute(torch.device("cpu"), half=False)
-    weight, bias = fit_components(model, recordings, 6, 5, True, compute)
+    weight, bias = fit_components(model, recordings, 6, 5, find_base("builtin:tiny").kind, compute)
     assert (weight.shape, bias.shape) == ((5, 6, 128), (5, 6))
     chosen = [0, 6, 12, 17, 23]  # evenly from 24
     with torch.inference_mode():
@@ -47,7 +47,9 @@ def test_rows_beyond_the_width_are_zero(raw: Path, clips: list[Clip]) -> None:
     model, _ = load_base("builtin:tiny", find_base("builtin:tiny"), 0)
     recordings = Recordings(raw, training_clips(clips), 16000, 0)
     compute = Compute(torch.device("cpu"), half=False)
-    weight, bias = fit_components(model, recordings, 130, 2, True, compute)
+    weight, bias = fit_components(
+        model, recordings, 130, 2, find_base("builtin:tiny").kind, compute
+    )
     assert weight.shape == (5, 130, 128)
     assert not weight[:, 128:].any()
     assert not bias[:, 128:].any()

@@ -1,7 +1,8 @@
-"""Every member of the wav2vec 2.0 family goes through fine-tuning and into the feature."""
+"""What can be fine-tuned goes through it and into the feature, kind by kind."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from asd.clips.audio import Signal
 from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.features.encoder import Encoder, EncoderConfig
-from asd.features.kinds import FAMILY
+from asd.features.kinds import FAMILY, KINDS, TUNED
 from asd.features.ptm import Ptm, PtmConfig
 from asd.native import import_torchaudio
 from asd.training.finetune import finetune
@@ -76,3 +77,59 @@ def test_from_base_to_feature(
     np.testing.assert_allclose(rows, wanted, rtol=2e-3, atol=2e-3)
     units = Encoder(EncoderConfig(base=str(folder), layer=2), Signal(16000, 8000, 0))(waves)
     np.testing.assert_allclose(units, frames.transpose(0, 2, 1), rtol=2e-3, atol=2e-3)
+
+
+def test_every_kind_is_tuned_here() -> None:
+    from tests.features.test_published import CASES
+
+    assert set(TUNED) == {*FAMILY, *CASES}
+
+
+@pytest.mark.parametrize("kind", sorted(set(TUNED) - set(FAMILY)))
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_encoders_of_log_mels_in_their_published_layouts(
+    kind: str,
+    method: str,
+    raw: Path,
+    clips: list[Clip],
+    tmp_path: Path,
+    config: Callable[..., FinetuneConfig],
+) -> None:
+    from tests.features.test_published import CASES, draw, write
+
+    base = write(tmp_path / "base", kind, draw(CASES[kind][1]))
+    folder = tmp_path / "ptm"
+    quick = config(
+        base=str(base),
+        allow_pickle=True,
+        steps=3,
+        batch_size=4,
+        layer=2,
+        method=method,
+        lora_rank=2,
+        seconds=0.4,
+    )
+    finetune(raw, clips, 16000, 0, quick, folder, tmp_path / "work")
+
+    model_of = KINDS[kind](CASES[kind][0] if kind != "beats" else _config(folder), {})
+    before, after = model_of.model(base).state_dict(), model_of.model(folder).state_dict()
+    assert before.keys() == after.keys()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    parts = ("q_proj.weight", "v_proj.weight", "qkv.weight")
+    maps = {name for name in after if name.endswith(parts)}
+    assert changed == maps if method == "lora" else maps < changed
+
+    waves = np.stack([soundfile.read(raw / c.path, dtype="int16")[0] for c in clips[:3]])
+    signal = Signal(16000, 8000, 0)
+    settings = {"base": str(folder), "layer": 2, "bands": "mean"}
+    units = Encoder(EncoderConfig(**settings, hop=512), signal)(waves).astype(np.float32)
+    head = load_file(folder / "asd_head.safetensors")
+    weight, bias = (head[f"projection.{part}"].numpy() for part in ("weight", "bias"))
+    wanted = np.einsum("fh,bht->bft", weight, units) + bias[:, None]
+    rows = Ptm(PtmConfig(checkpoint=str(folder)), signal)(waves)
+    np.testing.assert_allclose(rows, wanted, rtol=1e-2, atol=1e-2)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return config
