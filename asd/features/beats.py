@@ -69,6 +69,12 @@ class Beats(Kind):
         """Return the patches (B, J, bands, H); time is first in memory."""
         return states.reshape(len(states), -1, self.bands, states.shape[2])
 
+    def stored_as(self, name: str) -> str:
+        """Return the published name of a weight."""
+        for old, new in reversed(_NAMES):
+            name = name.replace(new, old)
+        return name
+
     def model(self, folder: Path, **_: Any) -> Any:
         """Read the encoder."""
         return fill(folder, _Beats(self._config), _named, "its configuration")
