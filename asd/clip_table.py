@@ -48,6 +48,13 @@ class Row(Protocol):
     def start(self) -> int: ...
 
 
+def _texts(column: str) -> cached_property[tuple[str, ...]]:
+    """Return the property of a column of texts, which are decoded when they are first asked for."""
+    return cached_property(
+        lambda table: tuple(np.char.decode(table.rows[column], "utf-8").tolist())
+    )
+
+
 class ClipTable:
     """The table of N clips, by column.
 
@@ -66,6 +73,15 @@ class ClipTable:
         attributes: (N,) operating attributes as ``key=value`` joined by ``;``.
         content: (N,) what identifies the samples (:func:`content_digest`), hexadecimal.
     """
+
+    name = _texts("name")
+    recording = _texts("recording")
+    section = _texts("section")
+    split = _texts("split")
+    domain = _texts("domain")
+    label = _texts("label")
+    attributes = _texts("attributes")
+    content = _texts("content")
 
     def __init__(self, rows: np.ndarray) -> None:
         if rows.dtype.names is None or not set(COLUMNS) <= set(rows.dtype.names):
@@ -123,38 +139,6 @@ class ClipTable:
         found: tuple[str, ...] | np.ndarray = getattr(self, name)
         return found
 
-    @cached_property
-    def name(self) -> tuple[str, ...]:
-        return self._texts("name")
-
-    @cached_property
-    def recording(self) -> tuple[str, ...]:
-        return self._texts("recording")
-
-    @cached_property
-    def section(self) -> tuple[str, ...]:
-        return self._texts("section")
-
-    @cached_property
-    def split(self) -> tuple[str, ...]:
-        return self._texts("split")
-
-    @cached_property
-    def domain(self) -> tuple[str, ...]:
-        return self._texts("domain")
-
-    @cached_property
-    def label(self) -> tuple[str, ...]:
-        return self._texts("label")
-
-    @cached_property
-    def attributes(self) -> tuple[str, ...]:
-        return self._texts("attributes")
-
-    @cached_property
-    def content(self) -> tuple[str, ...]:
-        return self._texts("content")
-
     @property
     def start(self) -> np.ndarray:
         found: np.ndarray = self._rows["start"]
@@ -175,9 +159,6 @@ class ClipTable:
         for column in TRUTH:
             rows[column] = b""
         return ClipTable(rows)
-
-    def _texts(self, column: str) -> tuple[str, ...]:
-        return tuple(np.char.decode(self._rows[column], "utf-8").tolist())
 
 
 def window_name(recording: str, seconds: float) -> str:

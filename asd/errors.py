@@ -15,8 +15,6 @@ class AsdError(Exception):
 class JobError(AsdError):
     """A job that was asked for correctly and failed (exit code 1)."""
 
-    exit_code = 1
-
 
 class UnreadableError(JobError):
     """The system does not give a file's bytes now, which says nothing of what is in it."""

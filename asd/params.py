@@ -68,6 +68,10 @@ class Params(Settings):
         """Return whose a model is: the machine's, or of :data:`ALL` machines if it is joint."""
         return ALL if model in self.joint else machine
 
+    def place(self, model: str) -> str:
+        """Return where a model stands in the file, such as ``"models.both"``."""
+        return f"{'joint' if model in self.joint else 'models'}.{model}"
+
     @property
     def every_system(self) -> tuple[str, ...]:
         """The names of the systems, and of the fusions that join some."""
@@ -208,8 +212,8 @@ def unresolved(params: Params) -> Iterator[str]:
     for name, model in params.every_model.items():
         other = params.every_model.get(model.pseudo.model) if model.pseudo else None
         if other is not None and other.pseudo is not None:
-            section = "joint" if name in params.joint else "models"
-            yield f"{section}.{name}.pseudo.model: it has pseudo-labels itself; name a pooled one"
+            place = f"{params.place(name)}.pseudo.model"
+            yield f"{place}: it has pseudo-labels itself; name a pooled one"
     for name, model in params.models.items():
         if model.classes != CLASS_PARTS:
             yield f"models.{name}.classes: only a model of 'joint' chooses them"
@@ -238,9 +242,8 @@ def _strange_channels(params: Params) -> Iterator[str]:
     for name, model in params.every_model.items():
         channels = {heard[feature]: feature for feature in model.features if feature in heard}
         if len(channels) > 1:
-            section = "joint" if name in params.joint else "models"
             yield (
-                f"{section}.{name}.features: {' and '.join(channels.values())} hear different"
+                f"{params.place(name)}.features: {' and '.join(channels.values())} hear different"
                 " channels, and a model hears one; join models of one channel each in a fusion"
             )
 
@@ -249,11 +252,10 @@ def _references(params: Params) -> Iterator[tuple[str, str, str, Collection[str]
     """Yield each place that names something of another section: what, the name, and the known."""
     features, models = params.features, params.every_model
     for name, model in params.every_model.items():
-        section = "joint" if name in params.joint else "models"
         for feature in model.features:
-            yield f"{section}.{name}.features", "feature", feature, features
+            yield f"{params.place(name)}.features", "feature", feature, features
         if model.pseudo is not None:
-            yield f"{section}.{name}.pseudo.model", "model", model.pseudo.model, models
+            yield f"{params.place(name)}.pseudo.model", "model", model.pseudo.model, models
     for name, system in params.systems.items():
         yield f"systems.{name}.model", "model", system.model, models
     for name in params.select.models:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -71,6 +71,7 @@ def command(
     """
     from asd.metrics.figures import RESAMPLES, Figures, Judging, json_text
     from asd.metrics.results import read_systems
+    from asd.metrics.summary import comparison_json, comparison_table
     from asd.metrics.truth import read_truth
 
     written: Path | None = None
@@ -99,15 +100,20 @@ def command(
         written = output
     compared = _compared(figures, compare, scores) if compare else None
     if wants_json():
-        document = {**figures.document, **_comparison_document(compare, compared)}
+        document = dict(figures.document)
+        if compare and compared:
+            names = dict(zip(("first", "second"), compare, strict=True))
+            document["comparison"] = names | comparison_json(compared)
         if workspace:
             document["default"] = _default(workspace)
         click.echo(json_text(document), nl=False)
     else:
         # Figures that are written nowhere are what the command was called for.
         tell = show if written is None else say
-        for line in _lines(figures, compare, compared):
+        for line in _lines(figures):
             tell(line)
+        if compare and compared:
+            tell("\n" + comparison_table(*compare, compared))
     if written is not None:
         say(f"wrote {written}/metrics.json, roc and official")
     if lacking:
@@ -146,22 +152,8 @@ def _compared(figures: Figures, names: tuple[str, str], scores: Path | None) -> 
     return compare(first, second, RULES[judging.rules], resamples, judging.seed)
 
 
-def _comparison_document(
-    names: tuple[str, str] | None, compared: Comparison | None
-) -> dict[str, Any]:
-    from asd.metrics.summary import comparison_json
-
-    if names is None or compared is None:
-        return {}
-    return {"comparison": {"first": names[0], "second": names[1], **comparison_json(compared)}}
-
-
-def _lines(
-    figures: Figures,
-    names: tuple[str, str] | None,
-    compared: Comparison | None,
-) -> Iterator[str]:
-    from asd.metrics.summary import comparison_table, sections_table
+def _lines(figures: Figures) -> Iterator[str]:
+    from asd.metrics.summary import sections_table
     from asd.report.results import parse_results
     from asd.report.tables import headline, systems_table
 
@@ -181,8 +173,6 @@ def _lines(
         yield "\n" + systems_table(results)
     if said := headline(results):
         yield f"\n{said}"
-    if names and compared:
-        yield "\n" + comparison_table(*names, compared)
 
 
 def _counted(assessment: Assessment) -> str:

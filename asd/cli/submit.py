@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from asd.errors import UsageError
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.metrics.truth import Key, Truth
+    from asd.metrics.truth import Key
     from asd.report.submission import Part
     from asd.report.submission_check import Findings
 
@@ -76,10 +75,10 @@ def command(
     if system is None:
         known = ", ".join(workspace.params.every_system)
         raise UsageError(f"which system? give --system NAME; known: {known}")
-    from asd.stages.submission import known_clips, write_submission
+    from asd.stages.submission import write_submission
 
     workspace.systems([system])
-    clips = _chosen(known_clips(workspace), part)
+    clips = _chosen(workspace, part)
     label = Label(author, institute, number)
     findings, notes = write_submission(workspace, system, label, clips)
     for note in notes:
@@ -116,9 +115,11 @@ def _report(findings: Findings, what: str) -> None:
     )
 
 
-def _chosen(truth: Mapping[Key, Truth], part: Part | None) -> dict[Key, frozenset[str]]:
+def _chosen(workspace: Workspace, part: Part | None) -> dict[Key, frozenset[str]]:
     from asd.report.submission import choose_clips
+    from asd.stages.evaluate import truth_of
 
+    truth = truth_of(workspace, trained_only=False)
     clips = choose_clips(truth, part)
     if part is None and not any(truth[key].unlabelled for key in clips):
         say("note: no test clips without labels; all are taken")
@@ -131,8 +132,6 @@ def _chosen(truth: Mapping[Key, Truth], part: Part | None) -> dict[Key, frozense
 
 def _clips_if_known(part: Part | None) -> dict[Key, frozenset[str]] | None:
     """Return the clips that a package is checked against; None outside of any workspace."""
-    from asd.stages.submission import known_clips
-
     try:
         workspace = Workspace.find()
     except UsageError:
@@ -140,4 +139,4 @@ def _clips_if_known(part: Part | None) -> dict[Key, frozenset[str]] | None:
             raise
         say("note: no project here, so which clips are wanted is not known")
         return None
-    return _chosen(known_clips(workspace), part)
+    return _chosen(workspace, part)

@@ -96,13 +96,12 @@ def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
     for name, values in params.networks.items():
         yield f"networks.{name}.network", NETWORKS, str(values.get("network", name))
     for name, model in params.every_model.items():
-        section = "joint" if name in params.joint else "models"
         if model.network not in params.networks:
-            yield f"{section}.{name}.network", NETWORKS, model.network
+            yield f"{params.place(name)}.network", NETWORKS, model.network
         if "kind" in model.head:  # only then: heads bring torch
             from asd.models.heads import HEADS
 
-            yield f"{section}.{name}.head.kind", HEADS, str(model.head["kind"])
+            yield f"{params.place(name)}.head.kind", HEADS, str(model.head["kind"])
     for name, system in params.systems.items():
         yield f"systems.{name}.scorer", SCORERS, system.scorer
     for name, scorer in params.select.scorers.items():
@@ -162,7 +161,7 @@ def _strange_machines(params: Params, raw: Path) -> Iterator[str]:
 
 def _settings(params: Params) -> Iterator[str]:
     """Yield what is wrong with the settings of features, networks, heads, scorers and training."""
-    from asd.config import TrainConfig, settings
+    from asd.config import TrainConfig
     from asd.features import EXTRACTORS
     from asd.models import NETWORKS
     from asd.models.heads import HEADS, LINEAR
@@ -175,13 +174,14 @@ def _settings(params: Params) -> Iterator[str]:
             return  # told already
         try:
             kind = registry[name]
-            own = getattr(kind, "Settings", None) or getattr(kind, "Config", None)
-            if own is None:
-                raise UsageError(f"{where}: {name} is no {registry.kind}: it has no Config")
-            settings(own, values, where)
-        except AsdError as error:  # also of a plugin that cannot be imported
-            lines = str(error).splitlines()
-            yield from (one if one.startswith(where) else f"{where}: {one}" for one in lines)
+        except AsdError as error:  # of a plugin that cannot be imported
+            yield f"{where}: {error}"
+            return
+        own = getattr(kind, "Settings", None) or getattr(kind, "Config", None)
+        if own is None:
+            yield f"{where}: {name} is no {registry.kind}: it has no Config"
+        else:
+            yield from partly(own, values, where)[1]
 
     for name, values in params.features.items():
         own = {k: value for k, value in values.items() if k not in ("extractor", "channel")}
@@ -194,15 +194,13 @@ def _settings(params: Params) -> Iterator[str]:
         yield from faults
     for name, given in params.every_model.items():
         model = params.model(name)
-        place = f"{'joint' if name in params.joint else 'models'}.{name}"
+        place = params.place(name)
         if given.network not in told:
             yield from wrong(NETWORKS, model.network, model.settings, f"{place}.settings")
         head = dict(model.head)
         yield from wrong(HEADS, str(head.pop("kind", LINEAR)), head, f"{place}.head")
-        try:
-            settings(TrainConfig, params.train.model_dump() | model.train, f"{place}.train")
-        except AsdError as error:
-            yield from str(error).splitlines()
+        training = params.train.model_dump() | model.train
+        yield from partly(TrainConfig, training, f"{place}.train")[1]
     yield from _strange_embeddings(params)
     scorers: dict[str, Any] = {f"systems.{name}": one for name, one in params.systems.items()}
     chosen = {f"select.scorers.{name}": one for name, one in params.select.scorers.items()}

@@ -11,7 +11,7 @@ from asd.stages import evaluate
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.metrics.truth import Key, Truth
+    from asd.metrics.truth import Key
     from asd.report.submission import Label
     from asd.report.submission_check import Findings
     from asd.report.submission_meta import Facts, Figures
@@ -108,7 +108,15 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
         + sum(count_parameters(folder / BODY) for folder in checkpoints)
         + sum(count_parameters(folder / HEAD, "projection.") for folder in checkpoints),
         macs=_macs(workspace, dict(zip(machines, asked, strict=True)), tuple(features)),
-        transformations=_transformations(requests),
+        # What was done to clips of machines that have one class, the first being nothing.
+        transformations=tuple(
+            dict.fromkeys(
+                name
+                for one in requests
+                if one.task == "transformations"
+                for name in one.classes[1:]
+            )
+        ),
         attributes=any(one.attribute_head or one.task == "attributes" for one in requests),
         # The small one that is built here has learned from the challenge's clips alone.
         pretrained=tuple(name for name in bases if not name.startswith("builtin:")),
@@ -156,15 +164,6 @@ def _macs(
         return None
 
 
-def known_clips(workspace: Workspace) -> dict[Key, Truth]:
-    """Return what is known of the test clips of all sections, those without training clips too.
-
-    Raises:
-        UsageError: there is no index.
-    """
-    return evaluate.truth_of(workspace, trained_only=False)
-
-
 def _score_files(
     workspace: Workspace, system: str, label: Label, clips: Mapping[Key, frozenset[str]]
 ) -> dict[str, bytes]:
@@ -210,9 +209,3 @@ def _figures(workspace: Workspace, system: str) -> tuple[Figures, str]:
     if system not in there.systems or not is_current(workspace.reports / evaluate.NAME, asked):
         return {}, f"{path}: not of these scores, so no results are given; run 'asd evaluate'"
     return development_results(read_results([path]), system), ""
-
-
-def _transformations(requests: Sequence[ModelRequest]) -> tuple[str, ...]:
-    """Return what was done to clips of machines that have one class, the first being nothing."""
-    classes = [one.classes[1:] for one in requests if one.task == "transformations"]
-    return tuple(dict.fromkeys(name for names in classes for name in names))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asd.artifact import RECORD, VERBS, Record, begun_path, read_any, read_record
+from asd.artifact import RECORD, Record, begun_path, read_any, read_record
 from asd.atomic import remove
 from asd.config import ALL
 from asd.errors import AsdError
@@ -46,6 +46,16 @@ _VOUCHED = (
     "enrolled/*/*/*.h5",
     "faults/*/*.flac",
 )
+_VERBS = {  # that make again what lies in a folder of the data
+    "index": "index",
+    "checkpoints": "finetune",
+    "models": "train",
+    "banks": "embed",
+    "scores": "score",
+    "enrolled": "enroll",
+    "thresholds": "threshold",
+}
+_EVALUATED = ("metrics.json", "scores.json", "evaluate.json", "roc", "official")  # of the reports
 
 
 @dataclass(frozen=True)
@@ -227,23 +237,23 @@ def _files(record: Record) -> Iterator[Damage]:
 
 def _misplaced(record: Record) -> Iterator[Damage]:
     """Yield a record that lies where one of another machine or system belongs."""
-    said, parts = record.request, record.path.parts
-    where: dict[str, str] = {}
-    if record.kind in ("index", "scores"):
-        where["machine"] = record.path.stem
-    if record.kind in ("model", "banks", "enrolment", "faults", "working point"):
-        where["machine"] = parts[-3] if record.kind == "enrolment" else parts[-2]
-    if record.kind == "scores":
-        where["system"] = parts[-2]
-    if record.kind == "working point":
-        where["system"] = record.path.stem
-    for key, expected in where.items():
-        if said.get(key) != expected:
-            verb = VERBS.get(record.kind, "")
+    above, folder, stem = *record.path.parts[-3:-1], record.path.stem
+    of_machine = {"machine": folder}
+    where: dict[str, dict[str, str]] = {
+        "index": {"machine": stem},
+        "model": of_machine,
+        "banks": of_machine,
+        "scores": {"machine": stem, "system": folder},
+        "enrolment": {"machine": above},
+        "faults": of_machine,
+        "working point": {"machine": folder, "system": stem},
+    }
+    for key, expected in where.get(record.kind, {}).items():
+        if (said := record.request.get(key)) != expected:
             yield Damage(
                 record.path,
-                f"lies in the wrong place: it says that it is of {key} {said.get(key)};"
-                f" delete it and run 'asd {verb}'",
+                f"lies in the wrong place: it says that it is of {key} {said}; delete it and run"
+                f" 'asd {record.verb}'",
             )
             return
 
@@ -358,27 +368,11 @@ def _mend(workspace: Workspace, machine: str, feature: str, paths: Sequence[Path
 
 def _verb(place: tuple[Any, ...]) -> str:
     """Return the verb that makes a file again, by its place below the data; ``""``: none does."""
-    verbs = {
-        "index": "index",
-        "checkpoints": "finetune",
-        "models": "train",
-        "banks": "embed",
-        "scores": "score",
-        "enrolled": "enroll",
-        "thresholds": "threshold",
-    }
-    if place[0] == "reports" and len(place) > 2 and place[1] == "seeds":
+    if place[0] != "reports":
+        return _VERBS.get(place[0], "")
+    if place[1] == "seeds":
         return "ablate"
-    if place[0] == "reports":
-        evaluated = place[1] in (
-            "metrics.json",
-            "scores.json",
-            "evaluate.json",
-            "roc",
-            "official",
-        )
-        return "evaluate" if evaluated else "report"
-    return verbs.get(place[0], "")
+    return "evaluate" if place[1] in _EVALUATED else "report"
 
 
 def _place(workspace: Workspace, path: Path) -> tuple[str, ...]:

@@ -231,31 +231,23 @@ def test_what_cannot_be_repaired_says_why(project: Path, asd: Callable, why: str
 
 
 @pytest.mark.parametrize(
-    ("path", "harmed"),
+    ("path", "harmed", "stage"),
     [
-        (BANK, b"section_00"),
-        (BANKS, b"batch_size"),
-        (MODEL, b"fan"),
-        (HISTORY, b"epoch"),
-        (INDEX, b"section_00"),
-        (INDEXED, b"sample_rate"),
-        (SCORES, b"section_00"),
-        (DETECTOR, b"cosine"),
-        (SCORED, b"gamma"),
-        (CHECKPOINT / RECORD, b"torch"),
+        (BANK, b"section_00", "embed"),
+        (BANKS, b"batch_size", "embed"),
+        (MODEL, b"fan", "train"),
+        (HISTORY, b"epoch", "train"),
+        (INDEX, b"section_00", "index"),
+        (INDEXED, b"sample_rate", "index"),
+        (SCORES, b"section_00", "score"),
+        (DETECTOR, b"cosine", "score"),
+        (SCORED, b"gamma", "score"),
+        (CHECKPOINT / RECORD, b"torch", "finetune"),
     ],
 )
 def test_other_damaged_files_are_removed_and_their_stage_named(
-    project: Path, asd: Callable, path: Path, harmed: bytes
+    project: Path, asd: Callable, path: Path, harmed: bytes, stage: str
 ) -> None:
-    stages = {
-        "index": "index",
-        "banks": "embed",
-        "models": "train",
-        "scores": "score",
-        "checkpoints": "finetune",
-    }
-    stage = stages[path.parts[1]]
     whole = path.read_bytes()
     _flip(path, whole.index(harmed))
     done = asd("verify")
@@ -272,15 +264,11 @@ def test_other_damaged_files_are_removed_and_their_stage_named(
         assert path.read_bytes() == whole
 
 
+WEIGHTS = ("model.safetensors", "asd_head.safetensors")
+
+
 @pytest.mark.parametrize(
-    "name",
-    [
-        "config.json",
-        "preprocessor_config.json",
-        "model.safetensors",
-        "asd_head.safetensors",
-        "history.csv",
-    ],
+    "name", [*WEIGHTS, "config.json", "preprocessor_config.json", "history.csv"]
 )
 def test_a_checkpoint_vouches_for_its_files(project: Path, asd: Callable, name: str) -> None:
     _flip(CHECKPOINT / name, (CHECKPOINT / name).stat().st_size // 2)
