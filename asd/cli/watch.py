@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asd.cli.output import detector_options
-from asd.errors import UsageError
+from asd.errors import UsageError, unknown_name
 from asd.progress import QUIET, verbosity
+from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.detection.arrivals import Arrival, Form
@@ -107,6 +109,7 @@ def command(
       arecord -t raw -f S16_LE -r 16000 | asd watch --machine pump - --rate 16000
       ffmpeg -i rtsp://camera -f s16le -ac 1 -ar 16000 - | asd watch - --rate 16000
     """
+    from asd.detection.detector import Detector
     from asd.detection.watch import Messenger, RowLog, Rule, Watch, command_of
     from asd.detection.watch import webhook as post_to
 
@@ -116,10 +119,8 @@ def command(
         raise UsageError("-: give --rate, the samples a second of the raw sound")
     if source != "-" and not Path(source).is_dir():
         raise UsageError(f"{source}: no such folder")
-    detector = _detector(exported, machine, system)
+    detector = Detector(exported or Workspace.find(), machine, system)
     if section is not None and section not in detector.sections:
-        from asd.errors import unknown_name
-
         raise unknown_name("section", section, detector.sections)
     kept = RowLog(log, int(log_size * _MEGABYTE), 5) if log else None
     messengers = [Messenger(command_of(on_alarm))] if on_alarm else []
@@ -129,8 +130,6 @@ def command(
         if kept:
             kept.write(row)
         if as_json:
-            import json
-
             click.echo(json.dumps(row))
         elif verbosity() > QUIET or row["event"] != "recording":
             click.echo(_line(row))
@@ -158,13 +157,6 @@ def _share(text: str) -> tuple[int, int]:
     if not (needed.isdecimal() and of.isdecimal() and 1 <= int(needed) <= int(of)):
         raise UsageError(f"--alarm {text}: give K/N, such as 2/3")
     return int(needed), int(of)
-
-
-def _detector(exported: Path | None, machine: str | None, system: str | None) -> Detector:
-    from asd.detection.detector import Detector
-    from asd.workspace import Workspace
-
-    return Detector(exported or Workspace.find(), machine, system)
 
 
 def _arrivals(source: str, detector: Detector, given: dict[str, Any]) -> Iterator[Arrival | None]:

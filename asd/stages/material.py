@@ -6,14 +6,15 @@ import csv
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from asd.artifact import Record, read_record
+from asd.artifact import RECORD, Record, read_record
 from asd.clips.record import Clip
 from asd.digest import sha256_json
 from asd.errors import AsdError, JobError, UsageError
@@ -44,6 +45,7 @@ from asd.training.artifact import HISTORY, ModelRequest
 from asd.version import __version__
 from asd.workspace import Workspace
 
+T = TypeVar("T")
 Clips = Mapping[str, Sequence[Clip]]
 """Every row of the index, by machine."""
 Recordings = Mapping[tuple[str, str, str], Sequence[Clip]]
@@ -83,10 +85,12 @@ def gather(
     machines = basis.machines
     shown = {machine: basis.shown_system(machine) for machine in machines}
     choices = {machine: choose(basis.scored(shown[machine], machine)) for machine in machines}
-    records = _records(workspace, machines, models)
+    records: Records = _of_models(
+        workspace, machines, models, RECORD, lambda path: read_record(path, ModelRequest)
+    )
     return replace(
         basis,
-        histories=_histories(workspace, machines, models),
+        histories=_of_models(workspace, machines, models, HISTORY, _history),
         maps=_maps(workspace, {m: params.models_of(of) for m, of in shown.items()}, clips),
         clips=_shown_clips(workspace, choices, tested, shown),
         clips_of=shown,
@@ -157,15 +161,18 @@ def _tested(clips: Clips) -> Recordings:
     return found
 
 
-def _histories(
-    workspace: Workspace, machines: Iterable[str], models: Sequence[str]
-) -> dict[str, dict[str, History]]:
-    found: dict[str, dict[str, History]] = {machine: {} for machine in machines}
-    for machine, of_machine in found.items():
-        for model in models:
-            path = workspace.model_record(model, machine).with_name(HISTORY)
-            if path.is_file():
-                of_machine[model] = _history(path)
+def _of_models(
+    workspace: Workspace,
+    machines: Iterable[str],
+    models: Sequence[str],
+    name: str,
+    read: Callable[[Path], T],
+) -> dict[str, dict[str, T]]:
+    """Read a file of every model that has it, by machine and model."""
+    found = {}
+    for machine in machines:
+        paths = {m: workspace.model_record(m, machine).with_name(name) for m in models}
+        found[machine] = {model: read(path) for model, path in paths.items() if path.is_file()}
     return found
 
 
@@ -228,33 +235,20 @@ def _store(workspace: Workspace, machines: Sequence[str]) -> list[StoredFeature]
     found = []
     for machine in machines:
         for folder in sorted(path for path in (store.root / machine).glob("*") if path.is_dir()):
-            paths = store.paths(machine, folder.name)
-            if paths:
-                shards = [Shard.open(path) for path in paths]
-                found.append(_stored(machine, folder.name, shards))
-    return found
-
-
-def _stored(machine: str, feature: str, shards: Sequence[Shard]) -> StoredFeature:
-    rows = {f"{' x '.join(map(str, shard.row_shape))} {shard.dtype}" for shard in shards}
-    return StoredFeature(
-        machine=machine,
-        feature=feature,
-        shards=len(shards),
-        clips=sum(map(len, shards)),
-        row=", ".join(sorted(rows)),
-        bytes=sum(shard.path.stat().st_size for shard in shards),
-        digest=", ".join(sorted({shard.digest for shard in shards})),
-    )
-
-
-def _records(workspace: Workspace, machines: Sequence[str], models: Sequence[str]) -> Records:
-    found: dict[str, dict[str, Record]] = {machine: {} for machine in machines}
-    for machine, of_machine in found.items():
-        for model in models:
-            path = workspace.model_record(model, machine)
-            if path.is_file():
-                of_machine[model] = read_record(path, ModelRequest)
+            shards = [Shard.open(path) for path in store.paths(machine, folder.name)]
+            rows = {f"{' x '.join(map(str, shard.row_shape))} {shard.dtype}" for shard in shards}
+            if shards:
+                found.append(
+                    StoredFeature(
+                        machine=machine,
+                        feature=folder.name,
+                        shards=len(shards),
+                        clips=sum(map(len, shards)),
+                        row=", ".join(sorted(rows)),
+                        bytes=sum(shard.path.stat().st_size for shard in shards),
+                        digest=", ".join(sorted({shard.digest for shard in shards})),
+                    )
+                )
     return found
 
 
@@ -273,14 +267,7 @@ def _shown_clips(
     tested: Recordings,
     systems: Mapping[str, str],
 ) -> dict[str, list[ShownClip]]:
-    """Fetch pictures and sounds of the chosen clips; sounds as far as there is room for them.
-
-    Args:
-        workspace: the workspace.
-        choices: by machine, the clips to show.
-        tested: the windows of every test recording.
-        systems: by machine, the system whose scores are explained.
-    """
+    """Fetch pictures and sounds of the chosen clips; sounds as far as there is room for them."""
     room = SOUND_BYTES
     fetched: dict[Choice, ShownClip] = {}
     # The machines in turn, so that a long list of one leaves room for the others.

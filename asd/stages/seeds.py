@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asd.stages import embed, evaluate, score, train
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
     from asd.training.train import Training
-
-Tell = Callable[[int, Any], object]
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def over_seeds(
     systems: Sequence[str],
     machines: Sequence[str],
     seeds: int,
-    tell: Tell = lambda seed, result: None,
+    tell: Callable[[int, Training], object],
 ) -> tuple[list[Training], list[Path]]:
     """Train, embed, score and evaluate systems with several seeds; what is current is kept.
 

@@ -133,11 +133,6 @@ def _macs(
     """Return the multiply-accumulates of a clip, of the machine whose models take most.
 
     None where a network cannot be built here to be counted.
-
-    Args:
-        workspace: the workspace.
-        requests: of the models, by machine.
-        features: what they read, by name.
     """
     import torch
 
