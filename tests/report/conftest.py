@@ -66,8 +66,10 @@ def results_of(scores: dict[str, dict[tuple[str, str], ScoredSection]]) -> Resul
         System(
             name,
             tuple(
-                Section(*one.key, one.names, one.labels == "anomaly", one.domains, one.scores)
-                for one in of_system.values()
+                Section(
+                    *of.key, of.names, of.labels == "anomaly", of.domains, of.scores, of.decisions
+                )
+                for of in of_system.values()
             ),
         )
         for name, of_system in scores.items()
