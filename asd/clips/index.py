@@ -104,16 +104,13 @@ def index_recordings(raw: Path, machine: str, config: IndexConfig) -> Indexed:
         config.sample_rate,
         length / config.sample_rate,
     )
-    clips = [replace(clip, remarks=_said(remarks.get(clip.path, ()))) for clip in clips]
+    said = {path: "; ".join(f"{o.code}: {o.text}" for o in of) for path, of in remarks.items()}
+    clips = [replace(clip, remarks=said.get(clip.path, "")) for clip in clips]
     # After the split, so that the windows of one recording are on one side of it.
     if cut:
         clips = [window for clip in clips for window in cut_windows(clip, config.sample_rate)]
     clips.sort(key=lambda clip: (clip.split, clip.section, clip.recording, clip.start, clip.path))
     return Indexed(clips, training, facts, remarks, layout)
-
-
-def _said(remarks: Iterable[Remark]) -> str:
-    return "; ".join(f"{remark.code}: {remark.text}" for remark in remarks)
 
 
 def rejected(clips: Iterable[Clip]) -> dict[str, int]:

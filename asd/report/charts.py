@@ -326,38 +326,24 @@ def roc_chart(
     return Chart(where, label, 300, draw, tuple(words.values()), name=name)
 
 
-@dataclass(frozen=True, eq=False)
-class Bins:
-    """The axis of a histogram of scores.
-
-    Attributes:
-        edges: (BINS + 1,) rising; equal steps, or equal ratios on a logarithmic axis.
-        logarithmic: whether the axis is logarithmic.
-    """
-
-    edges: NDArray[np.float64]
-    logarithmic: bool
-
-
-def bins_of(section: ScoredSection) -> Bins:
+def bins_of(section: ScoredSection) -> tuple[NDArray[np.float64], bool]:
     """Return bins that hold every score of a section and its thresholds.
 
     Distances are positive and often many times larger for the clearest anomalies than for most
     clips: their axis is logarithmic, so that the place where decisions are made can be seen.
+
+    Returns:
+        Their edges (BINS + 1,), rising in equal steps, or in equal ratios where the axis is
+        logarithmic; and whether it is.
     """
     values = np.append(section.scores, list(section.cuts.values()))
     logarithmic = bool(values.min() > 0 and values.max() > _SKEWED * np.median(values))
     scaled = np.log10(values) if logarithmic else values
-    edges = np.linspace(*_spread(scaled, margin=0.02), BINS + 1)
-    return Bins(10.0**edges if logarithmic else edges, logarithmic)
-
-
-def _spread(values: NDArray[np.float64], margin: float) -> tuple[float, float]:
-    """Return the range of values, widened by a share of it; never an empty range."""
-    low, high = float(values.min()), float(values.max())
+    low, high = float(scaled.min()), float(scaled.max())
     # Equal values get a range in which they, and numbers like them, can be told apart.
-    extra = margin * (high - low) if high > low else max(abs(low), 1.0) * 0.5
-    return low - extra, high + extra
+    extra = 0.02 * (high - low) if high > low else max(abs(low), 1.0) * 0.5
+    edges = np.linspace(low - extra, high + extra, BINS + 1)
+    return 10.0**edges if logarithmic else edges, logarithmic
 
 
 def score_chart(system: str, section: ScoredSection) -> Chart:
@@ -367,12 +353,12 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
     several lengths, those of the shortest and of the longest. Bars that overlap would mix their
     colours, so anomalies go downward.
     """
-    bins = bins_of(section)
+    edges, logarithmic = bins_of(section)
     labels = [label for label in _BARS if (section.labels == label).any()]
     counts = {
         group: {
             label: np.histogram(
-                section.scores[(section.domains == group) & (section.labels == label)], bins.edges
+                section.scores[(section.domains == group) & (section.labels == label)], edges
             )[0]
             for label in labels
         }
@@ -384,17 +370,19 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
 
     def draw(ax: Any) -> None:
         bases = [-number * (_PANEL + _GAP) / unit for number in range(len(counts))]
-        ax.set_xscale("log" if bins.logarithmic else "linear")
-        ax.set_xlim(bins.edges[0], bins.edges[-1])
+        ax.set_xscale("log" if logarithmic else "linear")
+        ax.set_xlim(edges[0], edges[-1])
         ax.set_ylim(bases[-1] + heights[-1], 1 + _GAP / unit)
-        ax.set_xlabel(f"anomaly score{' (log scale)' if bins.logarithmic else ''}")
+        ax.set_xlabel(f"anomaly score{' (log scale)' if logarithmic else ''}")
         ax.grid(axis="x")
-        _score_ticks(ax, bins)
+        _scale(ax.xaxis)
+        if logarithmic:
+            _scale_ratios(ax.xaxis, edges[-1] / edges[0])
         at = [(base + height, str(abs(height) * most)) for base in bases for height in heights]
         ax.set_yticks(*zip(*at, strict=True))
         for base, (group, of_group) in zip(bases, counts.items(), strict=True):
             shares = {label: count / max(most, 1) for label, count in of_group.items()}
-            _draw_bars(ax, bins, base, shares)
+            _draw_bars(ax, edges, base, shares)
             ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 0.5}
             here = {"transform": ax.get_yaxis_transform(), "weight": "bold", "bbox": ground}
             ax.text(1, base + 1 + 5 / unit, group or "all clips", ha="right", **here)
@@ -408,24 +396,24 @@ def score_chart(system: str, section: ScoredSection) -> Chart:
     return Chart(f"{system}: {where}", label, height, draw, legend, top=20, name=name)
 
 
-def _draw_bars(ax: Any, bins: Bins, base: float, shares: Mapping[str, NDArray[np.float64]]) -> None:
+def _draw_bars(
+    ax: Any, edges: NDArray[np.float64], base: float, shares: Mapping[str, NDArray[np.float64]]
+) -> None:
     """Draw one domain's bars, 1 high at most, from a base on; 0 is that of the first domain."""
     for label, share in shares.items():
         token, sign, words = _BARS[label]
         paint = {"color": LIGHT[token], "clip_on": False, "label": "" if base else words}
         bars = base + sign * share
-        ax.stairs(bars, bins.edges, baseline=base, fill=True, linewidth=0, **paint)
+        ax.stairs(bars, edges, baseline=base, fill=True, linewidth=0, **paint)
     ax.axhline(base, color=LIGHT["edge"], linewidth=1)
 
 
-def _score_ticks(ax: Any, bins: Bins) -> None:
+def _scale_ratios(axis: Any, ratio: float) -> None:
+    """Give a logarithmic axis, whose ends are of such a ratio, some round values."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    _scale(ax.xaxis)
-    if bins.logarithmic:
-        narrow = bins.edges[-1] < 300 * bins.edges[0]
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
-        ax.xaxis.set_minor_locator(NullLocator())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,)))
+    axis.set_minor_locator(NullLocator())
 
 
 def _mark_cuts(ax: Any, cuts: Mapping[int, float]) -> None:

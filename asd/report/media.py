@@ -58,8 +58,7 @@ def spectrogram_uris(
     low, high = np.percentile(np.concatenate([v.ravel() for v in values]), [1.0, 99.9])
     span = max(float(high - low), 1e-6)
     levels = [np.clip((v[::-1] - low) / span * 255, 0, 255).astype(np.uint8) for v in values]
-    palette = _palette()
-    return [_uri("image/png", _png(level, palette)) for level in levels]
+    return [_uri("image/png", _png(level)) for level in levels]
 
 
 def _narrowed(picture: np.ndarray, most: int) -> np.ndarray:
@@ -69,19 +68,16 @@ def _narrowed(picture: np.ndarray, most: int) -> np.ndarray:
     return picture[:, :whole].reshape(len(picture), -1, together).mean(axis=2)
 
 
-def _palette() -> bytes:
-    """Return 256 colours, dark to bright, of equal steps to the eye."""
+def _png(levels: np.ndarray) -> bytes:
+    """Return a PNG of indices (H, W) into a palette: a third of the size of one with colours.
+
+    Its 256 colours go from dark to bright in equal steps to the eye.
+    """
     from matplotlib import colormaps
-
-    return bytes(colormaps["magma"](np.arange(256), bytes=True)[:, :3].tobytes())
-
-
-def _png(levels: np.ndarray, palette: bytes) -> bytes:
-    """Return a PNG of indices (H, W) into a palette: a third of the size of one with colours."""
     from PIL import Image
 
     picture, file = Image.fromarray(levels), io.BytesIO()
-    picture.putpalette(palette)
+    picture.putpalette(colormaps["magma"](np.arange(256), bytes=True)[:, :3].tobytes())
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
 

@@ -102,14 +102,6 @@ def test_a_clip_of_an_offset_recording_is_the_same_once_it_is_one(tmp_path: Path
     np.testing.assert_array_equal(clip_at(clip, 0, 2000), clip)
 
 
-def test_what_is_read_is_what_the_standard_library_reads(tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(noise().tobytes())
-    np.testing.assert_array_equal(read_clip(path, Signal(RATE, 1600, 0)), noise()[:, 0])
-
-
 @pytest.mark.parametrize(
     ("subtype", "scale"), [("PCM_24", 2.0**-23), ("PCM_U8", 2.0**-7), ("FLOAT", 2.0**-20)]
 )

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from asd.clips.index import index_recordings, rejected
-from asd.clips.record import Clip, index_text, read_index
+from asd.clips.record import Clip
 from asd.config import IndexConfig
 from asd.errors import UsageError
 
@@ -288,14 +288,6 @@ def test_paths_are_below_the_raw_folder_even_if_it_is_a_link(
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
     assert index(link) == index(tmp_path)
-
-
-def test_an_index_survives_its_table(tmp_path: Path, record: Record) -> None:
-    record('train/a, "b".wav')
-    record("train/gerät.wav")
-    clips = index(tmp_path)
-    (tmp_path / "fan.csv").write_text(index_text(clips), encoding="utf-8", newline="")
-    assert read_index(tmp_path / "fan.csv") == clips
 
 
 def test_an_unknown_machine_is_an_error_and_an_unusable_one_is_not(

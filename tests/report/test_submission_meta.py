@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, harmonic_mean
@@ -134,16 +135,10 @@ def test_a_file_that_cannot_be_read_is_left_to_the_check(kept: bytes) -> None:
     assert errors
 
 
-def test_names_that_yaml_would_read_otherwise_are_quoted() -> None:
-    figures = {name: {"harmonic_mean_pauc": 50.0} for name in ("no", "3DPrinter", "null", "a+b")}
-    meta = parsed(write_meta(LABEL, FACTS, figures, TASK))
-    assert meta["results"]["development_dataset"] == figures
-    assert json.dumps(meta)  # nothing but plain values
+NAMES = "1 007 null 1e3 0x1F 2024-01-01 true no 1_000 0o7 3DPrinter a+b"
 
 
-@pytest.mark.parametrize(
-    "name", ["1", "007", "null", "1e3", "0x1F", "2024-01-01", "true", "no", "1_000", "0o7"]
-)
+@pytest.mark.parametrize("name", NAMES.split())
 def test_a_name_like_a_number_or_a_date_comes_back_as_a_text(name: str) -> None:
     facts = replace(FACTS, system=name, extractors=(name,), network=name, pretrained=(name,))
     first = write_meta(LABEL, facts, {name: {"harmonic_mean_pauc": 50.0}}, TASK)
@@ -156,7 +151,8 @@ def test_a_name_like_a_number_or_a_date_comes_back_as_a_text(name: str) -> None:
         assert next(iter(found["results"]["development_dataset"])) == name
         assert check_meta(meta, LABEL)[0] == []
     assert found["results"]["development_dataset"] == figures
-    with pytest.raises(UsageError, match=f"is system '{name}' already"):
+    assert json.dumps(found)  # nothing but plain values
+    with pytest.raises(UsageError, match=re.escape(f"is system '{name}' already")):
         write_meta(LABEL, FACTS, figures, TASK, first)
 
 
