@@ -21,6 +21,7 @@ import numpy as np
 from asd.artifact import RECORD, Making, Record, Request, difference, read_record, write_record
 from asd.atomic import locked, refusals, sync
 from asd.clip_table import ClipTable, by_recording, content_digest, window_name
+from asd.detection.recording import Recording, identified, window_starts, windows
 from asd.detection.working_point import at_working_point
 from asd.errors import AsdError, JobError, UsageError, unknown_name
 from asd.progress import note
@@ -38,7 +39,6 @@ from asd.scoring.system import Outputs
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.detection.recording import Recording
     from asd.training.artifact import ModelRequest
 
 
@@ -221,9 +221,9 @@ class Enrolment:
             JobError: a recording sounds anomalous, or the enrolment cannot be written; everything
                 is then as it was.
         """
-        from asd.detection.recording import identified
-
-        recordings = [identified(recording) for recording in recordings]
+        # Who names a recording twice means it once.
+        known = {(one.digest, one.start): one for one in map(identified, recordings)}
+        recordings = list(known.values())
         with locked(_lock(self.workspace, self.machine)):
             if _state(self.workspace, self.machine) != self._known:  # another run has enrolled
                 self._load()
@@ -271,8 +271,6 @@ class Enrolment:
         self, recordings: Sequence[Recording], section: str, domain: str
     ) -> tuple[ClipTable, np.ndarray]:
         """Return the clips of recordings, and their samples (n, L) int16."""
-        from asd.detection.recording import window_starts, windows
-
         length, rate = self.signal.length, self.signal.sample_rate
         taken: _Taken = {}
         for detector in self.detectors.values():

@@ -148,22 +148,14 @@ def log_mel(detector: Detector) -> Extractor:
 
 
 def normal_levels(detector: Detector, section: str, view: Extractor) -> NormalLevels | None:
-    """Return what the log-mels of a section's training clips are like; None where none is left.
-
-    Args:
-        detector: whose workspace has the clips, in the store or as recordings.
-        section: of them.
-        view: what makes log-mels.
-    """
+    """Return what the log-mels of a section's training clips are like; None where none is left."""
     clips = _stored_log_mels(detector, section, view)
     if clips is None:
         waves = _waves(detector, section)
         if not waves:
             return None
         clips = view(np.concatenate(waves))
-    scale = 1.0 if view.config.log == "db" else 10 / np.log(10)
-    rate = view.signal.sample_rate / view.config.hop
-    return NormalLevels.of(list(clips), Grid.over(view).hertz, rate, scale)
+    return NormalLevels.of_log_mels(list(clips), view.config, view.signal.sample_rate)
 
 
 def _stored_log_mels(detector: Detector, section: str, view: Extractor) -> np.ndarray | None:

@@ -18,6 +18,7 @@ import numpy as np
 from asd.clips.audio import Signal
 from asd.detection.embedder import in_batches
 from asd.features.base import Extractor, NetworkExtractor
+from asd.features.logmel import LogMelConfig
 
 # Slaney's scale: linear up to 1 kHz, then 27 steps a factor of 6.4.
 _LINEAR_STEP = 200.0 / 3
@@ -49,13 +50,12 @@ class Grid:
     @classmethod
     def over(cls, view: Extractor, bands: int = 8, spans: int = 20) -> Grid:
         """Divide what an extractor of log-mels gives into ``bands`` x ``spans`` equal blocks."""
-        config, (rows, frames) = view.config, view.row_shape
-        highest = config.f_max if config.f_max is not None else view.signal.sample_rate / 2
+        rows, frames = view.row_shape
         return cls(
             np.linspace(0, rows, min(bands, rows) + 1).round().astype(int),
             np.linspace(0, frames, min(spans, frames) + 1).round().astype(int),
-            band_edges(rows, config.f_min, highest, config.mel_scale),
-            config.hop,
+            band_edges(view.config, view.signal.sample_rate),
+            view.config.hop,
         )
 
     @property
@@ -140,19 +140,15 @@ def span_weights(grid: Grid, length: int) -> np.ndarray:
     return (begun - ended).astype(np.float32)
 
 
-def band_edges(bands: int, lowest: float, highest: float, scale: str) -> np.ndarray:
-    """Return the edges (bands + 1,) in Hz that part the bands of a mel filter bank.
+def band_edges(config: LogMelConfig, sample_rate: int) -> np.ndarray:
+    """Return the edges (F + 1,) in Hz that part the bands of a mel filter bank.
 
     Neighbouring triangles overlap; they are parted half way (on the mel scale) between their peaks.
-
-    Args:
-        bands: mel bands.
-        lowest, highest: frequencies in Hz that the filter bank lies between.
-        scale: ``"slaney"`` or ``"htk"``.
     """
-    low, high = to_mel(np.array([lowest, highest]), scale)
-    step = (high - low) / (bands + 1)
-    return to_hertz(low + step * (0.5 + np.arange(bands + 1)), scale)
+    highest = config.f_max if config.f_max is not None else sample_rate / 2
+    low, high = to_mel(np.array([config.f_min, highest]), config.mel_scale)
+    step = (high - low) / (config.mels + 1)
+    return to_hertz(low + step * (0.5 + np.arange(config.mels + 1)), config.mel_scale)
 
 
 def to_mel(hertz: np.ndarray, scale: str) -> np.ndarray:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asd.detection.occlusion import band_edges
+from asd.features.logmel import LogMelConfig
+
 _BANDS, _SECONDS = 6, 0.5  # of a patch
 _LEAST = 0.5  # dB: the least deviation of a patch that is taken for one
 
@@ -78,6 +81,14 @@ class NormalLevels:
         mean = np.mean([one.mean(axis=1) for one in patches], axis=0)
         apart = np.mean([((one.T - mean) ** 2).mean(axis=0) for one in patches], axis=0)
         return cls(mean, np.maximum(np.sqrt(apart), _LEAST), hertz, rate, scale)
+
+    @classmethod
+    def of_log_mels(
+        cls, clips: Sequence[np.ndarray], config: LogMelConfig, sample_rate: int
+    ) -> NormalLevels:
+        """Return those of log-mels (F, T) as the settings of their extractor make them."""
+        scale = 1.0 if config.log == "db" else 10 / np.log(10)
+        return cls.of(clips, band_edges(config, sample_rate), sample_rate / config.hop, scale)
 
     def reason(self, clip: np.ndarray) -> Reason:
         """Return where a log-mel (F, T) is most unlike the normal ones."""

@@ -29,23 +29,42 @@ _OUTER = 0.25
 _ENOUGH = 2
 
 
-class BandSettings(Settings):
-    """How bands are judged.
+class LevelSettings(Settings):
+    """How clips are measured before they are compared.
 
     Attributes:
-        share: of the bands that count, those that lie farthest; one band or more.
-        floor: the least deviation of a band, as a share of the median over bands.
+        floor: the least deviation of a dimension, as a share of the median over dimensions.
         level: the array of the bank with the level of each clip, for embeddings in decibels; clips
             are brought into the range of the training clips (see :class:`LevelRange`). None
             compares them as they are.
     """
 
-    share: float = Field(0.1, gt=0, le=1)
     floor: float = Field(0.25, ge=0)
     level: str | None = None
 
 
-class Bands(Scorer):
+class LevelScorer(Scorer):
+    """A scorer that may bring clips into a range of levels, by its settings."""
+
+    config: LevelSettings
+
+    def __init__(self, config: LevelSettings) -> None:
+        super().__init__(config)
+        if config.level is not None:
+            self.needs = {"embedding": (2,), config.level: (2,)}
+
+
+class BandSettings(LevelSettings):
+    """How bands are judged.
+
+    Attributes:
+        share: of the bands that count, those that lie farthest; one band or more.
+    """
+
+    share: float = Field(0.1, gt=0, le=1)
+
+
+class Bands(LevelScorer):
     """Score by the distance to the nearest clip of the section in each band on its own.
 
     Each band is measured in deviations of the section's training clips (see
@@ -57,10 +76,6 @@ class Bands(Scorer):
 
     Config = BandSettings
     config: BandSettings
-
-    def __init__(self, config: BandSettings) -> None:
-        super().__init__(config)
-        self.needs = needs_of(config.level)
 
     def fit_section(self, training: Training) -> SectionModel:
         """Sort the section's clips in each band."""
@@ -104,11 +119,6 @@ class BandModel:
             ended = np.concatenate([[-np.inf], values, [np.inf]])
             apart[:, band] = np.minimum(own - ended[above], ended[above + 1] - own)
         return apart
-
-
-def needs_of(level: str | None) -> Mapping[str, tuple[int, ...]]:
-    """Return the arrays that a scorer reads which brings clips into a range of levels."""
-    return {"embedding": (2,)} if level is None else {"embedding": (2,), level: (2,)}
 
 
 def floored_space(embedding: np.ndarray, floor: float) -> Space:

@@ -7,35 +7,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
-from asd.config import Positive, Settings
-from asd.scoring.bands import LEAST, LevelRange, floored_space, needs_of
-from asd.scoring.base import Scorer, SectionModel, Training
+from asd.config import Positive
+from asd.scoring.bands import LEAST, LevelRange, LevelScorer, LevelSettings, floored_space
+from asd.scoring.base import SectionModel, Training
 from asd.scoring.distances import Space, blocks
 
 _LITTLE = 1e-12
 
 
-class VarMinSettings(Settings):
+class VarMinSettings(LevelSettings):
     """How clips are compared.
 
     Attributes:
-        distance: ``standardised`` with the floor below, ``euclidean`` or ``cosine``.
+        distance: ``standardised`` with the floor, ``euclidean`` or ``cosine``.
         k: K, how many neighbours tell how sparse the clips are about one.
-        floor: the least deviation of a dimension, as a share of the median over dimensions.
-        level: the array of the bank with the level of each clip, for embeddings in decibels; clips
-            are brought into the range of the training clips (see :class:`LevelRange`). None
-            compares them as they are.
     """
 
     distance: Literal["standardised", "euclidean", "cosine"] = "standardised"
     k: Positive = 4
-    floor: float = Field(0.25, ge=0)
-    level: str | None = None
 
 
-class VarMin(Scorer):
+class VarMin(LevelScorer):
     """Score by min over y of log d(x, y) - a log b(y), y being the section's training clips.
 
     b(y) is the mean distance of y to its K nearest training clips. a is the slope of the regression
@@ -47,10 +40,6 @@ class VarMin(Scorer):
 
     Config = VarMinSettings
     config: VarMinSettings
-
-    def __init__(self, config: VarMinSettings) -> None:
-        super().__init__(config)
-        self.needs = needs_of(config.level)
 
     def fit_section(self, training: Training) -> SectionModel:
         """Measure how sparse the section's clips are, and the slope."""

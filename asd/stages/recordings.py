@@ -15,7 +15,6 @@ from asd.clips.record import Clip
 from asd.config import settings
 from asd.detection.enroll import current_detector
 from asd.detection.feedback import found_of_known_faults
-from asd.detection.occlusion import band_edges
 from asd.detection.reason import NormalLevels, Reason
 from asd.detection.working_point import at_working_point
 from asd.errors import AsdError
@@ -207,11 +206,8 @@ class _LogMels:
             if found is not None and len(found[0]):
                 shard, some = found[0], np.linspace(0, len(found[0]) - 1, _NORMAL).astype(int)
                 mel = settings(LogMelConfig, shard.config["config"], str(shard.path))
-                top = mel.f_max if mel.f_max is not None else self.sample_rate / 2
-                hertz = band_edges(shard.row_shape[0], mel.f_min, top, mel.mel_scale)
-                scale = 1.0 if mel.log == "db" else 10 / math.log(10)
                 clips = [np.array(shard.features[row]) for row in np.unique(some)]
-                levels = NormalLevels.of(clips, hertz, self.sample_rate / mel.hop, scale)
+                levels = NormalLevels.of_log_mels(clips, mel, self.sample_rate)
             self._levels[section] = levels
         return self._levels[section]
 

@@ -14,6 +14,7 @@ from asd.detection.occlusion import (
     to_mel,
 )
 from asd.features import EXTRACTORS, build_extractor
+from asd.features.logmel import LogMelConfig
 
 SIGNAL = Signal(8000, 4096, 0)
 HERTZ = np.array([0.0, 60.0, 999.0, 1000.0, 1001.0, 3500.0, 8000.0])
@@ -100,7 +101,8 @@ def test_scales(scale):
 @pytest.mark.parametrize("scale", ["slaney", "htk"])
 def test_each_band_peaks_between_its_edges(scale):
     librosa = pytest.importorskip("librosa")
-    edges = band_edges(20, 100.0, 7000.0, scale)
+    config = LogMelConfig(mels=20, f_min=100.0, f_max=7000.0, mel_scale=scale)
+    edges = band_edges(config, 16_000)
     peaks = librosa.mel_frequencies(22, fmin=100.0, fmax=7000.0, htk=scale == "htk")[1:-1]
     assert (edges[:-1] < peaks).all()
     assert (peaks < edges[1:]).all()
