@@ -45,7 +45,7 @@ from asd.scoring.system import (
 )
 from asd.scoring.thresholds import Threshold, dumped, loaded
 
-VERSION = 2  # raised whenever the same request would give other scores
+VERSION = 3  # raised whenever the same request would give other scores
 COLUMNS = ("section", "name", "content", "windows", "score", "threshold", "anomalous")
 _UNREADABLE = (*UNREADABLE, AttributeError, RecursionError, ValidationError, AsdError)
 

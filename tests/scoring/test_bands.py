@@ -51,6 +51,7 @@ def varmin_score(x, points, k=4):
         slope = float(
             (b - b.mean()) @ (level - np.mean(level)) / (np.square(b - b.mean()).sum() + 1e-12)
         )
+        slope = min(max(slope, 0.0), 1.0)
     return min(apart(x, point) - slope * b for point, b in zip(points, sparsity, strict=True))
 
 
