@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 
 from asd.clips import names
-from asd.clips.audio import Limits, Probe, probe
+from asd.clips.audio import Limits, Probe, probe, resampled_length
 from asd.clips.channels import described
 from asd.clips.likeness import Facts as Likeness
 from asd.clips.likeness import Remark, Training, remarks_of
 from asd.clips.names import Facts, read_attributes
 from asd.clips.record import OK, Clip
 from asd.clips.scan import Found, find_recordings, machine_folder
-from asd.clips.settling import common_length, fitted, name_apart, reject_doubles, split_pools
-from asd.clips.windows import cut_windows
+from asd.clips.windows import LONG, WINDOW, cut_windows
 from asd.config import IndexConfig
 from asd.errors import UsageError
 from asd.progress import progress
@@ -91,12 +91,12 @@ def index_recordings(raw: Path, machine: str, config: IndexConfig) -> Indexed:
         if probed.facts is not None
     }
     if layout == PLAIN:
-        clips = name_apart(split_pools(clips, config.train_share))
+        clips = _name_apart(_split_pools(clips, config.train_share))
     else:
-        clips = reject_doubles(clips)
+        clips = _reject_doubles(clips)
     cut = layout == PLAIN and config.windows == "auto"
-    length = common_length(clips, config, cut)
-    clips = [fitted(clip, length, config.sample_rate) for clip in clips]
+    length = _common_length(clips, config, cut)
+    clips = [_fitted(clip, length, config.sample_rate) for clip in clips]
     usable = {clip.path: clip.split for clip in clips if clip.usable}
     training, remarks = remarks_of(
         {path: facts[path] for path in usable},
@@ -252,3 +252,89 @@ def _treatment(probed: Probe, config: IndexConfig) -> str:
     if probed.channels > 1:
         steps.append(described(config.channel, probed.channels))
     return "; ".join(steps)
+
+
+def _split_pools(clips: Sequence[Clip], train_share: float) -> list[Clip]:
+    """Split the normal clips whose folder is neither train nor test, section by section."""
+    pools: dict[str, list[str]] = {}
+    for clip in clips:
+        if clip.usable and not clip.split:
+            pools.setdefault(clip.section, []).append(clip.digest)
+    for_training = {
+        section: names.choose_split(digests, train_share) for section, digests in pools.items()
+    }
+    return [
+        replace(clip, split="train" if clip.digest in for_training[clip.section] else "test")
+        if clip.usable and not clip.split
+        else clip
+        for clip in clips
+    ]
+
+
+def _name_apart(clips: Sequence[Clip]) -> list[Clip]:
+    """Name clips of one split that share a base name by their paths below the machine's folder."""
+    shared = Counter((clip.split, clip.name) for clip in clips)
+    return [
+        replace(clip, name=(place := clip.path.removeprefix(f"{clip.machine}/")), recording=place)
+        if shared[clip.split, clip.name] > 1
+        else clip
+        for clip in clips
+    ]
+
+
+def _reject_doubles(clips: Sequence[Clip]) -> list[Clip]:
+    """Reject challenge clips that share a name in one split: score files cannot tell them apart.
+
+    The format does not tell them apart either: one recording converted is still one recording.
+    """
+
+    def key(clip: Clip) -> tuple[str, str]:
+        return clip.split, Path(clip.name).stem
+
+    shared: dict[tuple[str, str], list[str]] = {}
+    for clip in clips:
+        if clip.usable:
+            shared.setdefault(key(clip), []).append(clip.path)
+    rejected = []
+    for clip in clips:
+        others = [path for path in shared.get(key(clip), []) if path != clip.path]
+        if clip.usable and others:
+            clip = replace(clip, status=f"doubled name: also {others[0]}")
+        rejected.append(clip)
+    return rejected
+
+
+def _common_length(clips: Sequence[Clip], config: IndexConfig, cut: bool) -> int:
+    """Return the samples of every clip at the wanted rate: as configured, or the most common.
+
+    Among equally common ones the middle one is taken: a stray short or long recording among clips
+    that all differ must not decide. Where recordings are ``cut`` into windows and the most common
+    duration is :data:`asd.clips.windows.LONG` or more, it is that of recordings and not of clips,
+    and the clips have :data:`asd.clips.windows.WINDOW`.
+    """
+    if config.seconds != "auto":
+        return max(1, round(config.seconds * config.sample_rate))
+    usable = [clip for clip in clips if clip.usable]
+    judges = [clip for clip in usable if clip.split == "train"] or usable
+    lengths = Counter(_own_length(clip, config.sample_rate) for clip in judges)
+    most = max(lengths.values(), default=0)
+    commonest = [length for length, count in lengths.items() if count == most]
+    length = median_low(commonest) if commonest else 0
+    is_long = length >= LONG * config.sample_rate
+    return round(WINDOW * config.sample_rate) if cut and is_long else length
+
+
+def _fitted(clip: Clip, length: int, sample_rate: int) -> Clip:
+    """Fill in a clip's length in samples at ``sample_rate`` Hz, and what is done to get there."""
+    if not clip.usable:
+        return replace(clip, treatment="")
+    own = _own_length(clip, sample_rate)
+    steps = [clip.treatment] if clip.treatment else []
+    if own != length:
+        seconds = clip.samples / clip.sample_rate
+        steps.append(f"{'cut' if own > length else 'looped'} from {seconds:.2f} s")
+    return replace(clip, length=length, treatment="; ".join(steps))
+
+
+def _own_length(clip: Clip, sample_rate: int) -> int:
+    return resampled_length(clip.samples, clip.sample_rate, sample_rate)

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asd.metrics.roc import Floats, partial_auc, roc_auc
-from asd.metrics.rules import Measure, Rules, Section
+from asd.metrics.rules import QUALITIES, Measure, Rules, Section, quality_name
 
 # The evaluator replaces smaller values before it takes a harmonic mean.
 FLOOR = sys.float_info.epsilon
-QUALITIES = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -197,11 +196,6 @@ def decision_quality(labels: ArrayLike, decisions: ArrayLike) -> tuple[float, fl
     precision = hits / max(float(called.sum()), FLOOR)
     recall = hits / float(anomalous.sum())
     return precision, recall, 2.0 * precision * recall / max(precision + recall, FLOOR)
-
-
-def quality_name(quality: str, domain: str) -> str:
-    """Return the key of a figure of decisions, such as ``"f1_source"``, or ``"f1"`` of all."""
-    return f"{quality}_{domain}" if domain else quality
 
 
 def _section_result(section: Section, rules: Rules) -> SectionResult:

@@ -19,6 +19,8 @@ from asd.metrics.roc import MAX_FPR
 from asd.registry import Registry
 
 DOMAINS = ("source", "target")
+QUALITIES = {"precision": "precision", "recall": "recall", "f1": "F1 score"}
+"""Figures of decisions, and their headings in the official result files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +139,22 @@ class Rules:
     measures: tuple[Measure, ...]
     mean: Literal["arithmetic", "harmonic"]
     domains: tuple[str, ...]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The heading of each figure of a section in the official result files, by its key."""
+        areas = {measure.name: measure.title for measure in self.measures}
+        qualities = {
+            quality_name(quality, domain): f"{title} ({domain})" if domain else title
+            for quality, title in QUALITIES.items()
+            for domain in self.domains
+        }
+        return {"auc": "AUC (all)", **areas, **qualities}
+
+
+def quality_name(quality: str, domain: str) -> str:
+    """Return the key of a figure of decisions, such as ``"f1_source"``, or ``"f1"`` of all."""
+    return f"{quality}_{domain}" if domain else quality
 
 
 def _each_domain(name: str) -> Rules:

@@ -22,22 +22,13 @@ from asd.metrics.bootstrap import (
     interval,
     resample,
 )
-from asd.metrics.official import (
-    QUALITIES,
-    Evaluation,
-    Means,
-    SectionResult,
-    evaluate,
-    means,
-    quality_name,
-)
+from asd.metrics.official import Evaluation, Means, SectionResult, evaluate, means
 from asd.metrics.roc import Floats, roc_curve, thinned
-from asd.metrics.rules import Rules, Section, System
+from asd.metrics.rules import QUALITIES, Rules, Section, System, quality_name
 
 UNDEFINED = "undefined"
 # The columns of a section's figures are many; a terminal has few.
 _SHORT = {"auc": "AUC", "pauc": "pAUC", "precision": "P", "recall": "R", "f1": "F1"}
-TITLES = {"precision": "precision", "recall": "recall", "f1": "F1 score"}
 GROUPS = ("AUC", "pAUC", "precision", "recall", "F1 score")
 _POINTS = 101  # of a ROC curve
 Row = list[object]
@@ -236,16 +227,7 @@ def result_csv(assessment: Assessment) -> str:
     """
     evaluation = assessment.evaluation
     rules, sections = evaluation.rules, evaluation.sections
-    areas = {measure.name: measure.title for measure in rules.measures}
-    qualities = {
-        quality_name(quality, domain): f"{TITLES[quality]} ({domain})"
-        if domain
-        else TITLES[quality]
-        for quality in QUALITIES
-        for domain in rules.domains
-    }
-    whole = {} if "auc" in areas else {"auc": "AUC (all)"}
-    columns = {**whole, **areas, **qualities}
+    columns = rules.titles
     rows: list[Row] = []
     for machine in evaluation.machines:
         rows += [[machine.machine], ["section", *columns.values()]]
@@ -308,7 +290,7 @@ def _group(sections: Sequence[SectionResult], rules: Rules, group: str, domain: 
     ]
     names += [
         quality_name(quality, of_domain)
-        for quality, title in TITLES.items()
+        for quality, title in QUALITIES.items()
         for of_domain in rules.domains
         if title == group and (not domain or of_domain == domain)
     ]

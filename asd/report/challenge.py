@@ -155,17 +155,8 @@ def measures(material: Material, machine: str) -> tuple[list[str], list[tuple[st
         (system, section, *(percent(values.get(name, math.nan)) for name in names))
         for system, section, values in found
     ]
-    return [_title(material.results.rules, name) for name in names], rows
-
-
-def _title(rules: str, name: str) -> str:
-    """Return a measure's heading: ``auc_source`` becomes ``AUC (source)``."""
-    for measure in RULES[rules].measures:
-        if measure.name == name:
-            return measure.title
-    quality, _, domain = name.partition("_")
-    words = {"auc": "AUC (all)", "f1": "F1"}.get(quality, quality)
-    return f"{words} ({domain})" if domain else words
+    titles = RULES[material.results.rules].titles
+    return [titles.get(name, name).replace("F1 score", "F1") for name in names], rows
 
 
 def sections(material: Material, machine: str) -> Iterator[SectionView]:

@@ -136,7 +136,6 @@ def test_floats_in_another_unit_are_refused_or_scaled(tmp_path: Path, unit: floa
     read = read_clip(path, Signal(RATE, 4000, 0, full_scale=2 * unit))
     assert np.abs(read - wave * 32768).max() <= 1
     facts = probe(path, 0, LIMITS, full_scale=2 * unit).facts
-    assert facts is not None
     assert facts.peak == pytest.approx(np.abs(wave).max(), abs=1e-4)
 
 
@@ -212,7 +211,6 @@ def test_reading_in_the_form_probing_sees(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(channels=2), 8000)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     found = of(path)
-    assert found.facts is not None
     assert found == Probe(8000, 2, 1600, "", found.facts, digest, "")
     assert (found.facts.sample_rate, found.facts.channels, found.facts.seconds) == (8000, 2, 0.2)
     assert len(read_clip(path, Signal(RATE, 3200, 1), digest)) == 3200

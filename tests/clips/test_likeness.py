@@ -30,9 +30,7 @@ def facts(samples: np.ndarray, rate: int = RATE, channels: int = 1, block: int =
 
 @pytest.fixture
 def training() -> Training:
-    found = Training.of([facts(noise(seed=seed)) for seed in range(5)], RATE, 2.0)
-    assert found is not None
-    return found
+    return Training.of([facts(noise(seed=seed)) for seed in range(5)], RATE, 2.0)
 
 
 def told(one: Facts, training: Training | None) -> dict[str, str]:
@@ -86,7 +84,6 @@ def test_more_channels_are_said(training: Training) -> None:
 
 def test_sound_where_training_has_none_is_said() -> None:
     narrow = Training.of([facts(lowpassed(3000))], RATE, 2.0)
-    assert narrow is not None
     (remark,) = remarks(facts(noise(seed=9)), narrow)
     assert remark.code == "wide"
 

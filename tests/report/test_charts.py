@@ -141,14 +141,12 @@ def test_a_histogram_without_labels_or_threshold_or_spread(unlabelled: ScoredSec
 
 
 def test_a_threshold_that_calls_nothing_is_not_drawn(section: ScoredSection) -> None:
-    assert section.threshold is not None
     never = section.threshold.model_copy(update={"value": math.inf})
     root = parsed(score_chart("1", replace(section, threshold=never)))
     assert not any(text.startswith("threshold") for text in texts(root))
 
 
 def test_thresholds_of_the_shortest_and_the_longest_recordings(section: ScoredSection) -> None:
-    assert section.threshold is not None
     longer = {
         windows: section.threshold.model_copy(update={"value": value})
         for windows, value in ((1, 1.2), (2, 1.0), (5, 0.8))
@@ -264,7 +262,6 @@ def test_other_scores_get_a_linear_one(scores: list[float]) -> None:
 
 
 def test_the_threshold_is_on_the_axis(section: ScoredSection) -> None:
-    assert section.threshold is not None
     far = section.threshold.model_copy(update={"value": 40.0})
     assert bins_of(replace(section, threshold=far))[0][-1] > 40.0
 

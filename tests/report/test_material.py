@@ -30,7 +30,6 @@ def test_one_section_gives_three_of_each_kind(section: ScoredSection) -> None:
 
 
 def test_ranks_and_decisions_are_those_of_the_section(section: ScoredSection) -> None:
-    assert section.decisions is not None
     for choice in choose([section]):
         row = section.names.index(choice.name)
         assert choice.rank == sorted(section.scores, reverse=True).index(choice.score) + 1
@@ -78,7 +77,6 @@ def test_two_directions_come_apart_and_length_does_not_matter() -> None:
     centres = np.repeat(np.eye(8)[:2], 20, axis=0)
     points = (centres + 0.05 * rng.normal(size=(40, 8))) * rng.uniform(1, 9, size=(40, 1))
     places = lay_out(points.astype(np.float32))
-    assert places is not None
     first, second = places[:20], places[20:]
     inside = max(np.ptp(first, axis=0).max(), np.ptp(second, axis=0).max())
     assert np.linalg.norm(first.mean(axis=0) - second.mean(axis=0)) > inside
@@ -96,5 +94,4 @@ def test_too_few_clips_give_no_map(count: int) -> None:
 
 def test_embeddings_that_are_all_the_same() -> None:
     places = lay_out(np.ones((6, 3), np.float32))
-    assert places is not None
     assert np.isfinite(places).all()

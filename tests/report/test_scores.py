@@ -48,9 +48,7 @@ def test_rows_are_joined_by_name() -> None:
     assert section.scores.tolist() == [1.0, 3.0, 2.0]
     assert section.labels.tolist() == ["normal", "anomaly", ""]
     assert section.domains.tolist() == ["source", "target", "source"]
-    assert section.decisions is not None
     assert section.decisions.tolist() == [False, True, False]
-    assert section.threshold is not None
     assert section.threshold.value == 2.5
     assert section.longer == {}
     assert section.cuts == {1: 2.5}
@@ -98,7 +96,6 @@ def test_no_test_clips() -> None:
 
 
 def test_rates_count_what_is_called(section: ScoredSection) -> None:
-    assert section.decisions is not None
     for label in ("normal", "anomaly"):
         for domain in ("source", "target"):
             of = [
