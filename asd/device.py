@@ -1,35 +1,41 @@
-"""Where networks are computed, and in which precision."""
+"""Where networks are computed, and in which precision.
+
+Both decide what a model is, so they are asked for before anything is computed: without torch, where
+the machine itself says enough.
+"""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+from pathlib import Path
 
 from asd.errors import UsageError
 
-if TYPE_CHECKING:
-    import torch
+_CPU = Path("/proc/cpuinfo")
+_ROCM = Path("/dev/kfd")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """A device, and whether products are computed in bfloat16 there."""
+    """A device by name, and whether products are computed in bfloat16 there."""
 
-    device: torch.device
+    device: str
     half: bool
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context that computations belong in."""
         import torch
 
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.half)
 
     def describe(self) -> dict[str, str]:
         """Return the facts that the bits of a result depend on."""
         return {
-            "device": self.device.type,
+            "device": self.device,
             "precision": "bfloat16" if self.half else "float32",
         }
 
@@ -47,26 +53,51 @@ def choose_compute(device: str, precision: str, where: str, worthwhile: bool = T
     Raises:
         UsageError: the device is not there.
     """
-    import torch
-
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
-    if not there[device]:
+        device = "cuda" if _has("cuda") else "cpu"
+    if not _has(device):
         raise UsageError(f"{where}.device: no {device} device here; set it to auto")
     if precision == "auto":
         half = device == "cuda" or (device == "cpu" and worthwhile and cpu_has_bfloat16())
     else:
         half = precision == "bfloat16"
-    return Compute(torch.device(device), half)
+    return Compute(device, half)
 
 
 def cpu_has_bfloat16() -> bool:
     """Return whether this CPU multiplies matrices of bfloat16."""
+    if _CPU.is_file():
+        with _CPU.open(encoding="utf-8", errors="replace") as file:
+            flags = next((line.split() for line in file if line.startswith("flags")), [])
+        return bool({"amx_bf16", "avx512_bf16"} & set(flags))
     import torch
 
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+    capable = torch.cpu.get_capabilities()
+    return bool(capable.get("amx_bf16") or capable.get("avx512_bf16"))
+
+
+def _has(device: str) -> bool:
+    """Return whether torch can compute on a device here."""
+    if device == "cpu" or (device == "cuda" and not _may_have_cuda()):
+        return device == "cpu"
+    import torch
+
+    return torch.cuda.is_available() if device == "cuda" else torch.mps.is_available()
+
+
+def _may_have_cuda() -> bool:
+    """Return whether the build of torch and the drivers allow a GPU, so that torch is asked."""
+    if version("torch").endswith("+cpu"):
+        return False
+    return _ROCM.exists() or any(map(_loads, ("libcuda.so.1", "nvcuda.dll")))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def multiply_accumulates(run: Callable[[], object]) -> int:

@@ -13,10 +13,13 @@ from importlib import import_module
 from importlib.metadata import entry_points, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asd.digest import sha256_file
 from asd.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from asd.config import Settings
 
 T = TypeVar("T")
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -29,13 +32,17 @@ class Registry(Mapping[str, T], Generic[T]):
         kind: what the entries are, in the singular, for error messages.
         entries: name -> ``"package.module:attribute"``.
         group: of entry points by which plugins add entries; none where they cannot.
+        apart: the module that holds settings of the package's own entries, where importing an entry
+            takes long; each under the name of its class with ``Settings`` after it.
 
     Raises:
         UsageError: on look-up of an unknown name; the message lists the known ones.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str], group: str = "") -> None:
-        self.kind, self.group = kind, group
+    def __init__(
+        self, kind: str, entries: Mapping[str, str], group: str = "", apart: str = ""
+    ) -> None:
+        self.kind, self.group, self._apart = kind, group, apart
         self._entries = dict(entries)
 
     def __getitem__(self, name: str) -> T:
@@ -56,6 +63,24 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def settings(self, name: str) -> type[Settings]:
+        """Return the settings of a component, which is imported where they do not lie apart.
+
+        Raises:
+            UsageError: there is no such component, or it has no settings.
+        """
+        path, found = self._path(name), None
+        if self._apart and name in self._entries:
+            attribute = path.partition(":")[2]
+            found = getattr(import_module(self._apart), f"{attribute}Settings", None)
+        if found is None:
+            own: Any = self[name]
+            found = getattr(own, "Settings", None) or getattr(own, "Config", None)
+        if found is None:
+            raise UsageError(f"{name} is no {self.kind}: it has no Config")
+        settings: type[Settings] = found
+        return settings
 
     def lack(self, name: str) -> str:
         """Say why there is no such component; ``""`` where there is. Its module is not imported."""

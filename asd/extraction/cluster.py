@@ -229,5 +229,5 @@ def _worker_extractor(settings: str, signal: Signal, device: str) -> Extractor:
         torch.set_num_threads(int(threads))
     values = json.loads(settings)
     extractor = build_extractor(EXTRACTORS, values["extractor"], values, signal)
-    extractor.device = choose_compute(device, "float32", "extract").device.type
+    extractor.device = choose_compute(device, "float32", "extract").device
     return extractor

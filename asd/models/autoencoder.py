@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from asd.config import Positive, Settings
+from asd.config import Settings
+from asd.models.settings import AutoencoderSettings
 from asd.models.windows import WindowNetwork
-
-
-class AutoencoderSettings(Settings):
-    """The shape of the network; defaults are the challenge's.
-
-    Attributes:
-        frames: frames that are stacked.
-        hop: frames from one stack to the next.
-        hidden: units of each hidden layer; with 128 bands and 5 frames,
-            640-128-128-128-128-8-128-128-128-128-640.
-    """
-
-    frames: Positive = 5
-    hop: Positive = 1
-    hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = (*[128] * 4, 8, *[128] * 4)
 
 
 class Output(NamedTuple):
@@ -47,7 +32,6 @@ class Autoencoder(WindowNetwork):
         UsageError: see :class:`WindowNetwork`.
     """
 
-    kind: ClassVar[str] = "autoencoder"
     Settings: ClassVar[type[Settings]] = AutoencoderSettings
 
     def __init__(

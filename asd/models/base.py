@@ -43,7 +43,7 @@ class EmbeddingClassifier(nn.Module, ABC):
         extractors: the extractor of each feature, as far as known.
     """
 
-    kind: ClassVar[str] = "classifier"
+    kind: ClassVar[str] = "classifier"  # of plugins whose settings do not say so
 
     def __init__(
         self, shapes: Mapping[str, tuple[int, ...]], extractors: Mapping[str, str] | None

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from asd.config import Positive, Settings
+from asd.config import Settings
 from asd.errors import UsageError
 from asd.models.base import WAVE, EmbeddingClassifier
-from asd.models.tdnn import Tdnn, TdnnSettings
+from asd.models.settings import BranchesSettings, SpectrogramSettings, SpectrumSettings
+from asd.models.tdnn import Tdnn
 
-Branch = Literal["spectrum", "spectrogram", "tdnn"]
 # Taps and stride of each convolution of the spectrum branch, and how many dense layers follow.
 CONVOLUTIONS = ((256, 64), (64, 32), (16, 4))
 DENSE = 4
-
-
-class SpectrumSettings(Settings):
-    """The shape of the branch; the defaults are the published ones.
-
-    Attributes:
-        channels: of the convolutions, and units of the dense layers.
-        embedding: dimension of what the branch gives, D.
-    """
-
-    channels: Positive = 128
-    embedding: Positive = 128
 
 
 class Spectrum(nn.Module):
@@ -72,20 +59,6 @@ class Spectrum(nn.Module):
     def forward(self, spectra: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) of ``spectra`` (B, bins)."""
         return self.layers(spectra[:, None])
-
-
-class SpectrogramSettings(Settings):
-    """The shape of the branch; the defaults are the published ones.
-
-    Attributes:
-        channels: of each stage; a stage after the first halves time and frequency.
-        blocks: residual blocks a stage.
-        embedding: dimension of what the branch gives, D.
-    """
-
-    channels: tuple[Positive, ...] = Field((16, 32, 64, 128), min_length=1)
-    blocks: Positive = 2
-    embedding: Positive = 128
 
 
 class Spectrogram(nn.Module):
@@ -158,21 +131,6 @@ class ResidualBlock(nn.Module):
 def _halved(count: int) -> int:
     """Return how many places a padded convolution or pooling with stride 2 leaves."""
     return (count + 1) // 2
-
-
-class BranchesSettings(Settings):
-    """Which branch reads which feature, and the shape of each kind.
-
-    Attributes:
-        branches: the branch of a feature, by name. Where none is named, a row (bins,) is read by
-            ``spectrum``, one of (F, T) by ``spectrogram``.
-        spectrum, spectrogram, tdnn: the shape of all branches of that kind.
-    """
-
-    branches: dict[str, Branch] = Field({})
-    spectrum: SpectrumSettings = SpectrumSettings()
-    spectrogram: SpectrogramSettings = SpectrogramSettings()
-    tdnn: TdnnSettings = TdnnSettings()
 
 
 class Branches(EmbeddingClassifier):

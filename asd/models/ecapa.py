@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
-from asd.config import Positive, Settings
-from asd.models.tdnn import Classifier, TgramSettings
-
-SCALE = 8
-
-
-class EcapaSettings(TgramSettings):
-    """The shape of the network; the defaults are those of the smaller published one.
-
-    Attributes:
-        channels: channels of the convolutions over time, a multiple of 8.
-        dilations: frames between the taps of each block.
-        aggregated: channels of the frames that are pooled.
-        attention: hidden units of the pooling.
-        squeeze: hidden units of the squeeze-excitation.
-        embedding: dimension of the embedding, D.
-    """
-
-    channels: Positive = 512
-    dilations: tuple[Positive, ...] = (2, 3, 4)
-    aggregated: Positive = 1536
-    attention: Positive = 128
-    squeeze: Positive = 128
-    embedding: Annotated[int, Field(ge=2)] = 192
-
-    @model_validator(mode="after")
-    def _groups(self) -> EcapaSettings:
-        if self.channels % SCALE or not self.dilations:
-            raise ValueError(f"channels must be a multiple of {SCALE}, dilations not empty")
-        return self
+from asd.config import Settings
+from asd.models.settings import RES2_SCALE as SCALE
+from asd.models.settings import EcapaClassifierSettings
+from asd.models.tdnn import Classifier
 
 
 class Ecapa(nn.Module):
@@ -55,7 +28,7 @@ class Ecapa(nn.Module):
         - Output: (B, D).
     """
 
-    def __init__(self, bands: int, settings: EcapaSettings) -> None:
+    def __init__(self, bands: int, settings: EcapaClassifierSettings) -> None:
         super().__init__()
         width = settings.channels
         self.first = _convolution(bands, width, kernel=5)
@@ -163,5 +136,5 @@ def _convolution(before: int, after: int, kernel: int = 1, dilation: int = 1) ->
 class EcapaClassifier(Classifier):
     """The classifier with an ECAPA-TDNN in place of the x-vector TDNN."""
 
-    Settings: ClassVar[type[Settings]] = EcapaSettings
+    Settings: ClassVar[type[Settings]] = EcapaClassifierSettings
     trunk: ClassVar[type[nn.Module]] = Ecapa

@@ -7,29 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import nn
 
-from asd.config import Positive, Settings, settings
+from asd.config import Settings, settings
 from asd.errors import UsageError
-from asd.registry import Registry
-
-HEADS: Registry[Any] = Registry(
-    "head",
-    {
-        "linear": "asd.models.heads:Linear",
-        "arcface": "asd.models.heads:ArcFace",
-        "adacos": "asd.models.heads:AdaCos",
-        "sub_cluster_adacos": "asd.models.heads:SubClusterAdaCos",
-        "adaproj": "asd.models.heads:AdaProj",
-    },
-    "asd.heads",
+from asd.models import HEADS, LINEAR
+from asd.models.settings import (
+    AdaCosSettings,
+    AdaProjSettings,
+    ArcFaceSettings,
+    LinearSettings,
+    SubClusterAdaCosSettings,
 )
-LINEAR = "linear"
 
 
 def build_head(values: Mapping[str, Any], dimension: int, classes: int) -> Any:
@@ -49,11 +42,6 @@ def build_head(values: Mapping[str, Any], dimension: int, classes: int) -> Any:
         raise UsageError(f"models: head: kind: must be a name, not {name!r}")
     kind = HEADS[name]
     return kind(dimension, classes, settings(kind.Settings, own, f"models: head ({name})"))
-
-
-def is_linear(values: Mapping[str, Any]) -> bool:
-    """Return whether a section of the params asks for the linear head, as an empty one does."""
-    return dict(values) in ({}, {"kind": LINEAR})
 
 
 class AngularHead(nn.Module):
@@ -92,10 +80,6 @@ def adacos_scale(count: int) -> float:
     return math.sqrt(2) * math.log(max(count, 3) - 1)
 
 
-class LinearSettings(Settings):
-    """The linear head has nothing to set."""
-
-
 class Linear(nn.Linear):
     """The head of the paper's classifier (Eq. 6): weights and a bias, (B, D) to (B, C)."""
 
@@ -108,18 +92,6 @@ class Linear(nn.Linear):
     def forward(self, embedding: torch.Tensor, classes: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits (B, C) of ``embedding`` (B, D); ``classes`` are not used."""
         return super().forward(embedding)
-
-
-class ArcFaceSettings(Settings):
-    """The published values are the defaults.
-
-    Attributes:
-        margin: added to the angle to the clip's own class, in radians.
-        scale: of the logits, s.
-    """
-
-    margin: Annotated[float, Field(ge=0, lt=math.pi / 2)] = 0.5
-    scale: Annotated[float, Field(gt=0)] = 64.0
 
 
 class ArcFace(AngularHead):
@@ -154,10 +126,6 @@ class ArcFace(AngularHead):
         return torch.where(cosines > math.cos(math.pi - margin), moved, straight)
 
 
-class AdaCosSettings(Settings):
-    """AdaCos has nothing to set: its scale follows from the number of classes."""
-
-
 class AdaCos(AngularHead):
     """Logits s cos(theta) with s = sqrt(2) log(C - 1): AdaCos with its fixed scale."""
 
@@ -170,18 +138,6 @@ class AdaCos(AngularHead):
     def forward(self, embedding: torch.Tensor, classes: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits (B, C) of ``embedding`` (B, D); ``classes`` are not used."""
         return self.scale * self.cosines(embedding)
-
-
-class SubClusterAdaCosSettings(Settings):
-    """The published number of centres is the default.
-
-    Attributes:
-        centres: centres a class, K.
-        trainable: whether the centres move; as first published they do not.
-    """
-
-    centres: Positive = 16
-    trainable: bool = True
 
 
 class SubClusterAdaCos(AngularHead):
@@ -202,16 +158,6 @@ class SubClusterAdaCos(AngularHead):
         """Return logits (B, C) of ``embedding`` (B, D); ``classes`` are not used."""
         scaled = self.scale * self.cosines(embedding)
         return scaled.reshape(len(scaled), self.classes, -1).logsumexp(dim=2)
-
-
-class AdaProjSettings(Settings):
-    """The published dimension is the default.
-
-    Attributes:
-        subspace: dimension of a class's subspace.
-    """
-
-    subspace: Positive = 32
 
 
 class AdaProj(AngularHead):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from asd.config import Positive, Settings
+from asd.config import Settings
+from asd.models.settings import MobileNetV2Settings
 from asd.models.windows import WindowNetwork
 
 # The published Table 2: expansion, channels, blocks, stride of the first of them.
@@ -23,20 +23,6 @@ STAGES = (
     (6, 320, 1, 1),
 )
 STEM, LAST = 32, 1280
-
-
-class MobileNetV2Settings(Settings):
-    """The shape of the network; defaults are the challenge's (DCASE 2022 Task 2 baseline).
-
-    Attributes:
-        width: multiplier of the channels; the last convolution is widened, but not narrowed.
-        frames: frames of a window.
-        hop: frames from one window to the next.
-    """
-
-    width: Annotated[float, Field(gt=0)] = 0.5
-    frames: Positive = 64
-    hop: Positive = 8
 
 
 class Output(NamedTuple):
@@ -59,7 +45,6 @@ class MobileNetV2(WindowNetwork):
         UsageError: see :class:`WindowNetwork`.
     """
 
-    kind: ClassVar[str] = "window_classifier"
     Settings: ClassVar[type[Settings]] = MobileNetV2Settings
 
     def __init__(

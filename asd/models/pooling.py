@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import nn
 
 from asd.config import Settings, settings
 from asd.errors import UsageError
+from asd.models.settings import PooledSettings
 from asd.registry import Registry
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -219,34 +220,6 @@ def build(name: str, values: Mapping[str, Any], where: str = "pooling") -> Pooli
     return settings(POOLINGS[name], values, where)
 
 
-class PooledSettings(Settings):
-    """Which embeddings are made.
-
-    Attributes:
-        poolings: by the name of the embedding, a pooling with its settings, such as
-            ``{pooling: gwrp, decay: 0.9}``, or a list of them, which are joined.
-        bins: the share of each feature's bins that is pooled, the lowest first. The highest are
-            what the filters of the recorder, or of a change of the sample rate, leave of them.
-    """
-
-    bins: float = Field(1.0, gt=0, le=1)
-    poolings: dict[str, tuple[dict[str, Any], ...]] = Field(
-        {"mean": ({"pooling": "mean"},)}, min_length=1
-    )
-
-    @field_validator("poolings", mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        """Read a single pooling as a list of one, and leave out what null takes away."""
-        if not isinstance(value, Mapping):
-            return value
-        return {
-            name: (one,) if isinstance(one, Mapping) else one
-            for name, one in value.items()
-            if one is not None
-        }
-
-
 class Pooled(nn.Module):
     """Pool each feature over time, in each of several ways: (B, F, T) to (B, F) by name.
 
@@ -262,7 +235,6 @@ class Pooled(nn.Module):
         UsageError: a feature has no time axis, or a pooling or name is impossible.
     """
 
-    kind: ClassVar[str] = "pooling"
     Settings: ClassVar[type[Settings]] = PooledSettings
 
     def __init__(

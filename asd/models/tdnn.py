@@ -7,39 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
-from asd.config import Positive, Settings
+from asd.config import Settings
 from asd.errors import UsageError
 from asd.models.base import EmbeddingClassifier
+from asd.models.settings import ClassifierSettings, TdnnSettings
 
 _LEAST_VARIANCE = 1e-8
-
-
-class TdnnSettings(Settings):
-    """The shape of the network; the paper gives none of these, the defaults are the x-vector's.
-
-    Attributes:
-        channels: channels of each convolution.
-        kernels: their taps.
-        dilations: frames between taps.
-        embedding: dimension of the embedding, D.
-    """
-
-    channels: tuple[Positive, ...] = (512, 512, 512, 512, 1500)
-    kernels: tuple[Positive, ...] = (5, 3, 3, 1, 1)
-    dilations: tuple[Positive, ...] = (1, 2, 3, 1, 1)
-    embedding: Annotated[int, Field(ge=2)] = 128
-
-    @model_validator(mode="after")
-    def _one_each(self) -> TdnnSettings:
-        if not len(self.channels) == len(self.kernels) == len(self.dilations) > 0:
-            raise ValueError("channels, kernels and dilations need one entry a convolution")
-        return self
 
 
 class Tdnn(nn.Module):
@@ -154,22 +132,6 @@ class TgramNet(nn.Module):
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """Return temporal features (B, F, T) of ``waves`` (B, L)."""
         return self.refine(self.extract(waves.unsqueeze(1)))
-
-
-class TgramSettings(Settings):
-    """The front end of waves.
-
-    Attributes:
-        tgram_window: taps of TgramNet's first convolution.
-        tgram_hop: its stride; the hop of the features that it is stacked with.
-    """
-
-    tgram_window: Positive = 1024
-    tgram_hop: Positive = 512
-
-
-class ClassifierSettings(TdnnSettings, TgramSettings):
-    """The shape of the TDNN, and of the front end of waves."""
 
 
 class Classifier(EmbeddingClassifier):

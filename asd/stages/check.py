@@ -83,7 +83,7 @@ def _strange_components(params: Params) -> Iterator[str]:
 def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
     """Yield each place that names a component, with the registry it is of and the name."""
     from asd.features import EXTRACTORS
-    from asd.models import NETWORKS
+    from asd.models import HEADS, NETWORKS
     from asd.scoring import SCORERS
     from asd.scoring.selection import CRITERIA
     from asd.scoring.thresholds import THRESHOLDS
@@ -98,9 +98,7 @@ def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
     for name, model in params.every_model.items():
         if model.network not in params.networks:
             yield f"{params.place(name)}.network", NETWORKS, model.network
-        if "kind" in model.head:  # only then: heads bring torch
-            from asd.models.heads import HEADS
-
+        if "kind" in model.head:
             yield f"{params.place(name)}.head.kind", HEADS, str(model.head["kind"])
     for name, system in params.systems.items():
         yield f"systems.{name}.scorer", SCORERS, system.scorer
@@ -163,8 +161,7 @@ def _settings(params: Params) -> Iterator[str]:
     """Yield what is wrong with the settings of features, networks, heads, scorers and training."""
     from asd.config import TrainConfig
     from asd.features import EXTRACTORS
-    from asd.models import NETWORKS
-    from asd.models.heads import HEADS, LINEAR
+    from asd.models import HEADS, LINEAR, NETWORKS
     from asd.scoring import SCORERS
 
     def wrong(
@@ -173,15 +170,11 @@ def _settings(params: Params) -> Iterator[str]:
         if registry.lack(name):
             return  # told already
         try:
-            kind = registry[name]
-        except AsdError as error:  # of a plugin that cannot be imported
+            own = registry.settings(name)
+        except AsdError as error:  # of a plugin that is none, or that cannot be imported
             yield f"{where}: {error}"
             return
-        own = getattr(kind, "Settings", None) or getattr(kind, "Config", None)
-        if own is None:
-            yield f"{where}: {name} is no {registry.kind}: it has no Config"
-        else:
-            yield from partly(own, values, where)[1]
+        yield from partly(own, values, where)[1]
 
     for name, values in params.features.items():
         own = {k: value for k, value in values.items() if k not in ("extractor", "channel")}

@@ -152,7 +152,7 @@ def _extract(
         runs_network = extractor.checkpoint_digest is not None
         if client is None:
             if runs_network:
-                extractor.device = choose_compute(asked, "float32", "extract").device.type
+                extractor.device = choose_compute(asked, "float32", "extract").device
             compute = compute_here(workspace.raw, extractor)
         else:
             from asd.extraction.cluster import compute_on

@@ -21,7 +21,7 @@ from asd.artifact import RECORD, Record, Request, making, read_record, tell_drif
 from asd.atomic import refusals, replace_folder, restore
 from asd.config import Channel, PseudoLabels, settings
 from asd.errors import JobError, UsageError
-from asd.models import NETWORKS
+from asd.models import NETWORKS, kind_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -128,7 +128,7 @@ def build_network(request: ModelRequest) -> nn.Module:
     kind = NETWORKS[name]
     head = request.model["head"]
     only: dict[str, Any] = {}
-    if kind.kind == "classifier":
+    if kind_of(name) == "classifier":
         origins = {
             feature: recipe["extractor"]
             for feature, recipe in request.recipes.items()

@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 
 from asd.clip_table import ClipTable
 from asd.clips.audio import Signal, read_windows
@@ -21,6 +20,9 @@ from asd.memory import kept
 from asd.store import FeatureStore, Shard
 from asd.training.labels import held_out
 from asd.training.transforms import decibel
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 _READERS = 4
@@ -139,6 +141,8 @@ class StoredClips:
         return {name: self._rows(shards, chosen) for name, shards in self._shards.items()}
 
     def _rows(self, shards: Sequence[Shard], rows: np.ndarray) -> torch.Tensor:
+        import torch
+
         values = np.empty((len(rows), *shards[0].row_shape), shards[0].dtype)
         owners = np.searchsorted(self._starts, rows, side="right") - 1
         for owner in np.unique(owners):
@@ -155,6 +159,8 @@ def statistics(
     Per band over clips and time for (F, T), so (F,) each; for a row (L,) the mean is 0 and the
     deviation one number: a wave has no level of its own, and a spectrum keeps its shape.
     """
+    import torch
+
     rows = np.unique(np.linspace(0, len(clips) - 1, min(at_most, len(clips))).round().astype(int))
     first: dict[str, torch.Tensor] = {}
     second: dict[str, torch.Tensor] = {}

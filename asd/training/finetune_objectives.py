@@ -17,7 +17,8 @@ from asd.device import Compute
 from asd.errors import UsageError
 from asd.features.kinds import Kind
 from asd.features.transformer import LayerFrames
-from asd.models.heads import SubClusterAdaCos, SubClusterAdaCosSettings
+from asd.models.heads import SubClusterAdaCos
+from asd.models.settings import SubClusterAdaCosSettings
 from asd.training.data import Cuts
 from asd.training.labels import UNKNOWN, Classes
 from asd.training.loop import Batch, Objective

@@ -49,7 +49,7 @@ class Batch:
     inputs: Mapping[str, torch.Tensor]
     targets: Mapping[str, torch.Tensor]
 
-    def on(self, device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    def on(self, device: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """Return inputs and targets on a device."""
         inputs, targets = (
             {name: values.to(device) for name, values in part.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute
 from asd.models import NETWORKS
 from asd.models.windows import cut
-from asd.registry import Registry
 from asd.training.data import StoredClips
 from asd.training.examples import Examples, balanced_batches, draw, mixed, noisy
 from asd.training.labels import Labels
@@ -28,16 +27,6 @@ CLIPS_TOGETHER = 64
 
 Read = Callable[[np.ndarray], dict[str, torch.Tensor]]
 
-OBJECTIVES: Registry[type[ModelObjective]] = Registry(
-    "objective",
-    {
-        "classifier": "asd.training.objectives:Classification",
-        "autoencoder": "asd.training.objectives:Reconstruction",
-        "pooling": "asd.training.objectives:Nothing",
-        "window_classifier": "asd.training.objectives:WindowClassification",
-    },
-)
-
 
 class ModelObjective(Objective):
     """What a network is trained for from stored features, over the training clips of one machine.
@@ -48,16 +37,7 @@ class ModelObjective(Objective):
         model: the model's features and losses.
         config: how it is trained.
         noise: clips of noise alone that a classifier mixes in, if there are any.
-
-    Attributes:
-        reads: the settings of :class:`TrainConfig` that it has a use for, beside those of all.
-        learns: whether there is anything to train.
-        task: its own, if it tells no classes apart; else it is that of the labels.
     """
-
-    reads: ClassVar[tuple[str, ...]] = ()
-    learns: ClassVar[bool] = True
-    task: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -70,33 +50,6 @@ class ModelObjective(Objective):
         self.clips, self.labels, self.model, self.config = clips, labels, model, config
         self.noise = noise
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the objective adds to the request of a model: the task and the names of classes."""
-        return {
-            "task": self.task or self.labels.task,
-            "classes": [] if self.task else list(self.labels.classes),
-            "attribute_classes": [],
-            "attribute_head": False,
-        }
-
-
-class Nothing(ModelObjective):
-    """No batch and no loss; the model is there at once, and no setting of training concerns it."""
-
-    learns: ClassVar[bool] = False
-    task: ClassVar[str] = "nothing"
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield nothing."""
-        return iter(())
-
-    def step(
-        self, network: nn.Module, batch: Batch, compute: Compute
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Never called: there are no batches."""
-        raise NotImplementedError
-
 
 class Classification(ModelObjective):
     """The paper's objective (Eq. 5): classify the clips, and hold those of a class together.
@@ -106,15 +59,6 @@ class Classification(ModelObjective):
     Where the clips have one class, each is taken once as every transformation of itself
     (:mod:`asd.training.transforms`), so an epoch is as many times longer.
     """
-
-    reads: ClassVar[tuple[str, ...]] = ("classes_per_batch", "clips_per_class", "mixup")
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """As for every objective, and whether there is an attribute head."""
-        attributes = list(self.labels.attribute_classes)
-        head = self.model.losses.auxiliary > 0 and len(attributes) > 1
-        return {**super().facts, "attribute_classes": attributes, "attribute_head": head}
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches with the targets ``classes`` (B,) and ``attributes`` (B,), int64.
@@ -192,8 +136,6 @@ class Classification(ModelObjective):
 class WindowObjective(ModelObjective):
     """What such objectives share: they read one feature, and ``batch_size`` windows a step."""
 
-    reads: ClassVar[tuple[str, ...]] = ("batch_size",)
-
     @property
     def feature(self) -> str:
         """The feature that is read."""
@@ -209,8 +151,8 @@ class WindowObjective(ModelObjective):
             read: returns the features of those at rows (n,), by name.
             epoch: decides the order, with the seed.
         """
-        kind = NETWORKS[self.model.network].Settings
-        shape = settings(kind, self.model.settings, "models: settings")
+        kind = NETWORKS.settings(self.model.network)
+        shape: Any = settings(kind, self.model.settings, "models: settings")
         return shuffled_windows(
             count,
             lambda rows: cut(read(rows)[self.feature], shape.frames, shape.hop),
@@ -251,8 +193,6 @@ def shuffled_windows(
 
 class Reconstruction(WindowObjective):
     """Mean squared error over the windows of all sections; there are no classes."""
-
-    task: ClassVar[str] = "reconstruction"
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches of windows (n, F, frames)."""

@@ -1,23 +1,15 @@
-"""The pre-trained body that fine-tuning begins with, its adapters, and its principal components.
+"""The pre-trained body that fine-tuning begins with, and the principal components of its layers.
 
-Low-rank adaptation (LoRA, Hu et al. 2021) is of the query and value maps. The low-rank part is a
-parametrization of the weight itself, not a layer in the place of the linear one as in the library
-peft: WavLM hands its query and value weights to torch's attention and never calls those layers, so
-that an adapter in their place takes no part and learns nothing.
+What it is can be said without torch.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.utils import parametrize
 
 from asd.device import Compute
 from asd.digest import sha256_bytes
@@ -36,9 +28,11 @@ from asd.features.checkpoint import (
     weight_files,
 )
 from asd.features.kinds import FAMILY, TUNED, Kind
-from asd.features.transformer import all_layers
 from asd.progress import progress
 from asd.training.data import Recordings
+
+if TYPE_CHECKING:
+    import torch
 
 # wav2vec 2.0 with its own seven convolutions (stride 320, receptive field 400), made narrow.
 _TINY: dict[str, Any] = {
@@ -58,7 +52,6 @@ _TINY: dict[str, Any] = {
     "proj_codevector_dim": 64,
 }
 BUILTIN = {"builtin:tiny": _TINY}
-ADAPTED = ("q_proj", "v_proj", "qkv")  # the last where queries, keys and values are one map
 
 _WAYS_OUT = (
     f"set finetune.base to builtin:tiny, or to a local folder that holds {CONFIG} and {WEIGHTS}"
@@ -109,60 +102,6 @@ def load_base(
     return model, read_tensors(folder, beside)
 
 
-class LowRank(nn.Module):
-    """A frozen weight W (O, I) plus ``alpha / rank * up @ down``, with W itself at the begin.
-
-    Args:
-        weight: W.
-        rank: columns of ``up`` (O, rank) and rows of ``down`` (rank, I).
-        alpha: scale.
-    """
-
-    def __init__(self, weight: torch.Tensor, rank: int, alpha: float) -> None:
-        super().__init__()
-        outputs, inputs = weight.shape
-        self.up = nn.Parameter(torch.zeros(outputs, rank))
-        self.down = nn.Parameter(torch.empty(rank, inputs))
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
-        self._scale = alpha / rank
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the adapted weight of ``weight``."""
-        # In float32 under autocast too, so that what is merged is what was trained.
-        with torch.autocast(weight.device.type, enabled=False):
-            return weight + self._scale * (self.up @ self.down)
-
-
-def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
-    """Freeze a model and adapt its query and value maps.
-
-    Args:
-        model: the body; changed in place.
-        rank: of the adapters.
-        alpha: their scale.
-        seed: of their begin.
-    """
-    model.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for layer in list(_adapted(model)):
-            parametrize.register_parametrization(
-                layer, "weight", LowRank(layer.weight, rank, alpha)
-            )
-
-
-def merge_adapters(model: Any) -> None:
-    """Put the adapters of a model into its weights, in place, and take them out."""
-    for layer in list(_adapted(model)):
-        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
-
-
-def _adapted(model: Any) -> Iterator[Any]:
-    for name, module in model.named_modules():
-        if name.rpartition(".")[2] in ADAPTED:
-            yield module
-
-
 def fit_components(
     model: Any, recordings: Recordings, rows: int, clips: int, kind: Kind, compute: Compute
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -183,6 +122,10 @@ def fit_components(
     Returns:
         Weights (n + 1, F, H) and biases (n + 1, F) float32: ``weight[k] @ frame + bias[k]``.
     """
+    import torch
+
+    from asd.features.transformer import all_layers
+
     count = len(recordings.clips)
     chosen = np.unique(np.linspace(0, count - 1, min(clips, count)).round().astype(int))
     frames, sums, squares = 0, 0.0, 0.0

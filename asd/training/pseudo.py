@@ -14,11 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from asd.config import PseudoLabels, settings
 from asd.errors import JobError, UsageError
-from asd.models import NETWORKS
+from asd.models import NETWORKS, kind_of
 from asd.store import FeatureStore
 from asd.training.data import StoredClips
 
@@ -105,8 +104,10 @@ def _of_store(
 
 def _embeddings(clips: StoredClips, rule: PseudoLabels) -> np.ndarray:
     """Return an embedding (N, D) float64 of a training-free model."""
+    import torch
+
     kind = NETWORKS[rule.network]
-    if kind.kind != "pooling":
+    if kind_of(rule.network) != "pooling":
         raise UsageError(f"pseudo.model: '{rule.model}' learns; name one whose network is pooled")
     network = kind(
         shapes=clips.shapes,

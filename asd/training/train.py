@@ -5,28 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from asd.artifact import is_current
 from asd.clips.names import NOISE, SUPPLEMENTAL
 from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
 from asd.errors import UsageError
-from asd.models import NETWORKS
-from asd.models.heads import HEADS, is_linear
+from asd.models import HEADS, NETWORKS, is_linear
 from asd.store import FeatureStore
+from asd.training.aims import Aim, aim_of
 from asd.training.artifact import ModelRequest, build_network, write_model
 from asd.training.data import StoredClips, statistics, unlearned
-from asd.training.labels import label
-from asd.training.loop import Course, State, go_through
-from asd.training.objectives import OBJECTIVES, ModelObjective
+from asd.training.labels import Labels, label
 from asd.training.pseudo import attributes_of
 from asd.training.pseudo import inputs as clustered
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from asd.training.objectives import ModelObjective
 
 # Raised whenever the same request would give other weights.
 VERSION = 2
@@ -60,19 +62,40 @@ class Training:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that can be done.
+    """A training that can be done; nothing of it needs torch but the objective.
 
     Attributes:
-        objective: what is minimised, over the clips that are learned from.
+        aim: what the network is trained for.
+        learned: the clips that are learned from.
+        labels: their classes.
+        model: the model's features, network and losses.
+        config: how it is trained.
+        noise: clips of noise alone that a classifier mixes in, if there are any.
         request: everything that decides the weights.
         compute: where it is computed.
         clips: how many training clips there are, those that are held out among them.
     """
 
-    objective: ModelObjective
+    aim: Aim
+    learned: StoredClips
+    labels: Labels
+    model: ModelConfig
+    config: TrainConfig
+    noise: StoredClips | None
     request: ModelRequest
     compute: Compute
     clips: int
+
+    @cached_property
+    def objective(self) -> ModelObjective:
+        """What is minimised, over the clips that are learned from."""
+        from asd.training import objectives
+
+        kind = getattr(objectives, self.aim.objective)
+        objective: ModelObjective = kind(
+            self.learned, self.labels, self.model, self.config, self.noise
+        )
+        return objective
 
 
 def make_plan(
@@ -98,18 +121,33 @@ def make_plan(
     config = settings(TrainConfig, config.model_dump() | model.train, f"models.{name}.train")
     compute = choose_compute(config.device, config.precision, "train")
     clips = StoredClips(store, machine, model.features, "train")
-    kind = OBJECTIVES[NETWORKS[model.network].kind]
-    given = _supplement(store, machine, model) if kind.learns else None
+    aim = aim_of(model.network)
+    given = _supplement(store, machine, model) if aim.objective else None
     whole, columns = _columns(clips, attributes_of(clips, store, model.pseudo), given, model)
     labels = label(*columns, whole.machines if clips.joint else None, model.classes)
-    learned = ~unlearned(clips, labels.primary[: len(clips)], config.held_out)
-    rows = np.flatnonzero(np.append(learned, np.ones(len(whole) - len(clips), bool)))
+    own = ~unlearned(clips, labels.primary[: len(clips)], config.held_out)
+    rows = np.flatnonzero(np.append(own, np.ones(len(whole) - len(clips), bool)))
+    learned, labels = whole.only(rows), labels.of(rows)
     noise = None if given is None or "mix" not in model.supplemental else _of_label(given, NOISE)
-    objective = kind(whole.only(rows), labels.of(rows), model, config, noise)
+    read = {"epochs", "learning_rate", "seed", "held_out", *aim.reads}
+    read |= {"noise_share", "noise_snr_db"} if noise is not None else set()
+    decisive = config.model_dump(mode="json", include=read) | compute.describe()
     further = {"pseudo": clustered(store, machine, model.pseudo)} if model.pseudo else {}
     further |= {"supplemental": given.identities} if given is not None else {}
-    request = _request(objective, compute, clips.identities, further)
-    return Plan(objective, request, compute, len(clips))
+    request = ModelRequest(
+        version=VERSION,
+        machine=clips.machine,
+        machines=tuple(dict.fromkeys(learned.machines)) if clips.joint else (),
+        model=_definition(model),
+        train=decisive if aim.objective else {},
+        inputs=clips.identities,
+        further=further,
+        shapes=clips.shapes,
+        recipes=clips.recipes,
+        plugins=_plugins(model),
+        **aim.facts(labels, model),
+    )
+    return Plan(aim, learned, labels, model, config, noise, request, compute, len(clips))
 
 
 def _supplement(
@@ -169,15 +207,15 @@ def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
         JobError: training diverged, or the model cannot be written.
     """
     started = time.monotonic()
-    objective, request = plan.objective, plan.request
+    request = plan.request
     epochs = resumed = 0
     if not is_current(path, request):
-        if len(objective.clips) < 2:
+        if len(plan.learned) < 2:
             count = f"{plan.clips} training clip" + ("" if plan.clips == 1 else "s")
             raise UsageError(f"{request.machine}: {count}, too few to train on")
-        if objective.learns:
-            resumed, history, network = _run(objective, request, plan.compute, state)
-            epochs = objective.config.epochs - resumed
+        if plan.aim.objective:
+            resumed, history, network = _run(plan, state)
+            epochs = plan.config.epochs - resumed
         else:
             history, network = [], build_network(request)
         write_model(path, network, request, history)
@@ -188,42 +226,21 @@ def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
         task=request.task,
         classes=len(request.classes),
         attribute_classes=len(request.attribute_classes) if request.attribute_head else 0,
-        clips=len(objective.clips),
+        clips=len(plan.learned),
         epochs=epochs,
         resumed=resumed,
         seconds=time.monotonic() - started,
     )
 
 
-def _request(
-    objective: ModelObjective,
-    compute: Compute,
-    inputs: dict[str, dict[str, str]],
-    further: dict[str, dict[str, dict[str, str]]],
-) -> ModelRequest:
-    """Return everything that decides the weights; inputs and further ones by their identities."""
-    clips, model, config = objective.clips, objective.model, objective.config
-    read = {"epochs", "learning_rate", "seed", "held_out", *objective.reads}
-    read |= {"noise_share", "noise_snr_db"} if objective.noise is not None else set()
-    decisive = config.model_dump(mode="json", include=read) | compute.describe()
+def _definition(model: ModelConfig) -> dict[str, Any]:
+    """Return what a model is, as its request says it."""
     definition = model.model_dump(mode="json", exclude={"train"})
     for unused in [key for key in ("pseudo", "supplemental") if not definition[key]]:
         del definition[unused]
     if is_linear(model.head):
         definition["head"] = {}  # in words or not, it is the same head
-    return ModelRequest(
-        version=VERSION,
-        machine=clips.machine,
-        machines=tuple(dict.fromkeys(clips.machines)) if clips.joint else (),
-        model=definition,
-        train=decisive if objective.learns else {},
-        inputs=inputs,
-        further=further,
-        shapes=clips.shapes,
-        recipes=clips.recipes,
-        plugins=_plugins(model),
-        **objective.facts,
-    )
+    return definition
 
 
 def _plugins(model: ModelConfig) -> dict[str, str]:
@@ -234,19 +251,21 @@ def _plugins(model: ModelConfig) -> dict[str, str]:
     return {name: origin for name, origin in parts.items() if origin}
 
 
-def _run(
-    objective: ModelObjective, request: ModelRequest, compute: Compute, path: Path
-) -> tuple[int, list[dict[str, Any]], nn.Module]:
+def _run(plan: Plan, path: Path) -> tuple[int, list[dict[str, Any]], nn.Module]:
     """Train, and return the epochs that were there already, the history and the network."""
-    clips, config = objective.clips, objective.config
+    import torch
+
+    from asd.training.loop import Course, State, go_through
+
+    clips, config, request = plan.learned, plan.config, plan.request
     torch.manual_seed(config.seed)
     network = build_network(request)
     for name, (mean, deviation) in statistics(clips).items():
         network.standardise(name, mean, deviation)  # type: ignore[operator]
-    network.to(compute.device)
+    network.to(plan.compute.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     course = Course(
-        what=f"{clips.machine} {'+'.join(objective.model.features)}",
+        what=f"{clips.machine} {'+'.join(plan.model.features)}",
         section="train",
         unit="epoch",
         rounds=config.epochs,
@@ -255,5 +274,5 @@ def _run(
     state = State(path, request.digest)
     resumed = len(state.history)
     tensors = network.state_dict(keep_vars=True)
-    go_through(objective, network, tensors, optimizer, course, state, compute)
+    go_through(plan.objective, network, tensors, optimizer, course, state, plan.compute)
     return resumed, state.history, network

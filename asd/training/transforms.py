@@ -22,10 +22,12 @@ changes of speed or pitch were worse than ripples alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 _PERIODS = (8, 16, 32, 64)
 TRANSFORMS = ("identity", *(f"ripple_{period}" for period in _PERIODS))
@@ -50,6 +52,8 @@ def transformed(
         units: how much one decibel of level adds to a value of a feature (:func:`decibel`); None
             where that is not known. Waves need none.
     """
+    import torch
+
     phases = torch.from_numpy(random.random(len(classes)).astype(np.float32))
     frames = _frames(inputs)
     cycles = torch.tensor([0.0, *(frames / period for period in _PERIODS)])
@@ -85,13 +89,15 @@ def _frames(inputs: Mapping[str, torch.Tensor]) -> float:
 
 def _ripple(cycles: torch.Tensor, phases: torch.Tensor, length: int) -> torch.Tensor:
     """Return sines (B, length) of ``cycles`` (B,) periods a clip, from ``phases`` (B,) in turns."""
+    import torch
+
     at = torch.arange(length, dtype=torch.float32) / length
     return torch.sin(2 * torch.pi * (cycles[:, None] * at + phases[:, None]))
 
 
 def _rippled(values: torch.Tensor, ripple: torch.Tensor, unit: float | None) -> torch.Tensor:
     if values.dim() == 2:
-        return values * torch.exp(float(np.log(10)) * _DECIBELS / 20 * ripple)
+        return values * (float(np.log(10)) * _DECIBELS / 20 * ripple).exp()
     if unit is not None:
         return values + unit * _DECIBELS * ripple[:, None]
     return values + _SHARE * values.std(dim=-1, correction=0, keepdim=True) * ripple[:, None]

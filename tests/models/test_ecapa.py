@@ -13,17 +13,17 @@ from asd.models.ecapa import (
     AttentiveStatistics,
     Ecapa,
     EcapaClassifier,
-    EcapaSettings,
+    EcapaClassifierSettings,
     SeRes2Block,
 )
 
-SMALL = EcapaSettings(channels=16, aggregated=24, attention=5, squeeze=4, embedding=6)
+SMALL = EcapaClassifierSettings(channels=16, aggregated=24, attention=5, squeeze=4, embedding=6)
 
 
 @pytest.mark.parametrize(("channels", "millions"), [(512, 6.2), (1024, 14.7)])
 def test_it_has_the_published_size(channels: int, millions: float) -> None:
     """Desplanques et al. 2020, Table 1: 80 mel bands, 192 dimensions."""
-    network = Ecapa(80, EcapaSettings(channels=channels))
+    network = Ecapa(80, EcapaClassifierSettings(channels=channels))
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
@@ -88,4 +88,4 @@ def test_it_stacks_features_as_the_classifier_does() -> None:
 
 def test_channels_fall_into_groups() -> None:
     with pytest.raises(UsageError, match="multiple of 8"):
-        settings(EcapaSettings, {"channels": 20}, "networks.ecapa")
+        settings(EcapaClassifierSettings, {"channels": 20}, "networks.ecapa")

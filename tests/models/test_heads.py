@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asd.errors import UsageError
-from asd.models.heads import HEADS, AngularHead, build_head, is_linear
+from asd.models import HEADS, is_linear
+from asd.models.heads import AngularHead, build_head
 
 D, C, B = 40, 5, 7
 

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from asd.config import Settings
 from asd.errors import UsageError
-from asd.models import NETWORKS
+from asd.models import HEADS, NETWORKS, kind_of, tdnn
 from asd.models.tdnn import Classifier, ClassifierSettings
+from asd.registry import Registry
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
-def test_a_network_says_its_kind_and_settings(name: str) -> None:
-    network = NETWORKS[name]
-    assert issubclass(network, nn.Module)
-    assert isinstance(network.kind, str)
-    assert issubclass(network.Settings, Settings)
+@pytest.mark.parametrize("registry", [NETWORKS, HEADS], ids=lambda one: one.kind)
+def test_settings_that_lie_apart_are_those_of_the_module(registry: Registry[Any]) -> None:
+    for name in registry:
+        assert issubclass(registry[name], nn.Module)
+        assert registry.settings(name) is registry[name].Settings, name
+
+
+def test_settings_and_kinds_are_known_without_torch() -> None:
+    code = (
+        "import sys; from asd.models import HEADS, NETWORKS, kind_of;"
+        "print([kind_of(name) for name in NETWORKS], [HEADS.settings(name) for name in HEADS],"
+        " 'torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip().endswith("False")
+
+
+def test_a_plugins_network_says_its_kind_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(Settings):
+        pass
+
+    class Plugin:
+        kind = "pooling"
+        Settings = Own
+
+    monkeypatch.setattr(tdnn, "Plugin", Plugin, raising=False)
+    dotted = "asd.models.tdnn:Plugin"
+    assert (kind_of(dotted), NETWORKS.settings(dotted)) == ("pooling", Own)
+    del Plugin.Settings
+    with pytest.raises(UsageError, match="asd.models.tdnn:Plugin is no network: it has no Config"):
+        NETWORKS.settings(dotted)
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))

@@ -13,7 +13,7 @@ import pytest
 from asd.artifact import RECORD
 from asd.config import LossWeights, ModelConfig, TrainConfig
 from asd.errors import UsageError
-from asd.models.heads import HEADS
+from asd.models import HEADS
 from asd.training.artifact import load_model
 from asd.training.objectives import Classification
 from asd.training.train import Training

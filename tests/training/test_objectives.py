@@ -20,16 +20,13 @@ from asd.errors import UsageError
 from asd.models import NETWORKS
 from asd.scoring import build
 from asd.scoring.bank import Bank
+from asd.training import objectives
+from asd.training.aims import aim_of
 from asd.training.artifact import ModelRequest, build_network
 from asd.training.data import StoredClips
 from asd.training.embedding import Outputs
 from asd.training.labels import label
-from asd.training.objectives import (
-    CLIPS_TOGETHER,
-    OBJECTIVES,
-    ModelObjective,
-    shuffled_windows,
-)
+from asd.training.objectives import CLIPS_TOGETHER, ModelObjective, shuffled_windows
 from asd.training.train import Training
 from asd.training.transforms import TRANSFORMS
 from tests.training.conftest import contents
@@ -54,7 +51,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 PLAIN = {"features": ("logmel",), "settings": {}}
 WINDOWED = ["autoencoder", "mobilenetv2"]
-LEARNING = [name for name in NETWORKS if OBJECTIVES[NETWORKS[name].kind].learns]
+LEARNING = [name for name in NETWORKS if aim_of(name).objective]
 
 Of = Callable[[str], ModelConfig]
 
@@ -73,7 +70,7 @@ def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., ModelObje
         chosen = of(network)
         clips = StoredClips(fill(sections, attributes), "fan", chosen.features, "train")
         labels = label(clips.table.section, clips.table.domain, clips.table.attributes)
-        kind = OBJECTIVES[NETWORKS[network].kind]
+        kind = getattr(objectives, aim_of(network).objective)
         return kind(clips, labels, chosen, config.model_copy(update={"batch_size": 12}))
 
     return run
@@ -107,7 +104,7 @@ def test_a_step_gives_a_loss_and_measures(
             inputs={},
             shapes=objective.clips.shapes,
             recipes=objective.clips.recipes,
-            **objective.facts,
+            **aim_of(network).facts(objective.labels, objective.model),
         )
     )
     compute = choose_compute("cpu", "float32", "test")
@@ -137,16 +134,16 @@ def test_batches_follow_the_seed_and_the_epoch(
 
 @pytest.mark.parametrize("network", list(NETWORKS))
 def test_it_reads_settings_that_there_are(network: str) -> None:
-    reads = OBJECTIVES[NETWORKS[network].kind].reads
+    reads = aim_of(network).reads
     assert set(reads) <= set(TrainConfig.model_fields)
 
 
 def test_one_state_becomes_every_transformation(make: Callable) -> None:
     objective = make("tdnn", {"00": 15}, ("",))
     seen = torch.cat([batch.targets["classes"] for batch in objective.batches(0)])
-    assert sorted(set(seen.tolist())) == list(range(len(objective.facts["classes"])))
+    assert sorted(set(seen.tolist())) == list(range(len(objective.labels.classes)))
     # An epoch is every clip as every class, to half a batch of 3 classes x 4 clips.
-    whole = len(objective.clips) * len(objective.facts["classes"])
+    whole = len(objective.clips) * len(objective.labels.classes)
     assert abs(len(seen) - whole) <= 6
 
 
@@ -233,7 +230,7 @@ def test_only_settings_that_are_read_decide(
     run(store, network, epochs=1)
     other = config.model_copy(update={"epochs": 7, "clips_per_class": 2, "device": "cpu"})
     again = run(store, network, train_as=other, epochs=1)
-    reads = OBJECTIVES[NETWORKS[network].kind].reads
+    reads = aim_of(network).reads
     # The model's own number of epochs stands; the batches are another matter.
     assert again.epochs == ("clips_per_class" in reads)
 

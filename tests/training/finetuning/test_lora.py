@@ -14,9 +14,10 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
 from asd.config import FinetuneConfig
+from asd.training.adapters import add_adapters, merge_adapters
 from asd.training.artifact import read_checkpoint_record
 from asd.training.finetune import Account
-from asd.training.pretrained import add_adapters, find_base, load_base, merge_adapters
+from asd.training.pretrained import find_base, load_base
 from tests.training.conftest import contents
 
 Make = Callable[..., FinetuneConfig]
