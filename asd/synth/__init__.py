@@ -18,8 +18,12 @@ single band tells.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from asd.registry import Registry
-from asd.synth.machine import Machine
+
+if TYPE_CHECKING:
+    from asd.synth.machine import Machine
 
 MACHINES: Registry[type[Machine]] = Registry(
     "machine to synthesise",
