@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +26,7 @@ from asd.report.media import encoded
 from asd.report.recordings import Heard, Listened, recording_times
 from asd.scoring.bank import read_bank
 from asd.scoring.scored import FittedDetector
-from asd.scoring.system import rows_of
+from asd.scoring.system import FittedSystem, rows_of
 from asd.stages.index import clips_of, rejected_by_reason
 from asd.store import FeatureStore, Shard
 from asd.workspace import Workspace
@@ -36,14 +39,14 @@ _LOUDEST, _GAIN = 30_000, 100.0  # of 32,767; and how far quiet sound is raised 
 
 @dataclass(frozen=True)
 class _Found:
-    """What scoring says of a recording: its windows, and the one that decides."""
+    """What scoring says of a recording: its windows, the one that decides, and its nearest one."""
 
     clips: Sequence[Clip]
     score: float
     threshold: float
     deciding: Clip
     view: str
-    nearest: str
+    nearest: Callable[[], str]
 
 
 def gather(workspace: Workspace, machines: Sequence[str]) -> list[Listened]:
@@ -75,10 +78,12 @@ def _machine(workspace: Workspace, machine: str, most: int) -> Listened:
     peak = max((int(np.abs(s.astype(np.int32)).max()) for s in sounds if s is not None), default=0)
     gain = min(_LOUDEST / max(peak, 1), _GAIN)
     rate = workspace.params.index.sample_rate
-    heard = [
-        _heard(one, place, time, mels, None if s is None else encoded(_raised(s, gain), rate))
-        for one, place, time, s in zip(shown, places, times, sounds, strict=True)
-    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        files = pool.map(lambda s: None if s is None else encoded(_raised(s, gain), rate), sounds)
+        heard = [
+            _heard(one, place, time, mels, file)
+            for one, place, time, file in zip(shown, places, times, files, strict=True)
+        ]
     margins = np.array([one.score - one.threshold for one in training])
     notes = [
         *known_faults(workspace, machine, system),
@@ -119,15 +124,13 @@ def _tested(
     for group in by_recording(table):
         loudest = int(group[scores[group].argmax()])
         section = table.section[loudest]
-        own = rows_of(outputs, [loudest])
-        near = fitted.by_distance(own, section)
         yield _Found(
             [known[table.content[row]] for row in group],
             float(join(scores[group])),
             detector.deciding[section].threshold(len(group)).value,
             known[table.content[loudest]],
             names[int(members[:, loudest].argmax())] if len(members) else "",
-            fitted.bank.clips.recording[near[0]] if len(near) else "",
+            partial(_nearest, fitted, outputs, loudest, section),
         )
 
 
@@ -139,22 +142,34 @@ def _trained(detector: FittedDetector, clips: Sequence[Clip]) -> Iterator[_Found
     known = {clip.content: clip for clip in clips if clip.usable and clip.split == "train"}
     calibrating = {int(r) for section in fitted.sections for r in fitted.calibrating_rows(section)}
     join = np.max if detector.rule.windows == "max" else np.mean
+    arrays = {model: bank.arrays for model, bank in fitted.banks.items()}
     for group in by_recording(table):
         rows = [int(row) for row in group if row in calibrating and table.content[row] in known]
         if not rows:
             continue
         loudest = rows[int(normal[rows].argmax())]
         section = table.section[loudest]
-        own = rows_of({model: bank.arrays for model, bank in fitted.banks.items()}, [loudest])
-        names = (table.recording[row] for row in fitted.by_distance(own, section))
         yield _Found(
             [known[table.content[row]] for row in rows],
             float(join(normal[rows])),
             detector.deciding[section].threshold(len(rows)).value,
             known[table.content[loudest]],
             "",
-            next((name for name in names if name != table.recording[loudest]), ""),
+            partial(_nearest, fitted, arrays, loudest, section, table.recording[loudest]),
         )
+
+
+def _nearest(
+    fitted: FittedSystem,
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    row: int,
+    section: str,
+    own: str = "",
+) -> str:
+    """Return the training recording nearest to a row of a model's outputs, and not its own."""
+    order = fitted.by_distance(rows_of(arrays, [row]), section)
+    names = (fitted.bank.clips.recording[near] for near in order)
+    return next((name for name in names if name != own), "")
 
 
 def _view_names(workspace: Workspace, detector: FittedDetector) -> list[str]:
@@ -273,7 +288,7 @@ def _heard(
         end=end,
         reason=reason.words(start) if reason is not None and said else "",
         view=one.view,
-        nearest=one.nearest,
+        nearest=one.nearest(),
         picture=mels.row(clip),
         box=mels.box(reason, clip) if reason is not None and said else None,
         sound=sound,
