@@ -51,6 +51,11 @@ def _print_once(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``"1 clip"`` or ``"2 clips"``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def progress(total: int, what: str, unit: str = "clip") -> Iterator[Advance]:
     """Show a bar on standard error while the block runs; nothing when it is not a terminal.
@@ -99,4 +104,4 @@ def _lines(total: int, what: str, unit: str) -> Iterator[Advance]:
 
     yield advance
     seconds = time.monotonic() - started
-    detail(f"{what}: {count:,} {unit}{'' if count == 1 else 's'} in {seconds:.1f} s")
+    detail(f"{what}: {counted(count, unit)} in {seconds:.1f} s")

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import soundfile
@@ -230,43 +229,6 @@ def _bank(names: np.ndarray, arrays: dict[str, np.ndarray]) -> Bank:
         "domain": domains,
     }
     return Bank(ClipTable.of_columns(columns), np.full(len(names), -1, np.int32), arrays)
-
-
-@pytest.mark.parametrize(
-    ("members", "least"),
-    [
-        ((("whole", "varmin"),), 0.88),
-        (tuple((view, "varmin") for view in ("whole", "mean", "level_free", "max")), 0.88),
-        ((("whole", "bands"), ("mean", "bands"), ("whole", "varmin"), ("mean", "varmin")), 0.87),
-    ],
-)
-def test_scorers_of_modulation_spectra(members: tuple[tuple[str, str], ...], least: float) -> None:
-    """Eight units of fans and slide rails, 6572 training clips, 3622 test clips; mean AUC."""
-    path = REAL / "dcase2020_modspec.h5"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not beside the repository")
-    system = [Member("modspec", view, build(name, {})) for view, name in members]
-    areas = []
-    with h5py.File(path) as file:
-        for machine in ("fan", "slider"):
-            for unit in file[machine].values():
-                train, test = (np.log10(unit[part][()] + 1e-10) for part in PARTS)
-                bank = _bank(np.arange(len(train)).astype(str), _views_of_modulation(train))
-                fitted = fit_system(system, {"modspec": bank}, join="max")
-                found = fitted.score({"modspec": _views_of_modulation(test)}, ["00"] * len(test))
-                areas.append(roc_auc(unit["label"][()].astype(bool), found))
-    assert len(areas) == 8
-    assert np.mean(areas) >= least
-
-
-def _views_of_modulation(values: np.ndarray) -> dict[str, np.ndarray]:
-    views = {
-        "whole": values.reshape(len(values), -1),
-        "mean": values.mean(axis=2),
-        "level_free": values.mean(axis=2) - values.mean(axis=(1, 2))[:, None],
-        "max": values.max(axis=2),
-    }
-    return {name: one.astype(np.float32) for name, one in views.items()}
 
 
 def _short_filter(random: np.random.Generator, taps: int = 64) -> np.ndarray:

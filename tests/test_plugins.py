@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -90,34 +89,23 @@ evaluate: {bootstrap: 20}
 """
 
 
-def build_wheel(folder: Path, version: str) -> Path:
-    """Write a wheel of the plugin, as any build tool would."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"loudness_plugin-{version}-py3-none-any.whl"
-    info = f"loudness_plugin-{version}.dist-info"
-    entry_points = (
-        "[asd.extractors]\nloudness = loudness_plugin:Loudness\n"
-        "[asd.scorers]\nfar = loudness_plugin:Far\n"
-    )
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("loudness_plugin.py", CODE)
-        wheel.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {ORIGIN}\nVersion: {version}\n"
-        )
-        wheel.writestr(
-            f"{info}/WHEEL",
-            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        )
-        wheel.writestr(f"{info}/entry_points.txt", entry_points)
-        wheel.writestr(f"{info}/RECORD", "")
-    return path
+ENTRY_POINTS = """
+[asd.extractors]
+loudness = loudness_plugin:Loudness
+[asd.scorers]
+far = loudness_plugin:Far
+"""
 
 
-def install(wheel: Path, site: Path) -> None:
-    shutil.rmtree(site, ignore_errors=True)  # pip leaves the version before beside it
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
-    command += ["--disable-pip-version-check", "--target", str(site), str(wheel)]
-    subprocess.run(command, check=True)
+def install(site: Path, version: str) -> None:
+    """Lay the plugin out as an installer does."""
+    shutil.rmtree(site, ignore_errors=True)
+    info = site / f"loudness_plugin-{version}.dist-info"
+    info.mkdir(parents=True)
+    (site / "loudness_plugin.py").write_text(CODE)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {ORIGIN}\nVersion: {version}\n")
+    (info / "top_level.txt").write_text("loudness_plugin\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +124,7 @@ def workspace(tmp_path_factory):
             soundfile.write(folder / f"{label}_{number:02}.wav", sound, 8000)
     (root / "pipeline").mkdir()
     (root / "pipeline" / "params.yaml").write_text(PARAMS)
-    install(build_wheel(root / "wheels", "1.0"), root / "site")
+    install(root / "site", "1.0")
     return root
 
 
@@ -175,7 +163,7 @@ def test_a_plugin_goes_through_the_pipeline_and_a_new_version_computes_anew(work
         state["stage"]: state["state"] for state in json.loads(asd(workspace, "status", "--json"))
     }
     assert before["extract"] == before["score"] == "current"
-    install(build_wheel(workspace / "wheels", "1.1"), workspace / "site")
+    install(workspace / "site", "1.1")
     states = json.loads(asd(workspace, "status", "--json"))
     told = {one["stage"]: " ".join(one["reasons"]) for one in states if one["state"] != "current"}
     assert "1.1" in told["extract"], told

@@ -13,6 +13,7 @@ import click
 from asd.cli.completion import names
 from asd.errors import AsdError
 from asd.progress import QUIET, verbosity
+from asd.progress import counted as counted
 
 T = TypeVar("T")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -130,8 +131,3 @@ def tell(results: Iterable[T], line: Callable[[T], str]) -> None:
             emit(found)
         raise
     emit(found)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``"1 clip"`` or ``"2 clips"``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -19,6 +19,7 @@ from asd.clips.likeness import by_code
 from asd.clips.record import Clip
 from asd.clips.scan import find_recordings, folder_of
 from asd.config import RESIDUAL, Channel, IndexConfig
+from asd.progress import counted
 
 _BEYOND = 1.1  # of half the used rate
 _LOOKED_AT = 6  # recordings whose channels are compared
@@ -37,7 +38,7 @@ def describe(clips: Sequence[Clip], sample_rate: int) -> str:
     recordings = {clip.path: clip for clip in clips}
     usable = [clip for clip in clips if clip.usable]
     of_usable = {clip.path: clip for clip in usable}.values()
-    parts = [_counted(len(recordings), "recording")]
+    parts = [counted(len(recordings), "recording")]
     if usable:
         parts[0] += f" of {_span(clip.samples / clip.sample_rate for clip in of_usable)} s"
         parts.append(_listed(f"{clip.sample_rate} Hz" for clip in of_usable))
@@ -55,7 +56,7 @@ def describe(clips: Sequence[Clip], sample_rate: int) -> str:
             parts.append(f"sections {' '.join(sections)}")
         states = {clip.attributes for clip in usable if clip.attributes}
         if states:
-            parts.append(_counted(len(states), "operating state"))
+            parts.append(counted(len(states), "operating state"))
     unusable = len(recordings) - len(of_usable)
     if unusable:
         parts.append(f"{unusable:,} not used")
@@ -192,10 +193,6 @@ def _coherence(samples: NDArray, strongest: int) -> NDArray:
     weights = power[:, strongest] / power[:, strongest].sum()
     found: NDArray = weights @ coherence
     return found
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _span(values: Iterable[float]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from asd.artifact import prune
 from asd.errors import AsdError, JobError
+from asd.progress import counted
 from asd.stages import each
 from asd.stages.check import check
 from asd.stages.index import clips_of
@@ -186,7 +187,7 @@ def _lack(workspace: Workspace, feature: str, clips: Sequence[Clip]) -> str:
     if list(lacking) == ["missing"] and len(lacking["missing"]) == len(shards):
         return "missing"
     return "; ".join(
-        f"{lack} ({len(found)} shard{'' if len(found) == 1 else 's'}, such as {found[0]})"
+        f"{lack} ({counted(len(found), 'shard')}, such as {found[0]})"
         for lack, found in lacking.items()
     )
 

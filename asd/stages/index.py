@@ -14,6 +14,7 @@ from asd.clips.record import Clip, index_text, read_index
 from asd.config import IndexConfig
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError
+from asd.progress import counted
 from asd.stages import each
 from asd.stages.check import check
 from asd.workspace import Workspace
@@ -176,7 +177,7 @@ def _listing(
         (listed.keys() - files.keys(), "gone"),
     ):
         if names:
-            yield f"{_counted(len(names))} {what}, such as {min(names)}"
+            yield f"{counted(len(names), 'recording')} {what}, such as {min(names)}"
     written = index.stat().st_mtime_ns
     changed = [
         name
@@ -184,7 +185,7 @@ def _listing(
         if name in files and clip.digest and _changed(files[name], clip.digest, written)
     ]
     if changed:
-        yield f"{_counted(len(changed))} changed, such as {changed[0]}"
+        yield f"{counted(len(changed), 'recording')} changed, such as {changed[0]}"
 
 
 def _changed(file: Path, digest: str, written: int) -> bool:
@@ -201,10 +202,6 @@ def _changed(file: Path, digest: str, written: int) -> bool:
 def _digest(clips: Sequence[Clip]) -> str:
     content: dict[str, Any] = {clip.path: clip.digest or clip.status for clip in clips}
     return sha256_json(content)
-
-
-def _counted(number: int) -> str:
-    return f"{number:,} recording{'' if number == 1 else 's'}"
 
 
 def rejected_by_reason(clips: Sequence[Clip]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from asd.artifact import RECORD, Record, begun_path, read_any, read_record
 from asd.atomic import remove
 from asd.config import ALL
 from asd.errors import AsdError
+from asd.progress import counted, progress
 from asd.stages.extract import mend
 from asd.stages.index import clips_of
 from asd.store.verification import Damage
@@ -262,7 +263,6 @@ def _store(
     workspace: Workspace, machines: Collection[str], deep: bool, counts: dict[str, int]
 ) -> Iterator[Damage]:
     """Yield what is wrong with the shards."""
-    from asd.progress import progress
     from asd.store import FeatureStore
     from asd.store.verification import verify_rows, verify_shards
 
@@ -326,7 +326,6 @@ def _recordings(
 ) -> Iterator[Damage]:
     """Yield the recordings whose bytes are not those that were indexed."""
     from asd.clips.scan import folder_of
-    from asd.progress import progress
     from asd.store.verification import verify_files
 
     for path in sorted((workspace.data / "index").glob("*.csv")):
@@ -340,7 +339,7 @@ def _recordings(
         counts["recording"] = counts.get("recording", 0) + len(digests)
         folder = folder_of(workspace.raw, path.stem)
         if digests and not folder.is_dir():
-            listed = f"{len(digests):,} recording{'' if len(digests) == 1 else 's'}"
+            listed = counted(len(digests), "recording")
             yield Damage(folder, f"no such folder; {path} lists {listed}")
             continue
         with progress(len(digests), f"verify {path.stem}") as advance:
@@ -360,10 +359,8 @@ def _mend(workspace: Workspace, machine: str, feature: str, paths: Sequence[Path
     found = verify_shards(FeatureStore(workspace.features), there)
     left = len(found.damaged) + len(verify_rows(found.shards))
     if left:
-        shards = f"{left} shard{'' if left == 1 else 's'}"
-        return Done(f"{name}: {shards} still damaged: see the disk", False)
-    rows = f"{computed:,} row{'' if computed == 1 else 's'}"
-    return Done(f"{name}: computed {rows} again", True)
+        return Done(f"{name}: {counted(left, 'shard')} still damaged: see the disk", False)
+    return Done(f"{name}: computed {counted(computed, 'row')} again", True)
 
 
 def _verb(place: tuple[Any, ...]) -> str:
