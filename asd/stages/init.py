@@ -6,7 +6,6 @@ complete.
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +97,16 @@ def run(
         UsageError: an unknown profile, or a folder that is none of recordings.
         JobError: no recording can be learnt from, or a file cannot be written.
     """
+    from ruamel.yaml import YAML
+
     if profile not in profiles():
         raise unknown_name("profile", profile, profiles())
     here = folder if folder is not None else Path.cwd()
     root = Path(os.path.relpath(find_root(here.resolve()) or here.resolve()))
-    values = _load(profile_text(_COMMON))
-    _merge(values, _load(profile_text(profile)))
+    yaml = YAML()
+    yaml.width = 120
+    values = yaml.load(profile_text(_COMMON))
+    _merge(values, yaml.load(profile_text(profile)))
     index = settings(IndexConfig, values.get("index", {}), f"profile {profile}: index")
     if profile == "folder":
         if raw is None:
@@ -114,7 +118,9 @@ def run(
             f"{option} is for your own recordings: asd init folder --raw {raw or 'DIR'}"
         )
     _synthesise_what_is_not_there(values, root, tell)
-    text = _dumped(values)
+    written = StringIO()
+    yaml.dump(values, written)
+    text = written.getvalue()
     params = parse_params(text.encode(), f"profile {profile}")
     before = _write_params(root / PARAMS, text)
     return Initialised(root, params, tuple(_complete(root)), before)
@@ -287,12 +293,9 @@ def _init_dvc(root: Path) -> bool:
     path = root / ".dvc" / "config"
     config = ConfigParser()
     config.read(path)
-    if not config.has_section("core"):
-        config.add_section("core")
-    for key in ("analytics", "check_update"):
-        config.set("core", key, "false")
     # Recordings are read for their digests; DVC uses one thread on two cores.
-    config.set("core", "checksum_jobs", "4")
+    core = {"analytics": "false", "check_update": "false", "checksum_jobs": "4"}
+    config.read_dict({"core": core})
     if _links(root / ".dvc"):
         # What DVC keeps is on disk once: artifacts are replaced and never written to again. With
         # copies or reflinks among the types DVC leaves copies that are there as they are.
@@ -311,22 +314,6 @@ def _links(folder: Path) -> bool:
         return False
     other.unlink()
     return True
-
-
-def _load(text: str) -> Any:
-    from ruamel.yaml import YAML
-
-    return YAML().load(text)
-
-
-def _dumped(values: Any) -> str:
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 120
-    text = io.StringIO()
-    yaml.dump(values, text)
-    return text.getvalue()
 
 
 def _merge(into: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
