@@ -1,7 +1,7 @@
 """Fetching over HTTP on a bad line: retried with back-off, resumed, and checked by its MD5.
 
-Until an answer begins, urllib3's ``Retry`` does the retrying inside requests; where the line breaks
-in the midst of one, the same policy counts and waits, and a range asks for the rest.
+A server that is not reached or is busy, and a line that breaks in the midst of an answer, are
+failures of one row: each is waited for longer, and a range asks for the rest.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from threading import Event
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, RequestException, SSLError, TooManyRedirects
-from urllib3 import BaseHTTPResponse, Retry
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
+from requests.exceptions import InvalidSchema, RequestException, TooManyRedirects
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, InvalidHeader
 
 from asd.download.zenodo import Archive
 from asd.errors import JobError
@@ -27,6 +27,7 @@ from asd.progress import Advance
 T = TypeVar("T")
 
 _PROGRESS = 16 * 1024**2
+_LONGEST = 120.0  # seconds that are waited at once
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHUNK = 256 * 1024
 _LATER = "run the same command later to go on from here"
@@ -37,32 +38,16 @@ class StoppedError(Exception):
 
 
 class BrokenError(Exception):
-    """An answer that broke off or is not of the range asked for; asking again may mend it."""
+    """No answer, one that broke off, or one of another range; asking again may mend it.
 
+    Args:
+        said: what happened.
+        wait: seconds after which the server asks to be asked again, if it does.
+    """
 
-class Patience(Retry):
-    """urllib3's policy, whose waits end when ``stop`` is set; a wait too long is not begun."""
-
-    def __init__(self, *, stop: Event, **chosen: Any) -> None:
-        super().__init__(**chosen)
-        self._stop = stop
-
-    def new(self, **changed: Any) -> Self:
-        """Return the policy with some of it changed, as urllib3 does at each failure."""
-        return super().new(stop=self._stop, **changed)
-
-    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait as long as the server asks, or else as the number of failures in a row asks."""
-        try:
-            asked = None if response is None else self.get_retry_after(response)
-        except (InvalidHeader, ValueError, OverflowError):  # neither seconds nor a date
-            asked = None
-        wait = self.get_backoff_time() if asked is None else asked
-        if response is not None and wait > self.backoff_max:
-            said = f"{response.status} {response.reason}"
-            raise JobError(f"{said}; the server asks to wait {wait:.0f} s; {_LATER}")
-        if self._stop.wait(wait):
-            raise StoppedError
+    def __init__(self, said: str, wait: float | None = None) -> None:
+        super().__init__(said)
+        self.wait = wait
 
 
 class Web:
@@ -79,15 +64,6 @@ class Web:
     def __init__(self, attempts: int = 6, timeout: float = 30.0, stop: Event | None = None) -> None:
         self.stop = stop or Event()
         self._attempts, self._timeout = attempts, timeout
-        self._patience = Patience(
-            stop=self.stop,
-            total=attempts - 1,
-            other=1,  # a certificate that does not hold will not hold later
-            status_forcelist=_PASSING,
-            backoff_factor=1.0,
-            backoff_max=120.0,
-            raise_on_status=False,
-        )
 
     def check(self) -> None:
         """Raise :class:`StoppedError` if the work was asked to stop."""
@@ -115,30 +91,33 @@ class Web:
             received: bytes received so far, to tell a slow advance from none.
 
         Raises:
-            JobError: too many failures in a row.
+            JobError: too many failures in a row, or the server asks to wait for too long.
+            StoppedError: the work was asked to stop.
         """
-        patience, before = self._patience, received()
+        failures, before = 0, received()
         while True:
             self.check()
             try:
                 return attempt()
             except BrokenError as error:
                 broken = error
-            if received() - before >= _PROGRESS:
-                patience = self._patience
+            failures = 1 if received() - before >= _PROGRESS else failures + 1
             before = received()
-            try:
-                patience = patience.increment("GET", error=ProtocolError(str(broken)))
-            except MaxRetryError:
-                raise self._given_up(broken) from None
-            patience.sleep()
+            if failures == self._attempts:
+                raise JobError(f"{broken}; given up after {failures} attempts; {_LATER}")
+            if broken.wait is not None and broken.wait > _LONGEST:
+                raise JobError(f"{broken}; the server asks to wait {broken.wait:.0f} s; {_LATER}")
+            backoff = min(2.0 ** (failures - 1), _LONGEST) if failures > 1 else 0.0
+            if self.stop.wait(backoff if broken.wait is None else broken.wait):
+                raise StoppedError
 
     @contextmanager
     def open(self, url: str, offset: int = 0) -> Iterator[requests.Response]:
         """Ask for ``url``, from byte ``offset`` on, and yield the answer (of a 2xx status, or 416).
 
         Raises:
-            JobError: the server refuses, cannot be reached, or is busy or broken for too long.
+            JobError: the server refuses.
+            BrokenError: it cannot be reached, or is busy.
         """
         headers = {"User-Agent": "asd", "Accept-Encoding": "identity"}
         if offset:
@@ -146,22 +125,20 @@ class Web:
         with requests.Session() as session:  # one a request, for it is not made for threads
             session.max_redirects = 10
             session.hooks["response"].append(_stay_secure)
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=self._patience))
             try:
                 response = session.get(url, headers=headers, timeout=self._timeout, stream=True)
-            except JobError as error:  # of the policy, which does not know the address
-                raise JobError(f"{url}: {error}") from None
             except (RequestException, ValueError) as error:
                 said = f"{url}: {_reason(error)}"
                 # A ValueError is an address that is none, or of another scheme.
-                lasting = isinstance(error, ValueError | SSLError | TooManyRedirects)
-                raise JobError(said) if lasting else self._given_up(said) from None
+                lasting = isinstance(error, ValueError | TooManyRedirects)
+                if lasting or isinstance(_cause(error), SSLCertVerificationError):
+                    raise JobError(said) from None
+                raise BrokenError(said) from None
             with response:
                 status = response.status_code
                 said = f"{url}: {status} {response.reason}"
                 if status in _PASSING:
-                    raise self._given_up(said)
+                    raise BrokenError(said, _wait(response))
                 if status in (404, 410):
                     said += "; the server does not have it, try another --mirror"
                 if status >= 300 and status != 416:
@@ -181,9 +158,6 @@ class Web:
         except (HTTPError, OSError) as error:
             raise BrokenError(f"{response.url}: broken off: {_reason(error)}") from None
 
-    def _given_up(self, said: object) -> JobError:
-        return JobError(f"{said}; given up after {self._attempts} attempts; {_LATER}")
-
 
 def _stay_secure(response: requests.Response, **_: Any) -> None:
     """Refuse a redirection from https to http; requests itself follows to these two alone."""
@@ -193,11 +167,25 @@ def _stay_secure(response: requests.Response, **_: Any) -> None:
         raise InvalidSchema(f"redirection to {target} refused")
 
 
-def _reason(error: BaseException) -> str:
-    """Say what lies below the errors that urllib3 and requests wrap around each other."""
+def _wait(response: requests.Response) -> float | None:
+    """Return the seconds that a server asks to wait; None where it does not, or not legibly."""
+    try:
+        return Retry().get_retry_after(response.raw)
+    except (InvalidHeader, ValueError, OverflowError):  # neither seconds nor a date
+        return None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what lies below the errors that urllib3 and requests wrap around each other."""
     while inner := error.__cause__ or error.__context__:
         error = inner
-    return " ".join(str(error).split()) or type(error).__name__
+    wrapped = error.args[0] if error.args else None
+    return wrapped if isinstance(wrapped, BaseException) else error
+
+
+def _reason(error: BaseException) -> str:
+    cause = _cause(error)
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def fetch(web: Web, archive: Archive, part: Path, advance: Advance) -> None:
@@ -267,8 +255,8 @@ def _complete(web: Web, archive: Archive, part: _Part) -> None:
         part.restart()
     if part.size == archive.size:
         return
-    try:
-        with web.open(archive.url, part.size) as response:
+    with web.open(archive.url, part.size) as response:
+        try:
             if response.status_code == 416:  # the server's file ends before what we have
                 part.restart()
                 raise BrokenError(f"{archive.url}: has no such range")
@@ -279,8 +267,8 @@ def _complete(web: Web, archive: Archive, part: _Part) -> None:
                 if not data:
                     raise BrokenError(f"{archive.url}: broken off")
                 part.append(data)
-    except BrokenError as error:
-        raise BrokenError(f"{error} after {part.size} of {archive.size} bytes") from None
+        except BrokenError as error:
+            raise BrokenError(f"{error} after {part.size} of {archive.size} bytes") from None
 
 
 def _first_byte(response: requests.Response, offset: int, archive: Archive) -> int:

@@ -20,9 +20,10 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.exceptions import InvalidSchema
+from urllib3 import Retry
 from urllib3.exceptions import MaxRetryError, SSLError
 
-from asd.download.fetch import BrokenError, Patience, StoppedError, Web, _stay_secure, fetch
+from asd.download.fetch import BrokenError, StoppedError, Web, _stay_secure, fetch
 from asd.download.zenodo import Archive
 from asd.errors import JobError
 
@@ -82,13 +83,27 @@ def test_a_wait_can_be_interrupted(zenodo: Any) -> None:
     assert monotonic() - begin < 10
 
 
-def test_certificate_that_does_not_hold_is_hardly_retried() -> None:
-    """It will not hold later; the one retry is for a handshake that was cut."""
-    patience = Patience(stop=Event(), total=5, other=1)
-    error = SSLError(ssl.SSLCertVerificationError("self-signed certificate"))
-    patience = patience.increment("GET", "/x", error=error)
-    with pytest.raises(MaxRetryError):
-        patience.increment("GET", "/x", error=error)
+@pytest.mark.parametrize(
+    ("error", "requests_made"),
+    [(ssl.SSLCertVerificationError("self-signed certificate"), 1), (ssl.SSLEOFError("cut"), 3)],
+)
+def test_certificate_that_does_not_hold_will_not_hold_later(
+    monkeypatch: pytest.MonkeyPatch, error: ssl.SSLError, requests_made: int
+) -> None:
+    """A handshake that was cut may go better."""
+    asked = []
+
+    def get(*_: object, **__: object) -> None:
+        asked.append(1)
+        try:
+            Retry(0).increment("GET", "/x", error=SSLError(error))
+        except MaxRetryError as wrapped:
+            raise requests.exceptions.SSLError(wrapped) from wrapped
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    with pytest.raises(JobError, match=f"^https://host/x: .*{error.args[0]}"):
+        Web(attempts=3, stop=Clock()).answer("https://host/x")
+    assert len(asked) == requests_made
 
 
 def redirect(source: str, target: str) -> None:
