@@ -17,8 +17,7 @@ from asd.errors import JobError, UsageError
 from asd.registry import Registry
 
 if TYPE_CHECKING:
-    from asd.features.checkpoint import Checkpoint
-    from asd.features.frozen import FrozenNetwork, Reading
+    from asd.features.frozen import FrozenNetwork
 
 LEAST_COSINE = 0.999
 """Mean cosine to float32 below which frames of a lower precision are refused."""
@@ -132,41 +131,6 @@ class NetworkExtractor(Extractor):
     def macs(self) -> int:
         """Return the multiply-accumulates of the network for one clip."""
         return self.build("float32").macs(self.signal.length)
-
-    def network(
-        self,
-        checkpoint: Checkpoint,
-        layers: int | tuple[int, ...] | None,
-        mix: np.ndarray | None,
-        reading: Reading,
-        precision: str,
-    ) -> FrozenNetwork:
-        """Return a checkpoint's layers, or their mix by logits, read as rows in a precision."""
-        from asd.features.frozen import FrozenNetwork
-
-        def load(convertible: bool) -> Any:
-            import torch
-
-            from asd.features.transformer import LayerFrames
-
-            # A fused kernel of attention is none that can be converted.
-            own = {"attn_implementation": "eager"} if convertible else {}
-            model = checkpoint.kind.model(checkpoint.folder, **own)
-            frames = LayerFrames(model, layers, checkpoint.kind.ends_in_layer)
-            if mix is not None:
-                frames.mix = torch.nn.Parameter(torch.from_numpy(mix))
-            return frames
-
-        content = [self.checkpoint_digest, layers]
-        return FrozenNetwork(
-            checkpoint.kind,
-            load,
-            reading,
-            precision,
-            self.device,
-            checkpoint.folder,
-            content,
-        )
 
     @cached_property
     def _network(self) -> Callable[[np.ndarray], np.ndarray]:

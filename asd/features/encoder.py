@@ -135,13 +135,14 @@ class Encoder(NetworkExtractor):
 
     def build(self, precision: str) -> FrozenNetwork:
         """Build the network."""
-        from asd.features.frozen import Reading
+        from asd.features.frozen import FrozenNetwork, Reading
 
         config, projection = self.config, None
         if config.rows != "all":
             projection = random_projection(config.rows, self._units, config.seed)
         reading = Reading(config.bands == "keep", projection, None, self._times)
-        return self.network(self._checkpoint, self._layers, None, reading, precision)
+        read = self._checkpoint, self.checkpoint_digest, self._layers
+        return FrozenNetwork(*read, None, reading, precision, self.device)
 
     @property
     def _times(self) -> np.ndarray | None:

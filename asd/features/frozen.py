@@ -25,8 +25,9 @@ from asd.atomic import sync
 from asd.device import multiply_accumulates
 from asd.digest import sha256_json
 from asd.errors import UsageError
-from asd.features.kinds import Kind
+from asd.features.checkpoint import Checkpoint
 from asd.features.threads import on_one_thread_each, one_thread
+from asd.features.transformer import LayerFrames
 from asd.progress import note
 
 _VERSION = 1  # of what is converted
@@ -74,34 +75,45 @@ class FrozenNetwork:
     On a CPU each clip is computed by itself on one thread, and clips side by side.
 
     Args:
-        kind: the kind of the encoder.
-        load: gives the module from the encoder's inputs to its hidden states (B, S, H), made of
-            what can be converted or not; called where it is not converted yet.
+        checkpoint: of the encoder.
+        digest: of what is read of it.
+        layers: the hidden layer that is read, or several for their mean; None for a mix of all.
+        mix: logits (n + 1,) of the mix, where there is one.
         reading: what becomes of the frames.
         precision: ``"float32"``, ``"bfloat16"`` or, on a CPU, ``"int8"`` for the encoder; what
             follows it is float32.
         device: where it is computed.
-        folder: the checkpoint.
-        content: all that decides what ``load`` gives, first the checkpoint's digest.
     """
 
     def __init__(
         self,
-        kind: Kind,
-        load: Callable[[bool], nn.Module],
+        checkpoint: Checkpoint,
+        digest: str | None,
+        layers: int | tuple[int, ...] | None,
+        mix: np.ndarray | None,
         reading: Reading,
         precision: str,
         device: str,
-        folder: Path,
-        content: Sequence[Any],
     ) -> None:
-        self._kind, self._load, self._reading = kind, load, reading
+        self._checkpoint, self._kind = checkpoint, checkpoint.kind
+        self._layers, self._mix, self._reading = layers, mix, reading
         self._states: Callable[[list[np.ndarray]], list[np.ndarray]]
+        folder = checkpoint.folder
         small = sum(path.stat().st_size for path in folder.glob("*model*.*")) < _SMALL
         if torch.device(device).type != "cpu" or (small and precision != "int8"):
-            self._states = _ByTorch(load(False), precision == "bfloat16", device)
+            self._states = _ByTorch(self._load(False), precision == "bfloat16", device)
             return
-        self._states = _Converted(lambda: load(True), precision, folder, content)
+        self._states = _Converted(lambda: self._load(True), precision, folder, [digest, layers])
+
+    def _load(self, convertible: bool) -> nn.Module:
+        """Read the module from the encoder's inputs to its hidden states (B, S, H)."""
+        # A fused kernel of attention is none that can be converted.
+        own = {"attn_implementation": "eager"} if convertible else {}
+        model = self._kind.model(self._checkpoint.folder, **own)
+        frames = LayerFrames(model, self._layers, self._kind.ends_in_layer)
+        if self._mix is not None:
+            frames.mix = nn.Parameter(torch.from_numpy(self._mix))
+        return frames
 
     def __call__(self, waves: np.ndarray) -> np.ndarray:
         """Compute rows (B, R, T) float16 of ``waves`` (B, L) int16.

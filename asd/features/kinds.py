@@ -159,8 +159,7 @@ class Waves(Kind):
         """Return the samples (B, L) scaled."""
         from asd.features.transformer import model_input
 
-        scaled: torch.Tensor = model_input(batch, self.normalize)
-        return scaled
+        return model_input(batch, self.normalize)
 
 
 class SqueezedWaves(Waves):

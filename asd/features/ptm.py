@@ -94,7 +94,7 @@ class Ptm(NetworkExtractor):
         Raises:
             UsageError: int8 is wanted on another device than a CPU.
         """
-        from asd.features.frozen import Reading
+        from asd.features.frozen import FrozenNetwork, Reading
 
         config, grid = self.config, self._checkpoint.kind.grid
         if precision == "int8" and not self.device.startswith("cpu"):
@@ -102,7 +102,8 @@ class Ptm(NetworkExtractor):
                 f"features.ptm.precision: int8 is for CPUs and the device is {self.device};"
                 " set it to bfloat16"
             )
-        read = read_projection(self.folder, config.layer, pca=config.projection == "pca")
+        head = read_projection(self.folder, config.layer, pca=config.projection == "pca")
         times = interpolation(grid, self.signal.length, config.hop)
-        reading = Reading(keep_bands=False, weight=read.weight, bias=read.bias, times=times)
-        return self.network(self._checkpoint, read.layer, read.mix, reading, precision)
+        reading = Reading(keep_bands=False, weight=head.weight, bias=head.bias, times=times)
+        read = self._checkpoint, self.checkpoint_digest, head.layer
+        return FrozenNetwork(*read, head.mix, reading, precision, self.device)

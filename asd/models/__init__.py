@@ -44,8 +44,7 @@ def kind_of(network: str) -> str:
     Raises:
         UsageError: there is no such network.
     """
-    kind: str = getattr(NETWORKS.settings(network), "kind", "") or NETWORKS[network].kind
-    return kind
+    return getattr(NETWORKS.settings(network), "kind", "") or NETWORKS[network].kind
 
 
 def is_linear(head: Mapping[str, Any]) -> bool:

@@ -34,14 +34,8 @@ class Autoencoder(WindowNetwork):
 
     Settings: ClassVar[type[Settings]] = AutoencoderSettings
 
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        classes: int,
-        attributes: int,
-        settings: AutoencoderSettings,
-    ) -> None:
-        super().__init__(shapes, settings.frames, settings.hop)
+    def build(self, settings: AutoencoderSettings, classes: int) -> None:
+        """Build the layers; there are no classes."""
         width = self.bands * self.frames
         layers: list[nn.Module] = []
         before = width

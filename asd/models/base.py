@@ -35,18 +35,27 @@ class EmbeddingClassifier(nn.Module, ABC):
     a time for (F, T), one deviation for a row (L,)). Fixed numbers, not batch normalisation: a
     batch holds few clips of few classes, and its statistics would tell them apart.
 
-    A subclass takes also ``classes`` C and ``attributes`` A (0 for no such head), its ``settings``,
-    and the ``head`` as :func:`asd.models.heads.build_head` takes it.
+    A subclass builds what embeds (:meth:`build`) and embeds with it (:meth:`embed`).
 
     Args:
         shapes: the shape of one row of each feature, by name, in the order that they are joined in.
+        classes: primary classes, C.
+        attributes: attribute classes, A; 0 for no such head.
+        settings: its settings, of the type ``Settings``.
+        head: as :func:`asd.models.heads.build_head` takes it.
         extractors: the extractor of each feature, as far as known.
     """
 
     kind: ClassVar[str] = "classifier"  # of plugins whose settings do not say so
 
     def __init__(
-        self, shapes: Mapping[str, tuple[int, ...]], extractors: Mapping[str, str] | None
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        classes: int,
+        attributes: int,
+        settings: Any,
+        head: Mapping[str, Any] | None = None,
+        extractors: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.shapes = dict(shapes)
@@ -55,17 +64,14 @@ class EmbeddingClassifier(nn.Module, ABC):
             per_band = (shape[0], 1) if len(shape) == 2 else (1,)
             self.register_buffer(f"mean_{name}", torch.zeros(per_band))
             self.register_buffer(f"deviation_{name}", torch.ones(per_band))
-
-    def add_heads(
-        self, dimension: int, classes: int, attributes: int, head: Mapping[str, Any] | None
-    ) -> None:
-        """Add the class head that ``head`` describes, and that of the attributes if there are any.
-
-        A subclass calls it when it has built what embeds: weights are drawn in the order of the
-        data, and another order would be another network for the same seed.
-        """
+        # Weights are drawn in the order of the data: another would be another network of a seed.
+        dimension = self.build(settings)
         self.primary = build_head(head or {}, dimension, classes)
         self.attribute = nn.Linear(dimension, attributes) if attributes else None
+
+    @abstractmethod
+    def build(self, settings: Any) -> int:
+        """Build what embeds features of ``self.shapes``; return the dimension of embeddings, D."""
 
     def is_wave(self, name: str) -> bool:
         """Return whether a feature is one row of samples; one of unknown origin counts as such."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -144,29 +144,20 @@ class Branches(EmbeddingClassifier):
 
     Settings: ClassVar[type[Settings]] = BranchesSettings
 
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        classes: int,
-        attributes: int,
-        settings: BranchesSettings,
-        head: Mapping[str, Any] | None = None,
-        extractors: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(shapes, extractors)
+    def build(self, settings: BranchesSettings) -> int:
+        """Build a branch for each feature."""
         for name in settings.branches:
-            if name not in shapes:
+            if name not in self.shapes:
                 raise UsageError(
                     f"the network's branches name '{name}', which the model does not read;"
-                    f" it reads {', '.join(shapes)}"
+                    f" it reads {', '.join(self.shapes)}"
                 )
         self.branches = nn.ModuleDict()
         dimension = 0
-        for name in shapes:
-            branch, dimensions = self._branch(name, settings)
-            self.branches[name] = branch
+        for name in self.shapes:
+            self.branches[name], dimensions = self._branch(name, settings)
             dimension += dimensions
-        self.add_heads(dimension, classes, attributes, head)
+        return dimension
 
     def _branch(self, name: str, settings: BranchesSettings) -> tuple[nn.Module, int]:
         """Build the branch of a feature, and say how many dimensions it gives."""

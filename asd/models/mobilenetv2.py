@@ -47,14 +47,8 @@ class MobileNetV2(WindowNetwork):
 
     Settings: ClassVar[type[Settings]] = MobileNetV2Settings
 
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        classes: int,
-        attributes: int,
-        settings: MobileNetV2Settings,
-    ) -> None:
-        super().__init__(shapes, settings.frames, settings.hop)
+    def build(self, settings: MobileNetV2Settings, classes: int) -> None:
+        """Build the convolutions and the classifier."""
         channels = _channels(STEM * settings.width)
         layers: list[nn.Module] = [*_convolution(3, channels, 3, stride=2)]
         for expansion, base, blocks, stride in STAGES:

@@ -152,19 +152,11 @@ class Classifier(EmbeddingClassifier):
     Settings: ClassVar[type[Settings]] = ClassifierSettings
     trunk: ClassVar[type[nn.Module]] = Tdnn
 
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        classes: int,
-        attributes: int,
-        settings: Any,
-        head: Mapping[str, Any] | None = None,
-        extractors: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(shapes, extractors)
+    def build(self, settings: Any) -> int:
+        """Build a front end for each wave, and the trunk."""
         self.temporal = nn.ModuleDict()
         frames, bands = {}, 0
-        for name, shape in shapes.items():
+        for name, shape in self.shapes.items():
             if self.is_wave(name):
                 tgram = TgramNet(shape[0], window=settings.tgram_window, hop=settings.tgram_hop)
                 self.temporal[name] = tgram
@@ -185,7 +177,7 @@ class Classifier(EmbeddingClassifier):
                 " give them equal hops, waves by the network's tgram_hop"
             )
         self.tdnn = self.trunk(bands, settings)
-        self.add_heads(settings.embedding, classes, attributes, head)
+        return settings.embedding
 
     def embed(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return embeddings (B, D) of standardised inputs (B, F, T) or (B, L), by name."""

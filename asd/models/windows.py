@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,20 +17,20 @@ def cut(clips: torch.Tensor, frames: int, hop: int) -> torch.Tensor:
     return clips.unfold(2, frames, hop).transpose(1, 2)
 
 
-class WindowNetwork(nn.Module):
+class WindowNetwork(nn.Module, ABC):
     """The part that such networks share: one feature (F, T), cut into windows, brought to scale.
 
     Values are shifted and scaled by two numbers, the mean and the deviation of all training values.
     The challenge's baselines take decibels as they are; with one scale for all bands the shape of
     the spectrum, and so the share of each band in a loss, stays theirs.
 
-    A subclass takes ``classes`` C and ``attributes`` too, whether or not it has a use for them, and
-    its ``settings``.
+    A subclass builds its layers in :meth:`build`.
 
     Args:
         shapes: the shape of one row of each feature, by name.
-        frames: frames of a window.
-        hop: frames from one window to the next.
+        classes: primary classes, C.
+        attributes: not used; no such network tells attributes apart.
+        settings: its settings, with the frames of a window and those from one to the next.
 
     Raises:
         UsageError: there is not exactly one feature, it is a wave, or clips are shorter than a
@@ -38,9 +40,15 @@ class WindowNetwork(nn.Module):
     mean: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], frames: int, hop: int) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        classes: int,
+        attributes: int,
+        settings: Any,
+    ) -> None:
         super().__init__()
-        kind = type(self).__name__
+        kind, frames = type(self).__name__, settings.frames
         if len(shapes) != 1 or any(len(shape) != 2 for shape in shapes.values()):
             raise UsageError(
                 f"{kind} reads one feature of bands and frames, not {' + '.join(shapes)};"
@@ -52,9 +60,14 @@ class WindowNetwork(nn.Module):
                 f"{kind} looks at {frames} frames at a time, clips have {length};"
                 " lower the network's frames"
             )
-        self.frames, self.hop = frames, hop
+        self.frames, self.hop = frames, settings.hop
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("deviation", torch.ones(()))
+        self.build(settings, classes)
+
+    @abstractmethod
+    def build(self, settings: Any, classes: int) -> None:
+        """Build the layers, for windows (``self.bands``, ``self.frames``)."""
 
     def standardise(self, name: str, mean: torch.Tensor, deviation: torch.Tensor) -> None:
         """Set the scale from the statistics of the feature's bands, (F,) and (F,)."""

@@ -14,8 +14,8 @@ from asd.stages.index import clips_of
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
-    from asd.clips.record import Clip
     from asd.training.artifact import CheckpointRequest
+    from asd.training.data import Recordings
     from asd.training.finetune import Account
 
 
@@ -41,16 +41,8 @@ def run(workspace: Workspace) -> Iterator[Account]:
     workspace.ptm.mkdir(parents=True, exist_ok=True)
     if not is_needed(workspace):
         return
-    index = workspace.params.index
-    yield finetune(
-        workspace.raw,
-        _clips(workspace),
-        index.sample_rate,
-        index.channel,
-        _config(workspace),
-        workspace.ptm,
-        workspace.checkpoints / "train" / "ptm",
-    )
+    work = workspace.checkpoints / "train" / "ptm"
+    yield finetune(_recordings(workspace), _config(workspace), workspace.ptm, work)
 
 
 def request(workspace: Workspace) -> CheckpointRequest:
@@ -60,18 +52,17 @@ def request(workspace: Workspace) -> CheckpointRequest:
         UsageError: there is no index, or the base is not here.
     """
     from asd.training.artifact import read_checkpoint_record
-    from asd.training.finetune import request_of, training_clips
+    from asd.training.finetune import request_of
     from asd.training.pretrained import BUILTIN, base_digest, find_base
 
-    config, index = _config(workspace), workspace.params.index
-    training = training_clips(_clips(workspace))
+    config, recordings = _config(workspace), _recordings(workspace)
     if config.base in BUILTIN or (workspace.root / config.base).is_dir():
         digest = base_digest(config.base, find_base(config.base), config.seed)
     else:
         # What lies on the hub under this name is taken to be what was fetched then.
         was = read_checkpoint_record(workspace.ptm).request["base"]
         digest = was["digest"] if was["name"] == config.base else ""
-    return request_of(training, index.sample_rate, index.channel, config, digest)
+    return request_of(recordings, config, digest)
 
 
 def lacks(workspace: Workspace) -> str:
@@ -85,8 +76,12 @@ def lacks(workspace: Workspace) -> str:
         return str(error)
 
 
-def _clips(workspace: Workspace) -> list[Clip]:
-    return [clip for machine in workspace.machines() for clip in clips_of(workspace, machine)]
+def _recordings(workspace: Workspace) -> Recordings:
+    from asd.training.finetune import training_recordings
+
+    index = workspace.params.index
+    clips = [clip for machine in workspace.machines() for clip in clips_of(workspace, machine)]
+    return training_recordings(workspace.raw, clips, index.sample_rate, index.channel)
 
 
 def _config(workspace: Workspace) -> FinetuneConfig:

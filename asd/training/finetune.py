@@ -72,9 +72,7 @@ class Plan:
     request: CheckpointRequest
 
 
-def make_plan(
-    raw: Path, clips: Sequence[Clip], sample_rate: int, channel: Channel, config: FinetuneConfig
-) -> Plan:
+def make_plan(recordings: Recordings, config: FinetuneConfig) -> Plan:
     """Check that the parameters, the clips and the base go together.
 
     Raises:
@@ -82,42 +80,21 @@ def make_plan(
         JobError: there is no training clip.
     """
     checkpoint = find_base(config.base, config.revision, config.allow_pickle)
-    training = training_clips(clips)
-    if not training:
+    if not recordings.clips:
         raise JobError("no usable training clip in the indexes; look at their status column")
-    shortest = min(clip.length for clip in training)
-    checkpoint.check_signal(sample_rate, shortest)
-    window = checkpoint.kind.window or shortest
-    cut = min(shortest, window, round(config.seconds * sample_rate))
-    checkpoint.check_signal(sample_rate, cut)
+    rate, shortest = recordings.sample_rate, min(clip.length for clip in recordings.clips)
+    checkpoint.check_signal(rate, shortest)
+    cut = min(shortest, checkpoint.kind.window or shortest, round(config.seconds * rate))
+    checkpoint.check_signal(rate, cut)
     layer = _chosen_layer(checkpoint, config)
-    _check_objectives(checkpoint, training, cut, config)
+    _check_objectives(checkpoint, recordings.clips, cut, config)
     digest = base_digest(config.base, checkpoint, config.seed)
-    return Plan(
-        config=config,
-        recordings=Recordings(raw, training, sample_rate, channel),
-        checkpoint=checkpoint,
-        layer=layer,
-        cut=cut,
-        request=request_of(training, sample_rate, channel, config, digest),
-    )
+    request = request_of(recordings, config, digest)
+    return Plan(config, recordings, checkpoint, layer, cut, request)
 
 
-def request_of(
-    training: Sequence[Clip],
-    sample_rate: int,
-    channel: Channel,
-    config: FinetuneConfig,
-    digest: str,
-) -> CheckpointRequest:
-    """Return the request of a fine-tuning, the digest of its base being known.
-
-    Args:
-        training: from :func:`training_clips`.
-        sample_rate, channel: how they are read.
-        config: the parameters.
-        digest: of the base.
-    """
+def request_of(recordings: Recordings, config: FinetuneConfig, digest: str) -> CheckpointRequest:
+    """Return the request of a fine-tuning, the digest of its base being known."""
     name = config.base
     if name not in BUILTIN and Path(name).is_dir():
         name = Path(name).resolve().name  # no path of this machine
@@ -125,9 +102,9 @@ def request_of(
         version=VERSION,
         base={"name": name, "digest": digest},
         params=meant(config),
-        inputs=inputs_digest(training),
-        sample_rate=sample_rate,
-        channel=channel,
+        inputs=_inputs_digest(recordings.clips),
+        sample_rate=recordings.sample_rate,
+        channel=recordings.channel,
     )
 
 
@@ -137,10 +114,13 @@ def meant(config: FinetuneConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=without)
 
 
-def training_clips(clips: Sequence[Clip]) -> list[Clip]:
+def training_recordings(
+    raw: Path, clips: Sequence[Clip], sample_rate: int, channel: Channel
+) -> Recordings:
     """Return the usable normal training clips, ordered by machine, section and name."""
     chosen = [c for c in clips if c.usable and c.split == "train" and c.label != "anomaly"]
-    return sorted(chosen, key=lambda clip: (clip.machine, clip.section, clip.name))
+    chosen.sort(key=lambda clip: (clip.machine, clip.section, clip.name))
+    return Recordings(raw, chosen, sample_rate, channel)
 
 
 def middle_layer(layers: int) -> int:
@@ -189,7 +169,7 @@ def _check_objectives(
             )
 
 
-def inputs_digest(training: Sequence[Clip]) -> str:
+def _inputs_digest(training: Sequence[Clip]) -> str:
     """Return the digest of the content and labels of training clips, in their order."""
     return sha256_json(
         [
@@ -199,25 +179,14 @@ def inputs_digest(training: Sequence[Clip]) -> str:
     )
 
 
-def finetune(
-    raw: Path,
-    clips: Sequence[Clip],
-    sample_rate: int,
-    channel: Channel,
-    config: FinetuneConfig,
-    folder: Path,
-    work: Path,
-) -> Account:
-    """Fine-tune a checkpoint on the training clips among ``clips`` and write it to ``folder``.
+def finetune(recordings: Recordings, config: FinetuneConfig, folder: Path, work: Path) -> Account:
+    """Fine-tune a checkpoint on training clips and write it to ``folder``.
 
     Nothing is done where the folder holds what these parameters and clips give. A run that is
     killed goes on from its last state and ends with the same weights.
 
     Args:
-        raw: the folder that the clips' paths begin at.
-        clips: the indexes of all machines, one after the other.
-        sample_rate: the rate clips are read at.
-        channel: the channel that is read.
+        recordings: from :func:`training_recordings`, of all machines.
         config: the parameters.
         folder: where the checkpoint goes.
         work: where the state of an unfinished run lies, on the same disk; gone when it is done.
@@ -228,7 +197,7 @@ def finetune(
         JobError: there is no training clip, the loss is not finite, or the disk is full.
     """
     started = time.monotonic()
-    plan = make_plan(raw, clips, sample_rate, channel, config)
+    plan = make_plan(recordings, config)
     resumed = updates = 0
     beside = work / "checkpoint"
     restore(folder)
@@ -243,8 +212,8 @@ def finetune(
     # Beside a checkpoint that is there lies what a run left that was killed at its very end.
     shutil.rmtree(beside if reused else work, ignore_errors=True)
     return Account(
-        clips=len(plan.recordings.clips),
-        machines=len({clip.machine for clip in plan.recordings.clips}),
+        clips=len(recordings.clips),
+        machines=len({clip.machine for clip in recordings.clips}),
         objectives=config.objectives,
         updates=updates,
         resumed=resumed,

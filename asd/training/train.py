@@ -92,10 +92,7 @@ class Plan:
         from asd.training import objectives
 
         kind = getattr(objectives, self.aim.objective)
-        objective: ModelObjective = kind(
-            self.learned, self.labels, self.model, self.config, self.noise
-        )
-        return objective
+        return kind(self.learned, self.labels, self.model, self.config, self.noise)
 
 
 def make_plan(

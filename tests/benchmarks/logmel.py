@@ -56,29 +56,12 @@ def run(scratch: Path) -> Result:
 
 
 def _index(paths: list[Path]) -> list[Any]:
-    from asd.clips.record import Clip
+    from tests.made import a_clip
 
-    samples = SECONDS * RATE
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return [
-        Clip(
-            path=path.name,
-            name=path.name,
-            recording=path.name,
-            machine="fan",
-            section="00",
-            domain="source",
-            split="train",
-            label="normal",
-            attributes="",
-            sample_rate=RATE,
-            channels=1,
-            samples=samples,
-            length=samples,
-            treatment="",
-            digest=hashlib.sha256(path.read_bytes()).hexdigest(),
-            status="ok",
-        )
-        for path in paths
+        a_clip(path.name, RATE, SECONDS * RATE, digest=digest)
+        for path, digest in zip(paths, digests, strict=True)
     ]
 
 

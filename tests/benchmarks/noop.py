@@ -88,26 +88,19 @@ def _write_project(root: Path) -> None:
 
 
 def _clip(machine: str, section: str, path: str, digest: str) -> Any:
-    from asd.clips.record import Clip
+    from tests.made import a_clip
 
     name = f"section_{section}_source_train_normal_{path}"
-    return Clip(
-        path=path,
+    return a_clip(
+        path,
+        RATE,
+        SAMPLES,
         name=name,
         recording=name,
         machine=machine,
         section=section,
-        domain="source",
-        split="train",
-        label="normal",
         attributes=f"speed={path[-5]}",
-        sample_rate=RATE,
-        channels=1,
-        samples=SAMPLES,
-        length=SAMPLES,
-        treatment="",
         digest=digest,
-        status="ok",
     )
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from asd.clips.record import Clip
 from asd.metrics.official import means
 from asd.metrics.rules import RULES
+from tests.made import a_clip
 
 MACHINES = ("fan", "valve")
 CLIPS = 24
@@ -62,19 +63,9 @@ def write_truth(folder: Path) -> None:
 
 
 def clip(machine: str, section: str, name: str, **known: str) -> Clip:
-    values = {"domain": "", "split": "test", "label": "", "status": "ok"} | known
-    place = {"path": f"{machine}/{values['split']}/{name}", "name": name, "recording": name}
-    numbers = dict.fromkeys(("sample_rate", "channels", "samples", "length"), 1)
-    return Clip(
-        machine=machine,
-        section=section,
-        attributes="",
-        treatment="",
-        digest="",
-        **place,
-        **numbers,
-        **values,
-    )
+    values = {"domain": "", "split": "test", "label": ""} | known
+    path = f"{machine}/{values['split']}/{name}"
+    return a_clip(path, 1, 1, machine=machine, section=section, **values)
 
 
 def clips_of(machine: str) -> list[Clip]:

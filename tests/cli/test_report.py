@@ -23,6 +23,7 @@ from asd.clips.record import Clip
 from asd.scoring.bank import Bank, BanksRequest, write_banks
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training.artifact import ModelRequest
+from tests.made import a_clip
 
 PARAMS = """
 dataset: {name: own, rules: "2022", raw: data/raw, machines: [fan]}
@@ -44,22 +45,10 @@ def wave_of(clip: Clip) -> np.ndarray:
     return np.random.default_rng(seed).integers(-9000, 9000, LENGTH).astype(np.int16)
 
 
-def make_clip(
-    name: str, section: str, domain: str, label: str, status: str = "ok", split: str = "test"
-) -> Clip:
-    place = {"path": f"fan/{split}/{name}", "name": name, "recording": name}
-    known = {"domain": domain, "split": split, "label": label, "attributes": "sp=1;mic=2"}
-    numbers = {"sample_rate": RATE, "channels": 1, "samples": LENGTH, "length": LENGTH}
-    return Clip(
-        machine="fan",
-        section=section,
-        treatment="",
-        digest="0" * 64,
-        status=status,
-        **place,
-        **known,
-        **numbers,
-    )
+def make_clip(name: str, section: str, domain: str, label: str, **known: str) -> Clip:
+    values = {"section": section, "domain": domain, "label": label, "split": "test"} | known
+    path = f"fan/{values['split']}/{name}"
+    return a_clip(path, RATE, LENGTH, attributes="sp=1;mic=2", digest="0" * 64, **values)
 
 
 def make_clips() -> list[Clip]:

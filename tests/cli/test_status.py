@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import soundfile
 from asd.artifact import write_record
 from asd.clips.record import read_index
 from asd.params import load_params
-from asd.training.finetune import request_of, training_clips
+from asd.training.finetune import request_of, training_recordings
 from asd.training.pretrained import base_digest, find_base
 
 Asd = Callable[..., Any]
@@ -251,18 +252,20 @@ def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status
     _edit("features:\n", "finetune: {base: 'builtin:tiny'}\nfeatures:\n")
     assert status()["finetune"]["state"] == "missing"
     config = load_params(Path("pipeline/params.yaml")).finetune
-    clips = training_clips(read_index(Path("data/index/pump.csv")))
+    clips = read_index(Path("data/index/pump.csv"))
+    recordings = training_recordings(Path("raw"), clips, 8000, 0)
     digest = base_digest(config.base, find_base(config.base), config.seed)
     path = Path("data/checkpoints/ptm/record.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_record(path, request_of(clips, 8000, 0, config, digest), [], {})
+    write_record(path, request_of(recordings, config, digest), [], {})
     assert status()["finetune"]["state"] == "current"
     _edit("base: 'builtin:tiny'", "base: 'builtin:tiny', steps: 7, device: cpu, layer: 1")
     assert status()["finetune"]["reasons"] == [
         'other settings (params.layer "auto" -> 1, params.steps 2000 -> 7)'
     ]
     config = load_params(Path("pipeline/params.yaml")).finetune
-    write_record(path, request_of(clips[1:], 8000, 0, config, digest), [], {})
+    fewer = replace(recordings, clips=recordings.clips[1:])
+    write_record(path, request_of(fewer, config, digest), [], {})
     assert status()["finetune"]["reasons"] == ["other settings (another inputs)"]
 
 

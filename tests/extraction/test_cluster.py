@@ -1,41 +1,34 @@
 """Extraction on a Dask cluster of local processes: the same bytes, whatever dies meanwhile."""
 
-from __future__ import annotations
-
 import os
 import signal as signals
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from asd.clips.audio import Signal
-from asd.clips.record import Clip
 from asd.digest import sha256_bytes
 from asd.errors import JobError, UsageError
 from asd.extraction import cluster, compute_here, extract
 from asd.extraction.cluster import compute_on, connected
 from asd.features import EXTRACTORS, build_extractor
 from asd.store import FeatureStore
+from tests.extraction.conftest import SIGNAL
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
+def client():
     with connected(workers=2) as found:
         yield found
 
 
-def _extract(
-    tmp_path: Path, clips: list[Clip], signal: Signal, store: str, client: Any, feature: str
-) -> dict[str, bytes]:
+def _extract(tmp_path, clips, store, client, feature, signal=SIGNAL):
     extractor = build_extractor(EXTRACTORS, feature, {}, signal)
     raw = tmp_path / "raw"
     if client is None:
@@ -47,42 +40,34 @@ def _extract(
 
 
 @pytest.mark.parametrize("feature", ["wave", "logmel"])
-def test_bytes_are_those_of_the_serial_run(
-    tmp_path: Path, clips: list[Clip], signal: Signal, client: Any, feature: str
-) -> None:
-    serial = _extract(tmp_path, clips, signal, "serial", None, feature)
-    assert _extract(tmp_path, clips, signal, "dask", client, feature) == serial
+def test_bytes_are_those_of_the_serial_run(tmp_path, clips, client, feature):
+    serial = _extract(tmp_path, clips, "serial", None, feature)
+    assert _extract(tmp_path, clips, "dask", client, feature) == serial
 
 
-def test_a_changed_clip_is_named(
-    tmp_path: Path, clips: list[Clip], signal: Signal, client: Any
-) -> None:
+def test_a_changed_clip_is_named(tmp_path, clips, client):
     (tmp_path / "raw" / clips[30].path).write_bytes(b"gone")
     with pytest.raises(JobError, match=clips[30].name + ".*asd index"):
-        _extract(tmp_path, clips, signal, "dask", client, "wave")
+        _extract(tmp_path, clips, "dask", client, "wave")
 
 
-def test_a_killed_worker_costs_nothing_but_time(
-    tmp_path: Path, clips: list[Clip], signal: Signal
-) -> None:
-    serial = _extract(tmp_path, clips, signal, "serial", None, "logmel")
+def test_a_killed_worker_costs_nothing_but_time(tmp_path, clips):
+    serial = _extract(tmp_path, clips, "serial", None, "logmel")
     with connected(workers=2) as own:
         pids = list(own.run(os.getpid).values())
 
-        def kill() -> None:
+        def kill():
             time.sleep(0.3)
             os.kill(pids[0], signals.SIGKILL)
 
         thread = threading.Thread(target=kill)
         thread.start()
-        found = _extract(tmp_path, clips, signal, "dask", own, "logmel")
+        found = _extract(tmp_path, clips, "dask", own, "logmel")
         thread.join()
     assert found == serial
 
 
-def test_the_memory_of_a_worker_does_not_grow_with_the_clips(
-    tmp_path: Path, clips: list[Clip]
-) -> None:
+def test_the_memory_of_a_worker_does_not_grow_with_the_clips(tmp_path, clips):
     length = 160_000
     wave = np.random.default_rng(0).integers(-9000, 9000, length).astype(np.int16)
     soundfile.write(tmp_path / "raw" / clips[1].path, wave, 16_000)
@@ -96,13 +81,13 @@ def test_the_memory_of_a_worker_does_not_grow_with_the_clips(
                 replace(one, name=f"{number:04d}.wav", recording=f"{number:04d}.wav")
                 for number in range(count)
             ]
-            _extract(tmp_path, many, signal, f"of_{count}", own, "wave")
+            _extract(tmp_path, many, f"of_{count}", own, "wave", signal)
             peaks += own.run(_peak).values()
     added = (448 - 64) * 2 * length / 1e6
     assert peaks[1] - peaks[0] < added / 3, "megabytes; the rows that were added have three times"
 
 
-def _peak() -> float:
+def _peak():
     """Return the most memory that this process ever took, in megabytes."""
     import resource
 
@@ -112,22 +97,20 @@ def _peak() -> float:
 class _Growing:
     """A client that sees one worker at first, then four, and one in the end."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client):
         self._client, self._calls, self.submitted = client, 0, 0
 
-    def nthreads(self) -> dict[int, int]:
+    def nthreads(self):
         self._calls += 1
         return dict.fromkeys(range(4 if 3 <= self._calls < 20 else 1), 1)
 
-    def submit(self, *arguments: Any, **named: Any) -> Any:
+    def submit(self, *arguments, **named):
         self.submitted += 1
         return self._client.submit(*arguments, **named)
 
 
-def test_tasks_under_way_are_bounded_and_follow_the_workers(
-    tmp_path: Path, clips: list[Clip], signal: Signal, client: Any
-) -> None:
-    extractor = build_extractor(EXTRACTORS, "wave", {}, signal)
+def test_tasks_under_way_are_bounded_and_follow_the_workers(tmp_path, clips, client):
+    extractor = build_extractor(EXTRACTORS, "wave", {}, SIGNAL)
     extractor.batch_size = 1
     growing = _Growing(client)
     usable = [clip for clip in clips if clip.usable]
@@ -142,9 +125,7 @@ def test_tasks_under_way_are_bounded_and_follow_the_workers(
     assert under_way[24:29] == [5, 4, 3, 3, 3]
 
 
-def test_each_worker_has_a_gpu_and_its_share_of_the_threads(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_each_worker_has_a_gpu_and_its_share_of_the_threads(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-7a")
     with connected(workers=3) as own:
         found = list(own.run(_environment).values())
@@ -156,7 +137,7 @@ def test_each_worker_has_a_gpu_and_its_share_of_the_threads(
     assert "CUDA_VISIBLE_DEVICES" not in cluster._environments(4, [])[0]
 
 
-def _environment() -> tuple[str | None, str | None, bool]:
+def _environment():
     import os
     import sys
 
@@ -165,9 +146,7 @@ def _environment() -> tuple[str | None, str | None, bool]:
 
 
 @pytest.mark.parametrize(("count", "gpus"), [(0, []), (2, ["0", "1"])])
-def test_gpus_are_those_that_torch_counts_or_the_user_chose(
-    monkeypatch: pytest.MonkeyPatch, count: int, gpus: list[str]
-) -> None:
+def test_gpus_are_those_that_torch_counts_or_the_user_chose(monkeypatch, count, gpus):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
     assert cluster._gpus() == gpus
@@ -176,20 +155,18 @@ def test_gpus_are_those_that_torch_counts_or_the_user_chose(
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n"])
-def test_what_is_no_scheduler_does_not_keep_one_waiting(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes
-) -> None:
+def test_what_is_no_scheduler_does_not_keep_one_waiting(monkeypatch, answer):
     monkeypatch.setattr(cluster, "_PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def speak() -> None:
+        def speak():
             with suppress(OSError):
                 while True:
                     there, _ = server.accept()
                     kept.append(there)
                     there.sendall(answer)
 
-        kept: list[socket.socket] = []
+        kept = []
         threading.Thread(target=speak, daemon=True).start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(UsageError, match="no Dask scheduler answers"):  # noqa: SIM117
@@ -199,7 +176,7 @@ def test_what_is_no_scheduler_does_not_keep_one_waiting(
             one.close()
 
 
-def test_no_scheduler_is_one_line() -> None:
+def test_no_scheduler_is_one_line():
     with pytest.raises(UsageError, match="no Dask scheduler answers") as caught:  # noqa: SIM117
         with connected(scheduler="nonsense://127.0.0.1:1"):
             pass

@@ -1,17 +1,11 @@
 """Extraction: what is computed, what is reused, and that the bytes are always the same."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from asd.clips.audio import Signal
-from asd.clips.record import Clip
 from asd.config import Settings
 from asd.digest import sha256_bytes
 from asd.errors import JobError
@@ -19,19 +13,12 @@ from asd.extraction import compute_here, extract, machine_signal
 from asd.features import EXTRACTORS, build_extractor
 from asd.features.wave import Wave
 from asd.store import FeatureStore, Shard
-
-RATE, LENGTH = 16000, 4000
-SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)
-
-
-Run = Callable[..., tuple[int, int]]
+from tests.extraction.conftest import LENGTH, RATE, SIGNAL
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    def extracted(
-        clips: list[Clip], feature: str = "logmel", store: str = "features", **settings: object
-    ) -> tuple[int, int]:
+def run(tmp_path):
+    def extracted(clips, feature="logmel", store="features", **settings):
         extractor = build_extractor(EXTRACTORS, feature, settings, SIGNAL)
         folder = FeatureStore(tmp_path / store)
         compute = compute_here(tmp_path / "raw", extractor)
@@ -42,13 +29,13 @@ def run(tmp_path: Path) -> Run:
     return extracted
 
 
-def _bytes(folder: Path) -> dict[str, bytes]:
+def _bytes(folder):
     return {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
     }
 
 
-def test_first_run_computes_second_reuses(tmp_path: Path, clips: list[Clip], run: Run) -> None:
+def test_first_run_computes_second_reuses(tmp_path, clips, run):
     assert run(clips) == (47, 0)
     before = _bytes(tmp_path / "features")
     assert run(clips) == (0, 47)
@@ -58,13 +45,13 @@ def test_first_run_computes_second_reuses(tmp_path: Path, clips: list[Clip], run
     }
 
 
-def test_bytes_do_not_depend_on_order_or_run(tmp_path: Path, clips: list[Clip], run: Run) -> None:
+def test_bytes_do_not_depend_on_order_or_run(tmp_path, clips, run):
     run(clips)
     run(clips[::-1], store="other")
     assert _bytes(tmp_path / "features") == _bytes(tmp_path / "other")
 
 
-def test_rows_do_not_depend_on_what_was_there(tmp_path: Path, clips: list[Clip], run: Run) -> None:
+def test_rows_do_not_depend_on_what_was_there(tmp_path, clips, run):
     """Growing a store clip by clip gives the bytes of computing it at once."""
     run(clips, store="whole")
     for count in (3, 20, 31, 48):
@@ -72,7 +59,7 @@ def test_rows_do_not_depend_on_what_was_there(tmp_path: Path, clips: list[Clip],
     assert _bytes(tmp_path / "features") == _bytes(tmp_path / "whole")
 
 
-def test_wave_has_no_mean(tmp_path: Path, clips: list[Clip], run: Run) -> None:
+def test_wave_has_no_mean(tmp_path, clips, run):
     run(clips, feature="wave")
     shard = FeatureStore(tmp_path / "features").open("fan", "wave", "01", "test")
     for name, row in zip(shard.clips.name, shard.features, strict=True):
@@ -80,7 +67,7 @@ def test_wave_has_no_mean(tmp_path: Path, clips: list[Clip], run: Run) -> None:
         np.testing.assert_array_equal(row, wave - np.rint(wave.mean()).astype(np.int16))
 
 
-def test_edited_config_recomputes_its_own_feature_alone(clips: list[Clip], run: Run) -> None:
+def test_edited_config_recomputes_its_own_feature_alone(clips, run):
     run(clips, feature="wave")
     run(clips)
     assert run(clips, hop=256) == (47, 0)
@@ -88,9 +75,7 @@ def test_edited_config_recomputes_its_own_feature_alone(clips: list[Clip], run: 
     assert run(clips, hop=256) == (0, 47)
 
 
-def test_changed_and_added_clips_alone_are_computed(
-    tmp_path: Path, clips: list[Clip], run: Run
-) -> None:
+def test_changed_and_added_clips_alone_are_computed(tmp_path, clips, run):
     run(clips[:-1])
     assert run(clips) == (1, 46)
     soundfile.write(tmp_path / "raw" / clips[5].path, np.ones(LENGTH, np.int16), RATE)
@@ -99,18 +84,14 @@ def test_changed_and_added_clips_alone_are_computed(
     assert run(clips) == (1, 46)
 
 
-def test_sections_no_longer_indexed_leave_the_store(
-    tmp_path: Path, clips: list[Clip], run: Run
-) -> None:
+def test_sections_no_longer_indexed_leave_the_store(tmp_path, clips, run):
     run(clips)
     run([clip for clip in clips if clip.section == "00"])
     left = sorted(p.name for p in (tmp_path / "features/fan/logmel").iterdir())
     assert left == ["section_00_test.h5", "section_00_train.h5"]
 
 
-def test_a_clip_changed_behind_the_index_stops_its_shard_alone(
-    tmp_path: Path, clips: list[Clip], run: Run
-) -> None:
+def test_a_clip_changed_behind_the_index_stops_its_shard_alone(tmp_path, clips, run):
     soundfile.write(tmp_path / "raw" / clips[30].path, np.ones(LENGTH, np.int16), RATE)
     with pytest.raises(JobError, match=clips[30].name + ".*asd index") as caught:
         run(clips)
@@ -121,14 +102,14 @@ def test_a_clip_changed_behind_the_index_stops_its_shard_alone(
     assert all(len(Shard.open(path)) for path in finished)
 
 
-def test_every_batch_has_the_same_size(tmp_path: Path, clips: list[Clip]) -> None:
+def test_every_batch_has_the_same_size(tmp_path, clips):
     """What is computed of a clip must not depend on how many clips were left."""
-    sizes: list[int] = []
+    sizes = []
 
     class Watched(Wave):
         batch_size = 16
 
-        def __call__(self, waves: np.ndarray) -> np.ndarray:
+        def __call__(self, waves):
             sizes.append(len(waves))
             return waves
 
@@ -138,7 +119,7 @@ def test_every_batch_has_the_same_size(tmp_path: Path, clips: list[Clip]) -> Non
     assert set(sizes) == {16}
 
 
-def test_machine_signal_needs_one_length(clips: list[Clip]) -> None:
+def test_machine_signal_needs_one_length(clips):
     assert machine_signal(clips, RATE, 0) == SIGNAL
     with pytest.raises(JobError, match="fan: no usable clip"):
         machine_signal(clips[:1], RATE, 0)

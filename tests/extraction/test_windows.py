@@ -1,26 +1,23 @@
 """Extraction of the windows of long recordings, in this process and on a cluster."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asd.clips.audio import Signal, read_windows
-from asd.clips.record import Clip
 from asd.extraction import compute_here, extract
 from asd.extraction.cluster import compute_on, connected
 from asd.extraction.shards import wanted_shards
 from asd.features import EXTRACTORS, build_extractor
 from asd.store import FeatureStore
+from tests.extraction.conftest import SIGNAL
 
 STARTS = (0, 700, 1400, 2999)
 
 
 @pytest.fixture
-def windows(clips: list[Clip]) -> list[Clip]:
+def windows(clips):
     """Four windows of each recording of the fixture, of 1,000 samples."""
     return [
         replace(clip, name=f"{clip.name}#t={start}", start=start, length=1000)
@@ -31,7 +28,7 @@ def windows(clips: list[Clip]) -> list[Clip]:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_each_window_is_a_row_of_its_own(tmp_path: Path, windows: list[Clip], workers: int) -> None:
+def test_each_window_is_a_row_of_its_own(tmp_path, windows, workers):
     raw, store = tmp_path / "raw", FeatureStore(tmp_path / "features")
     signal = Signal(16000, 1000, 0)
     extractor = build_extractor(EXTRACTORS, "wave", {}, signal)
@@ -55,13 +52,13 @@ def test_each_window_is_a_row_of_its_own(tmp_path: Path, windows: list[Clip], wo
             np.testing.assert_array_equal(row, expected)
 
 
-def test_a_shard_says_what_it_lacks(tmp_path: Path, clips: list[Clip], signal: Signal) -> None:
+def test_a_shard_says_what_it_lacks(tmp_path, clips):
     raw, store = tmp_path / "raw", FeatureStore(tmp_path / "features")
     usable = [clip for clip in clips if clip.usable and clip.section == "00"]
 
-    def lacks(of: list[Clip], **settings: object) -> set[str]:
+    def lacks(of, **settings):
         values = {"n_fft": 256, "hop": 128, "mels": 8} | settings
-        extractor = build_extractor(EXTRACTORS, "logmel", values, signal)
+        extractor = build_extractor(EXTRACTORS, "logmel", values, SIGNAL)
         if settings.get("hop") is None and not (store.root / "fan").exists():
             extract(of, extractor, "logmel", store, compute_here(raw, extractor))
         return {shard.lack() for shard in wanted_shards(of, extractor, "logmel", store)}

@@ -1,11 +1,6 @@
 """Small checkpoints of every kind for the tests of the frozen encoders."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,18 +10,18 @@ from asd.features.projection import Head, Projection
 from asd.native import import_torchaudio
 
 LAYERS, HIDDEN, ROWS = 3, 24, 10
-SMALL: dict[str, Any] = {
+SMALL = {
     "hidden_size": HIDDEN,
     "num_hidden_layers": LAYERS,
     "num_attention_heads": 2,
     "intermediate_size": 32,
 }
-WAVES: dict[str, Any] = SMALL | {
+WAVES = SMALL | {
     "conv_dim": [12] * 7,
     "num_conv_pos_embeddings": 4,
     "num_conv_pos_embedding_groups": 2,
 }
-OWN: dict[str, dict[str, Any]] = {
+OWN = {
     # It has several positional convolutions, all as wide.
     "data2vec-audio": WAVES | {"num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 3},
     "sew": WAVES | {"conv_dim": [12] * 13},
@@ -54,7 +49,7 @@ OWN: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread():
     """Threads that wait for each other are slow where tests run side by side."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -63,12 +58,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def small_model() -> Callable[..., Any]:
+def small_model():
     """Return a function from a model type to a small model of the library with random weights."""
     import_torchaudio()
     from transformers import CONFIG_MAPPING, AutoModel, AutoModelForPreTraining
 
-    def make(model_type: str = "wav2vec2", head: bool = False, **changes: Any) -> Any:
+    def make(model_type="wav2vec2", head=False, **changes):
         torch.manual_seed(0)
         kind = AutoModelForPreTraining if head else AutoModel
         config = CONFIG_MAPPING[model_type](**OWN.get(model_type, WAVES) | changes)
@@ -83,13 +78,11 @@ def small_model() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def folders(
-    small_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Path]:
+def folders(small_model, tmp_path_factory):
     """Return a function from a model type to the folder of its small model, made once."""
 
     @cache
-    def folder(model_type: str) -> Path:
+    def folder(model_type):
         place = tmp_path_factory.mktemp(model_type)
         small_model(model_type).save_pretrained(place)
         return place
@@ -98,13 +91,13 @@ def folders(
 
 
 @pytest.fixture(scope="session")
-def write_head() -> Callable[..., Head]:
+def write_head():
     """Return a function that puts a random projection file into a checkpoint folder."""
 
-    def write(folder: Path, layer: int | None = 2, seed: int = 0) -> Head:
+    def write(folder, layer=2, seed=0):
         random = np.random.default_rng(seed)
 
-        def draw(*shape: int) -> np.ndarray:
+        def draw(*shape):
             return random.normal(size=shape).astype(np.float32)
 
         mix = draw(LAYERS + 1) if layer is None else None

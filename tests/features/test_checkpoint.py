@@ -1,11 +1,6 @@
 """Checkpoints: what is read must be all that was written, or an error says what is not."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,21 +15,19 @@ WAVES = torch.randn(2, 3000, generator=torch.Generator().manual_seed(1))
 POSITIONS = "encoder.pos_conv_embed.conv"
 
 
-def load(folder: Path) -> Any:
+def load(folder):
     describe(folder, "write one", FAMILY)
     return load_model(folder)[0]
 
 
-def change_weights(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def change_weights(folder, change):
     weights = load_file(folder / "model.safetensors")
     change(weights)
     save_file(weights, folder / "model.safetensors")
 
 
 @pytest.mark.parametrize("model_type", FAMILY)
-def test_save_pretrained_round_trips(
-    model_type: str, small_model: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_save_pretrained_round_trips(model_type, small_model, tmp_path):
     model = small_model(model_type)
     model.save_pretrained(tmp_path)
     kind = describe(tmp_path, "").kind
@@ -46,9 +39,7 @@ def test_save_pretrained_round_trips(
 
 
 @pytest.mark.parametrize("form", ["several files", "pickle"])
-def test_body_is_found_below_a_head(
-    form: str, small_model: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_body_is_found_below_a_head(form, small_model, tmp_path):
     model = small_model(head=True)
     model.save_pretrained(tmp_path, max_shard_size="20KB")
     assert not (tmp_path / "model.safetensors").exists()  # in several files
@@ -68,13 +59,11 @@ def test_body_is_found_below_a_head(
 
 
 @pytest.mark.parametrize("model_type", ["wav2vec2", "hubert", "wavlm"])
-def test_older_names_of_the_positions(
-    model_type: str, small_model: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_older_names_of_the_positions(model_type, small_model, tmp_path):
     model = small_model(model_type)
     model.save_pretrained(tmp_path)
 
-    def rename(weights: dict[str, Any]) -> None:
+    def rename(weights):
         for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
             weights[f"{POSITIONS}.{old}"] = weights.pop(
                 f"{POSITIONS}.parametrizations.weight.{new}"
@@ -86,7 +75,7 @@ def test_older_names_of_the_positions(
     )
 
 
-def test_mask_embedding_may_be_missing(small_model: Callable[..., Any], tmp_path: Path) -> None:
+def test_mask_embedding_may_be_missing(small_model, tmp_path):
     model = small_model()
     model.save_pretrained(tmp_path)
     change_weights(tmp_path, lambda weights: weights.pop("masked_spec_embed"))
@@ -94,7 +83,7 @@ def test_mask_embedding_may_be_missing(small_model: Callable[..., Any], tmp_path
         assert torch.equal(load(tmp_path)(WAVES)[0], model(WAVES)[0])
 
 
-def test_damaged_files_are_told(small_model: Callable[..., Any], tmp_path: Path) -> None:
+def test_damaged_files_are_told(small_model, tmp_path):
     small_model().save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     for file, content, message in (
@@ -112,9 +101,7 @@ def test_damaged_files_are_told(small_model: Callable[..., Any], tmp_path: Path)
 
 @pytest.mark.parametrize("model_type", FAMILY)
 @pytest.mark.parametrize("stable", [False, True])
-def test_a_layer_is_what_the_library_gives(
-    model_type: str, stable: bool, small_model: Callable[..., Any]
-) -> None:
+def test_a_layer_is_what_the_library_gives(model_type, stable, small_model):
     model = small_model(model_type, do_stable_layer_norm=stable)
     with torch.inference_mode():
         output = model(WAVES, output_hidden_states=True)
@@ -130,7 +117,7 @@ def test_a_layer_is_what_the_library_gives(
             assert torch.equal(ours, theirs)
 
 
-def test_layers_above_are_not_computed(small_model: Callable[..., Any]) -> None:
+def test_layers_above_are_not_computed(small_model):
     model, calls = small_model(), []
     for number, layer in enumerate(model.encoder.layers, start=1):
         layer.register_forward_hook(lambda *_, number=number: calls.append(number))
@@ -142,7 +129,7 @@ def test_layers_above_are_not_computed(small_model: Callable[..., Any]) -> None:
     assert calls == [1, 2, 1, 2, 3]
 
 
-def test_model_input_is_that_of_the_library() -> None:
+def test_model_input_is_that_of_the_library():
     from transformers import Wav2Vec2FeatureExtractor
 
     waves = torch.randint(-3000, 3000, (2, 500), generator=torch.Generator().manual_seed(0))

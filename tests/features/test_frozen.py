@@ -1,13 +1,9 @@
 """Every kind of encoder by OpenVINO, against torch, and what is kept beside a checkpoint."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,12 +22,7 @@ WAVES = np.random.default_rng(0).integers(-9000, 9000, (4, 12000)).astype(np.int
 
 
 @pytest.fixture
-def folder(
-    small_model: Callable[..., Any],
-    write_head: Callable[..., Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Path:
+def folder(small_model, write_head, tmp_path, monkeypatch):
     """A checkpoint that counts as large."""
     small_model().save_pretrained(tmp_path / "ptm")
     write_head(tmp_path / "ptm")
@@ -39,16 +30,16 @@ def folder(
     return tmp_path / "ptm"
 
 
-def build(folder: Path, precision: str = "float32", **values: Any) -> Ptm:
+def build(folder, precision="float32", **values):
     return Ptm(PtmConfig(checkpoint=str(folder), precision=precision, **values), SIGNAL)
 
 
-def kept(folder: Path) -> list[str]:
+def kept(folder):
     return sorted(path.name for path in (folder.parent / ".ptm.openvino").iterdir())
 
 
 @pytest.mark.parametrize("layer", [None, 0, 3])
-def test_agrees_with_torch(layer: int | None, folder: Path, monkeypatch: Any) -> None:
+def test_agrees_with_torch(layer, folder, monkeypatch):
     by_openvino = build(folder, layer=layer)(WAVES)
     assert len(kept(folder)) == 1
     monkeypatch.setattr(frozen, "_SMALL", 2**40)
@@ -57,9 +48,7 @@ def test_agrees_with_torch(layer: int | None, folder: Path, monkeypatch: Any) ->
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-def test_same_bytes_whatever_the_batch_and_the_threads(
-    precision: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_bytes_whatever_the_batch_and_the_threads(precision, folder, monkeypatch):
     if precision == "int8":
         pytest.importorskip("nncf")
         # So few units average little of the rounding away, and the first batch is compared.
@@ -76,7 +65,7 @@ def test_same_bytes_whatever_the_batch_and_the_threads(
         assert extractor(alone)[0].tobytes() == rows[0].tobytes()
 
 
-def test_what_is_converted_once_is_read_again(folder: Path, monkeypatch: Any) -> None:
+def test_what_is_converted_once_is_read_again(folder, monkeypatch):
     rows, before = build(folder)(WAVES), kept(folder)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "load_model", lambda *_: pytest.fail("converted again"))
@@ -89,7 +78,7 @@ def test_what_is_converted_once_is_read_again(folder: Path, monkeypatch: Any) ->
     assert build(folder)(WAVES).tobytes() == rows.tobytes()
 
 
-def test_what_is_kept_of_other_weights_goes(folder: Path, write_head: Callable[..., Any]) -> None:
+def test_what_is_kept_of_other_weights_goes(folder, write_head):
     build(folder)(WAVES)
     before = kept(folder)
     write_head(folder, seed=1)  # another projection, so another checkpoint
@@ -101,7 +90,7 @@ def test_what_is_kept_of_other_weights_goes(folder: Path, write_head: Callable[.
     assert build(folder)(WAVES).tobytes() == rows.tobytes()
 
 
-def test_int8_without_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_without_its_package(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nncf", None)
     with pytest.raises(UsageError, match="needs the package nncf; pip install 'machine-asd.int8.'"):
         build(folder, "int8")(WAVES)
@@ -110,12 +99,8 @@ def test_int8_without_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 @pytest.mark.parametrize("native", [True, False])
 def test_a_precision_that_gains_nothing_here_is_told(
-    native: bool,
-    precision: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    native, precision, folder, monkeypatch, capsys
+):
     monkeypatch.setattr(frozen, "_is_native", lambda *_: native)
     _print_once.cache_clear()
     frozen._Converted(pytest.fail, precision, folder, ["digest"])
@@ -123,7 +108,7 @@ def test_a_precision_that_gains_nothing_here_is_told(
     assert said.startswith(f"note: {precision} is no faster than float32") is not native
 
 
-def test_another_process_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_another_process_gives_the_same_bytes(folder, tmp_path):
     """What is converted in memory and what is read from the folder are one network."""
     rows = build(folder)(WAVES)
     np.save(tmp_path / "waves.npy", WAVES)

@@ -1,7 +1,5 @@
 """The log-mel against librosa, an independent implementation, over a grid of settings."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import librosa
@@ -19,7 +17,7 @@ RATE, LENGTH = 16000, 24000
 SIGNAL = Signal(sample_rate=RATE, length=LENGTH, channel=0)
 
 
-def _waves(count: int = 3) -> np.ndarray:
+def _waves(count=3):
     """Tones, noise and near silence."""
     random = np.random.default_rng(0)
     time = np.arange(LENGTH) / RATE
@@ -29,7 +27,7 @@ def _waves(count: int = 3) -> np.ndarray:
     return np.stack([tone, noise, faint])[:count].round().astype(np.int16)
 
 
-def _reference(wave: np.ndarray, config: LogMelConfig) -> np.ndarray:
+def _reference(wave, config):
     mel = librosa.feature.melspectrogram(
         y=wave.astype(np.float32) / 32768,
         sr=RATE,
@@ -67,7 +65,7 @@ GRID = [
 @pytest.mark.filterwarnings("ignore:At least one mel:UserWarning")
 @pytest.mark.filterwarnings("ignore:Empty filters:UserWarning")
 @pytest.mark.parametrize("values", GRID, ids=str)
-def test_agrees_with_librosa(values: dict) -> None:
+def test_agrees_with_librosa(values):
     # Both warn that 128 bands are too narrow for n_fft 400, and both leave those empty.
     config = LogMelConfig(**values)
     extractor = LogMel(config, SIGNAL)
@@ -86,7 +84,7 @@ def test_agrees_with_librosa(values: dict) -> None:
         assert error.mean() < 0.05
 
 
-def _by_torchaudio(waves: np.ndarray, config: LogMelConfig) -> np.ndarray:
+def _by_torchaudio(waves, config):
     """Return the log-mels (B, F, T) of torchaudio's own transform."""
     import_torchaudio()
     from torchaudio.transforms import MelSpectrogram
@@ -114,7 +112,7 @@ def _by_torchaudio(waves: np.ndarray, config: LogMelConfig) -> np.ndarray:
 @pytest.mark.filterwarnings("ignore:At least one mel:UserWarning")
 # librosa puts the bins of an odd transform elsewhere.
 @pytest.mark.parametrize("values", [*GRID, {"n_fft": 401, "hop": 160}], ids=str)
-def test_agrees_with_torchaudio(values: dict) -> None:
+def test_agrees_with_torchaudio(values):
     """The two sum in another order: equal to a step of float16, but for 0.002 dB around 0 dB, and
     for what is the rounding noise of single precision."""
     config = LogMelConfig(**values)
@@ -131,7 +129,7 @@ def test_agrees_with_torchaudio(values: dict) -> None:
     assert error.mean() < 0.005
 
 
-def test_frames_follow_from_the_length() -> None:
+def test_frames_follow_from_the_length():
     for seconds, frames in ((10, 313), (4, 126), (12, 376)):
         signal = Signal(sample_rate=RATE, length=seconds * RATE, channel=0)
         assert LogMel(LogMelConfig(), signal).row_shape == (128, frames)
@@ -139,7 +137,7 @@ def test_frames_follow_from_the_length() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_the_bytes_do_not_depend_on_the_threads(count: int) -> None:
+def test_the_bytes_do_not_depend_on_the_threads(count):
     waves = np.random.default_rng(2).integers(-9000, 9000, (10, LENGTH)).astype(np.int16)
     alone = np.concatenate([LogMel(LogMelConfig(), SIGNAL)(wave[None]) for wave in waves])
     threads = torch.get_num_threads()
@@ -153,9 +151,7 @@ def test_the_bytes_do_not_depend_on_the_threads(count: int) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, *GRID[-7:]], ids=str)
-def test_the_compiled_loop_does_what_the_plain_one_does(
-    values: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_compiled_loop_does_what_the_plain_one_does(values, monkeypatch):
     rows = LogMel(LogMelConfig(**values), SIGNAL)(_waves())
     plain = []
     monkeypatch.setattr(torch.jit, "script", lambda loop: plain.append(loop) or loop)
@@ -164,12 +160,12 @@ def test_the_compiled_loop_does_what_the_plain_one_does(
     assert len(plain) == 1
 
 
-def test_silence_is_the_floor() -> None:
+def test_silence_is_the_floor():
     row = LogMel(LogMelConfig(), SIGNAL)(np.zeros((1, LENGTH), np.int16))
     np.testing.assert_array_equal(row, np.float16(-100.0))
 
 
-def test_every_setting_is_in_the_recipe() -> None:
+def test_every_setting_is_in_the_recipe():
     """A setting that changed a row but not its digest would be reused wrongly."""
     base = LogMel(LogMelConfig(), SIGNAL).recipe
     assert set(base["config"]) == set(LogMelConfig.model_fields)
@@ -186,6 +182,6 @@ def test_every_setting_is_in_the_recipe() -> None:
         ({"f_min": 5000.0, "f_max": 4000.0}, LENGTH, "bands from 5000.0 to 4000.0 Hz"),
     ],
 )
-def test_impossible_settings_are_refused(values: dict, length: int, message: str) -> None:
+def test_impossible_settings_are_refused(values, length, message):
     with pytest.raises(UsageError, match=message):
         LogMel(LogMelConfig(**values), Signal(sample_rate=RATE, length=length, channel=0))

@@ -1,13 +1,9 @@
 """The pre-trained feature: values, time axis, what it depends on, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,20 +21,18 @@ WAVES = np.random.default_rng(0).integers(-9000, 9000, (8, 16000)).astype(np.int
 
 
 @pytest.fixture
-def checkpoint(
-    small_model: Callable[..., Any], write_head: Callable[..., Any], tmp_path: Path
-) -> Path:
+def checkpoint(small_model, write_head, tmp_path):
     folder = tmp_path / "ptm"
     small_model().save_pretrained(folder)
     write_head(folder)
     return folder
 
 
-def build(checkpoint: Path, signal: Signal = SIGNAL, **values: Any) -> Ptm:
+def build(checkpoint, signal=SIGNAL, **values):
     return Ptm(PtmConfig(checkpoint=str(checkpoint), **values), signal)
 
 
-def reference(folder: Path, waves: np.ndarray, weights: np.ndarray, projection: Any) -> np.ndarray:
+def reference(folder, waves, weights, projection):
     """The feature by NumPy from the library's own input and hidden layers (no float16)."""
     states = library_states("wav2vec2", folder, waves)
     frames = sum(w * s[:, :, 0] for w, s in zip(weights, states, strict=True))
@@ -51,14 +45,7 @@ def reference(folder: Path, waves: np.ndarray, weights: np.ndarray, projection: 
 @pytest.mark.parametrize("layer", [None, 0, 2, 3])
 @pytest.mark.parametrize("projection", ["auto", "pca"])
 @pytest.mark.parametrize("stable", [False, True])
-def test_values(
-    layer: int | None,
-    projection: str,
-    stable: bool,
-    small_model: Callable[..., Any],
-    write_head: Callable[..., Any],
-    tmp_path: Path,
-) -> None:
+def test_values(layer, projection, stable, small_model, write_head, tmp_path):
     small_model(do_stable_layer_norm=stable).save_pretrained(tmp_path)
     head = write_head(tmp_path)  # trained for layer 2
     chosen = 2 if layer is None else layer
@@ -75,9 +62,7 @@ def test_values(
     np.testing.assert_allclose(rows, wanted, rtol=2e-3, atol=2e-3)
 
 
-def test_a_learned_mix(
-    small_model: Callable[..., Any], write_head: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_learned_mix(small_model, write_head, tmp_path):
     small_model().save_pretrained(tmp_path)
     tuned = write_head(tmp_path, layer=None).tuned
     weights = np.exp(tuned.mix) / np.exp(tuned.mix).sum()
@@ -88,7 +73,7 @@ def test_a_learned_mix(
 
 
 @pytest.mark.parametrize("length", [513, 16000, 64000, 160_000])
-def test_row_shape_is_known_before(length: int, checkpoint: Path) -> None:
+def test_row_shape_is_known_before(length, checkpoint):
     signal = Signal(sample_rate=16000, length=length, channel=0)
     extractor = build(checkpoint, signal)
     assert extractor.row_shape == (10, 1 + length // 512)
@@ -97,9 +82,7 @@ def test_row_shape_is_known_before(length: int, checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize("frame", [10, 40, 77])
-def test_a_burst_is_heard_in_the_frame_of_the_logmel(
-    frame: int, small_model: Callable[..., Any], write_head: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_burst_is_heard_in_the_frame_of_the_logmel(frame, small_model, write_head, tmp_path):
     # Attention and the positions look around; without them, time is that of the convolutions.
     small_model(num_conv_pos_embeddings=1).save_pretrained(tmp_path)
     write_head(tmp_path)
@@ -116,7 +99,7 @@ def test_a_burst_is_heard_in_the_frame_of_the_logmel(
     assert change.argmax() == frame
 
 
-def test_int8_is_for_cpus(checkpoint: Path) -> None:
+def test_int8_is_for_cpus(checkpoint):
     exact, quantised = build(checkpoint), build(checkpoint, precision="int8")
     assert exact.recipe != quantised.recipe
     quantised.device = "cuda"
@@ -124,9 +107,7 @@ def test_int8_is_for_cpus(checkpoint: Path) -> None:
         quantised(WAVES)
 
 
-def test_values_beyond_float16_are_an_error(
-    small_model: Callable[..., Any], tmp_path: Path, write_head: Callable[..., Any]
-) -> None:
+def test_values_beyond_float16_are_an_error(small_model, tmp_path, write_head):
     small_model().save_pretrained(tmp_path)
     head = write_head(tmp_path)
     head.tuned.bias[0] = 1e6
@@ -135,9 +116,7 @@ def test_values_beyond_float16_are_an_error(
         build(tmp_path)(WAVES)
 
 
-def test_recipe_holds_the_checkpoint_and_not_its_path(
-    checkpoint: Path, write_head: Callable[..., Any]
-) -> None:
+def test_recipe_holds_the_checkpoint_and_not_its_path(checkpoint, write_head):
     recipe = build(checkpoint).recipe
     (checkpoint / "history.csv").write_text("step,loss\n")
     moved = checkpoint.rename(checkpoint.with_name("elsewhere"))
@@ -148,7 +127,7 @@ def test_recipe_holds_the_checkpoint_and_not_its_path(
     assert build(moved).recipe != recipe
 
 
-def test_building_imports_no_torch(checkpoint: Path) -> None:
+def test_building_imports_no_torch(checkpoint):
     code = (
         "import sys; from asd.clips.audio import Signal; from asd.features.ptm import *;"
         f"extractor = Ptm(PtmConfig(checkpoint={str(checkpoint)!r}), Signal(16000, 16000, 0));"
@@ -158,8 +137,8 @@ def test_building_imports_no_torch(checkpoint: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_bad_input_is_refused_at_once(checkpoint: Path, write_head: Callable[..., Any]) -> None:
-    def refused(message: str, signal: Signal = SIGNAL, **values: Any) -> None:
+def test_bad_input_is_refused_at_once(checkpoint, write_head):
+    def refused(message, signal=SIGNAL, **values):
         own = {"checkpoint": str(checkpoint)} | values
         with pytest.raises(UsageError, match=message) as error:
             build_extractor(EXTRACTORS, "ptm", own, signal)
@@ -185,13 +164,11 @@ def test_bad_input_is_refused_at_once(checkpoint: Path, write_head: Callable[...
     refused("no projection for this checkpoint; run 'asd finetune'")
 
 
-def test_multiply_accumulates_are_those_of_the_layers_that_run(
-    checkpoint: Path, small_model: Callable[..., Any]
-) -> None:
+def test_multiply_accumulates_are_those_of_the_layers_that_run(checkpoint, small_model):
     """Counted by hooks at every linear map and convolution, and the two products of attention."""
     model, counted = small_model(), 0
 
-    def add(module: torch.nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+    def add(module, given, out):
         nonlocal counted
         counted += out.numel() * module.weight[0].numel()
 

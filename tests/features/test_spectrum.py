@@ -1,7 +1,5 @@
 """The spectrum against NumPy's Fourier transform, at every level a recording can have."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -13,12 +11,12 @@ from asd.features.spectrum import Spectrum
 RATE = 16000
 
 
-def _spectrum(length: int) -> Spectrum:
+def _spectrum(length):
     return Spectrum(Settings(), Signal(sample_rate=RATE, length=length, channel=0))
 
 
 @pytest.mark.parametrize("length", [2, 3, 1_000, 1_001, 160_000])
-def test_against_numpy(length: int) -> None:
+def test_against_numpy(length):
     random = np.random.default_rng(0)
     waves = (3000 * random.normal(size=(3, length))).astype(np.int16)
     extractor = _spectrum(length)
@@ -30,7 +28,7 @@ def test_against_numpy(length: int) -> None:
     np.testing.assert_allclose(found.astype(float), expected, rtol=6e-4, atol=2e-7)
 
 
-def test_float16_holds_a_tone_at_full_scale_and_the_noise_of_rounding() -> None:
+def test_float16_holds_a_tone_at_full_scale_and_the_noise_of_rounding():
     length = 160_000
     time = np.arange(length) / RATE
     loud = np.round(32767 * np.sin(2 * np.pi * 1000 * time)).astype(np.int16)
@@ -44,17 +42,11 @@ def test_float16_holds_a_tone_at_full_scale_and_the_noise_of_rounding() -> None:
     assert len(np.unique(noise)) > 500
 
 
-def test_an_offset_is_left_out() -> None:
+def test_an_offset_is_left_out():
     waves = np.full((1, 1_000), 500, np.int16)
     assert not _spectrum(1_000)(waves).any()
 
 
-def test_a_clip_does_not_depend_on_its_neighbours() -> None:
-    waves = np.random.default_rng(0).integers(-99, 99, (16, 4_000)).astype(np.int16)
-    found = _spectrum(4_000)(waves)
-    np.testing.assert_array_equal(_spectrum(4_000)(waves[::-1].copy())[::-1], found)
-
-
-def test_one_sample_has_no_spectrum() -> None:
+def test_one_sample_has_no_spectrum():
     with pytest.raises(UsageError, match=r"clips of 1 sample have no spectrum.*index.seconds"):
         _spectrum(1)

@@ -1,7 +1,5 @@
 """Frames of wav2vec 2.0 against frames of the log-mel."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 GRID = FrameGrid.of(KERNELS, STRIDES)
 
 
-def test_geometry_of_the_paper() -> None:
+def test_geometry_of_the_paper():
     assert FrameGrid(stride=320, receptive_field=400) == GRID
     assert GRID.count(160_000) == 499
     assert logmel_frames(160_000, 512) == 313
@@ -28,7 +26,7 @@ def test_geometry_of_the_paper() -> None:
 
 
 @given(st.integers(1, 200_000))
-def test_count_is_that_of_the_convolutions(length: int) -> None:
+def test_count_is_that_of_the_convolutions(length):
     frames = length
     for kernel, stride in zip(KERNELS, STRIDES, strict=True):
         frames = (frames - kernel) // stride + 1 if frames >= kernel else 0
@@ -36,7 +34,7 @@ def test_count_is_that_of_the_convolutions(length: int) -> None:
 
 
 @given(st.integers(400, 50_000), st.integers(1, 2000))
-def test_interpolation_is_linear_between_centres(length: int, hop: int) -> None:
+def test_interpolation_is_linear_between_centres(length, hop):
     values = np.random.default_rng(length).normal(size=GRID.count(length))
     found = interpolation(GRID, length, hop) @ values
     centres = 200 + 320 * np.arange(len(values))

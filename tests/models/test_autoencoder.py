@@ -1,7 +1,5 @@
 """The autoencoder: its shape, its windows, and its error against plain numpy."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +16,7 @@ from asd.models.windows import cut
 SMALL = AutoencoderSettings(frames=3, hop=2, hidden=(7, 2, 7))
 
 
-def _network(bands: int = 4, length: int = 12, seed: int = 0) -> Autoencoder:
+def _network(bands=4, length=12, seed=0):
     """A small network in evaluation mode, with running statistics as after some training."""
     torch.manual_seed(seed)
     network = Autoencoder({"logmel": (bands, length)}, 0, 0, SMALL)
@@ -32,7 +30,7 @@ def _network(bands: int = 4, length: int = 12, seed: int = 0) -> Autoencoder:
     return network.eval()
 
 
-def test_it_has_the_challenges_layers() -> None:
+def test_it_has_the_challenges_layers():
     network = Autoencoder({"logmel": (128, 313)}, 0, 0, AutoencoderSettings())
     layers = [layer for layer in network.layers if isinstance(layer, nn.Linear)]
     widths = [layers[0].in_features, *(layer.out_features for layer in layers)]
@@ -49,7 +47,7 @@ def test_it_has_the_challenges_layers() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.data())
-def test_windows_are_those_of_a_plain_loop(data: st.DataObject) -> None:
+def test_windows_are_those_of_a_plain_loop(data):
     length = data.draw(st.integers(1, 40))
     frames = data.draw(st.integers(1, length))
     hop = data.draw(st.integers(1, 45))
@@ -61,7 +59,7 @@ def test_windows_are_those_of_a_plain_loop(data: st.DataObject) -> None:
         assert torch.equal(found[:, window], clips[:, :, start : start + frames])
 
 
-def test_the_error_is_that_of_plain_numpy() -> None:
+def test_the_error_is_that_of_plain_numpy():
     network = _network()
     clips = np.random.default_rng(0).normal(-50, 8, (3, 4, 12))
     expected = [np.mean([_error(network, w) for w in _windows(clip, 3, 2)]) for clip in clips]
@@ -71,11 +69,11 @@ def test_the_error_is_that_of_plain_numpy() -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
 
 
-def _windows(clip: np.ndarray, frames: int, hop: int) -> list[np.ndarray]:
+def _windows(clip, frames, hop):
     return [clip[:, s : s + frames] for s in range(0, clip.shape[1] - frames + 1, hop)]
 
 
-def _error(network: Autoencoder, window: np.ndarray) -> float:
+def _error(network, window):
     """Mean squared error of one window (F, frames), frame after frame stacked."""
     weights = {name: value.double().numpy() for name, value in network.state_dict().items()}
     values = (window.T.reshape(-1) - weights["mean"]) / weights["deviation"]
@@ -93,7 +91,7 @@ def _error(network: Autoencoder, window: np.ndarray) -> float:
     return float(np.mean((window.T.reshape(-1) - rebuilt) ** 2))
 
 
-def test_it_starts_from_the_mean_and_counts_in_units_of_the_feature() -> None:
+def test_it_starts_from_the_mean_and_counts_in_units_of_the_feature():
     network = _network()
     for parameter in network.layers[-1].parameters():
         nn.init.zeros_(parameter)
@@ -102,7 +100,7 @@ def test_it_starts_from_the_mean_and_counts_in_units_of_the_feature() -> None:
     torch.testing.assert_close(network({"logmel": level}).error, expected)
 
 
-def test_one_scale_is_that_of_all_values() -> None:
+def test_one_scale_is_that_of_all_values():
     values = torch.randn(50, 4, 12, dtype=torch.float64) * torch.tensor([1.0, 2, 3, 4])[:, None]
     values += torch.tensor([-3.0, 0, 5, 9])[:, None]
     network = _network()
@@ -112,7 +110,7 @@ def test_one_scale_is_that_of_all_values() -> None:
     assert float(network.deviation) == pytest.approx(float(values.std(correction=0)), rel=1e-5)
 
 
-def test_a_clip_does_not_depend_on_the_others() -> None:
+def test_a_clip_does_not_depend_on_the_others():
     network, clips = _network(), torch.randn(5, 4, 12)
     whole = network({"logmel": clips}).error
     for row in range(5):
@@ -127,6 +125,6 @@ def test_a_clip_does_not_depend_on_the_others() -> None:
         ({"logmel": (4, 2)}, "3 frames at a time, clips have 2; lower"),
     ],
 )
-def test_what_it_cannot_read_is_one_line(shapes: dict[str, tuple[int, ...]], message: str) -> None:
+def test_what_it_cannot_read_is_one_line(shapes, message):
     with pytest.raises(UsageError, match=message):
         Autoencoder(shapes, 0, 0, SMALL)

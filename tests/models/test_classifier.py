@@ -1,7 +1,5 @@
 """The classifier: what it stacks, standardises and gives."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -12,12 +10,12 @@ SMALL = ClassifierSettings(channels=(8, 12), kernels=(3, 1), dilations=(1, 1), e
 SHAPES = {"logmel": (16, 11), "wave": (5_120,), "ptm": (16, 11)}
 
 
-def _batch(count: int = 3) -> dict[str, torch.Tensor]:
+def _batch(count=3):
     torch.manual_seed(1)
     return {name: torch.randn(count, *shape) for name, shape in SHAPES.items()}
 
 
-def test_outputs_and_heads() -> None:
+def test_outputs_and_heads():
     network = Classifier(SHAPES, classes=6, attributes=9, settings=SMALL).eval()
     output = network(_batch())
     assert output.embedding.shape == (3, 6)
@@ -27,7 +25,7 @@ def test_outputs_and_heads() -> None:
     assert Classifier(SHAPES, 6, 0, SMALL).eval()(_batch()).attribute_logits is None
 
 
-def test_features_are_stacked_on_the_channel_axis() -> None:
+def test_features_are_stacked_on_the_channel_axis():
     first = {
         name: Classifier({k: SHAPES[k] for k in name.split("+")}, 2, 0, SMALL).tdnn.frames[0]
         for name in ("logmel", "logmel+wave", "logmel+ptm", "logmel+wave+ptm")
@@ -36,11 +34,11 @@ def test_features_are_stacked_on_the_channel_axis() -> None:
     assert [layer.in_channels for layer in first.values()] == [16, 144, 32, 160]
 
 
-def test_only_the_wave_has_a_tgramnet() -> None:
+def test_only_the_wave_has_a_tgramnet():
     assert set(Classifier(SHAPES, 2, 0, SMALL).temporal) == {"wave"}
 
 
-def test_standardisation_is_that_of_the_statistics() -> None:
+def test_standardisation_is_that_of_the_statistics():
     shapes = {"logmel": (16, 11)}
     network = Classifier(shapes, 2, 0, SMALL).eval()
     values = torch.randn(4, 16, 11) * 7 - 40
@@ -56,13 +54,13 @@ def test_standardisation_is_that_of_the_statistics() -> None:
     assert "mean_logmel" in network.state_dict()
 
 
-def test_a_constant_band_does_not_divide_by_zero() -> None:
+def test_a_constant_band_does_not_divide_by_zero():
     network = Classifier({"logmel": (16, 11)}, 2, 0, SMALL).eval()
     network.standardise("logmel", torch.zeros(16), torch.zeros(16))
     assert torch.isfinite(network({"logmel": torch.zeros(1, 16, 11)}).embedding).all()
 
 
-def test_frames_must_agree() -> None:
+def test_frames_must_agree():
     with pytest.raises(UsageError, match=r"logmel 12, wave 11.*equal hops"):
         Classifier({"logmel": (16, 12), "wave": (5_120,)}, 2, 0, SMALL)
 
@@ -70,17 +68,17 @@ def test_frames_must_agree() -> None:
 @pytest.mark.parametrize(
     ("length", "frames"), [(160_000, 313), (192_000, 376), (64_000, 126), (159_999, 313), (512, 2)]
 )
-def test_frames_are_those_of_the_log_mel(length: int, frames: int) -> None:
+def test_frames_are_those_of_the_log_mel(length, frames):
     network = TgramNet(length)
     assert network.frames == frames == 1 + length // 512
     assert network(torch.zeros(2, length)).shape == (2, 128, frames)
 
 
-def test_parameters_are_the_published_ones() -> None:
+def test_parameters_are_the_published_ones():
     assert sum(p.numel() for p in TgramNet(160_000).parameters()) == 280_406
 
 
-def test_layers_are_in_the_published_order() -> None:
+def test_layers_are_in_the_published_order():
     kinds = [type(layer).__name__ for block in TgramNet(512).refine for layer in block]
     assert kinds == ["LayerNorm", "LeakyReLU", "Conv1d"] * 3
     assert all(
@@ -90,7 +88,7 @@ def test_layers_are_in_the_published_order() -> None:
     )
 
 
-def test_a_click_is_heard_in_its_own_frames() -> None:
+def test_a_click_is_heard_in_its_own_frames():
     torch.manual_seed(0)
     network = TgramNet(16_000)
     silent = torch.zeros(1, 16_000)

@@ -1,7 +1,5 @@
 """ECAPA-TDNN: its size, its parts, its place in the classifier."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -21,18 +19,18 @@ SMALL = EcapaClassifierSettings(channels=16, aggregated=24, attention=5, squeeze
 
 
 @pytest.mark.parametrize(("channels", "millions"), [(512, 6.2), (1024, 14.7)])
-def test_it_has_the_published_size(channels: int, millions: float) -> None:
+def test_it_has_the_published_size(channels, millions):
     """Desplanques et al. 2020, Table 1: 80 mel bands, 192 dimensions."""
     network = Ecapa(80, EcapaClassifierSettings(channels=channels))
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
 @pytest.mark.parametrize("frames", [1, 11, 50])
-def test_any_number_of_frames(frames: int) -> None:
+def test_any_number_of_frames(frames):
     assert Ecapa(9, SMALL).eval()(torch.randn(2, 9, frames)).shape == (2, 6)
 
 
-def test_attention_that_is_even_gives_mean_and_deviation() -> None:
+def test_attention_that_is_even_gives_mean_and_deviation():
     pool = AttentiveStatistics(7, 5).eval()
     torch.nn.init.zeros_(pool.attend[-1].weight)
     frames = torch.randn(3, 7, 13)
@@ -41,7 +39,7 @@ def test_attention_that_is_even_gives_mean_and_deviation() -> None:
     np.testing.assert_allclose(pool(frames).detach(), expected, atol=1e-5)
 
 
-def test_attention_weights_frames_a_channel_at_a_time() -> None:
+def test_attention_weights_frames_a_channel_at_a_time():
     pool = AttentiveStatistics(4, 5).eval()
     frames = torch.randn(2, 4, 9)
     values = frames.numpy()
@@ -57,7 +55,7 @@ def test_attention_weights_frames_a_channel_at_a_time() -> None:
     np.testing.assert_allclose(pool(frames).detach(), expected, atol=1e-4)
 
 
-def test_each_group_hears_the_one_before() -> None:
+def test_each_group_hears_the_one_before():
     """A change in group i of a Res2 convolution reaches groups i and later, and no other."""
     torch.manual_seed(0)
     block = SeRes2Block(2 * SCALE, dilation=2, squeeze=4).eval()
@@ -73,11 +71,11 @@ def test_each_group_hears_the_one_before() -> None:
 
 
 class _Ones(torch.nn.Module):
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
+    def forward(self, values):
         return torch.ones_like(values)
 
 
-def test_it_stacks_features_as_the_classifier_does() -> None:
+def test_it_stacks_features_as_the_classifier_does():
     shapes = {"logmel": (16, 11), "wave": (5_120,)}
     network = EcapaClassifier(shapes, classes=4, attributes=3, settings=SMALL).eval()
     output = network({name: torch.randn(2, *shape) for name, shape in shapes.items()})
@@ -86,6 +84,6 @@ def test_it_stacks_features_as_the_classifier_does() -> None:
     assert output.logits.shape == (2, 4)
 
 
-def test_channels_fall_into_groups() -> None:
+def test_channels_fall_into_groups():
     with pytest.raises(UsageError, match="multiple of 8"):
         settings(EcapaClassifierSettings, {"channels": 20}, "networks.ecapa")

@@ -1,7 +1,5 @@
 """The class heads against plain references, written from their definitions."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -18,22 +16,22 @@ from asd.models.heads import AngularHead, build_head
 D, C, B = 40, 5, 7
 
 
-def _head(name: str, dimension: int = D, classes: int = C, **own: object) -> torch.nn.Module:
+def _head(name, dimension=D, classes=C, **own):
     torch.manual_seed(0)
     return build_head({"kind": name, **own}, dimension, classes)
 
 
-def _embedding(count: int = B, dimension: int = D, scale: float = 3.0) -> torch.Tensor:
+def _embedding(count=B, dimension=D, scale=3.0):
     return scale * torch.randn(count, dimension, generator=torch.Generator().manual_seed(1))
 
 
-def _cosines(embedding: torch.Tensor, centres: torch.Tensor) -> np.ndarray:
+def _cosines(embedding, centres):
     x, w = embedding.double().numpy(), centres.detach().double().numpy()
     return np.array([[a @ b / np.linalg.norm(a) / np.linalg.norm(b) for b in w] for a in x])
 
 
 @pytest.mark.parametrize("name", list(HEADS))
-def test_logits_are_of_classes_and_train(name: str) -> None:
+def test_logits_are_of_classes_and_train(name):
     head, embedding = _head(name), _embedding().requires_grad_()
     classes = torch.arange(B) % C
     logits = head(embedding, classes)
@@ -46,13 +44,13 @@ def test_logits_are_of_classes_and_train(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(HEADS))
-def test_only_a_margin_looks_at_the_classes(name: str) -> None:
+def test_only_a_margin_looks_at_the_classes(name):
     head, embedding, classes = _head(name), _embedding(), torch.arange(B) % C
     assert torch.equal(head(embedding), head(embedding, classes)) is not head.margin
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS if issubclass(HEADS[n], AngularHead)])
-def test_angles_know_no_length_and_no_half_precision(name: str) -> None:
+def test_angles_know_no_length_and_no_half_precision(name):
     head = _head(name)
     plain = head(_embedding(scale=1.0))
     torch.testing.assert_close(head(_embedding(scale=50.0)), plain)
@@ -61,7 +59,7 @@ def test_angles_know_no_length_and_no_half_precision(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(HEADS))
-def test_each_head_can_learn(name: str) -> None:
+def test_each_head_can_learn(name):
     """Gradient descent on embeddings alone separates two classes."""
     head = _head(name, classes=2)
     embedding = _embedding().requires_grad_()
@@ -74,7 +72,7 @@ def test_each_head_can_learn(name: str) -> None:
     assert (head(embedding).argmax(dim=1) == classes).all()
 
 
-def test_linear_is_todays() -> None:
+def test_linear_is_todays():
     head = _head("linear")
     torch.manual_seed(0)
     plain = torch.nn.Linear(D, C)
@@ -82,23 +80,23 @@ def test_linear_is_todays() -> None:
     assert torch.equal(head(_embedding()), plain(_embedding()))
 
 
-def test_adacos() -> None:
+def test_adacos():
     head = _head("adacos")
     expected = math.sqrt(2) * math.log(C - 1) * _cosines(_embedding(), head.centres)
     np.testing.assert_allclose(head(_embedding()).detach(), expected, atol=1e-5)
 
 
-def test_two_classes_have_a_scale() -> None:
+def test_two_classes_have_a_scale():
     assert _head("adacos", classes=2).scale == pytest.approx(math.sqrt(2) * math.log(2))
 
 
-def test_arcface_without_classes_has_no_margin() -> None:
+def test_arcface_without_classes_has_no_margin():
     head = _head("arcface")
     expected = 64 * _cosines(_embedding(), head.centres)
     np.testing.assert_allclose(head(_embedding()).detach(), expected, atol=1e-4)
 
 
-def test_arcface() -> None:
+def test_arcface():
     head, classes = _head("arcface", margin=0.4, scale=30), torch.arange(B) % C
     angles = np.arccos(_cosines(_embedding(), head.centres))
     for row, own in enumerate(classes):
@@ -107,7 +105,7 @@ def test_arcface() -> None:
 
 
 @given(st.floats(0.0, math.pi), st.floats(0.0, math.pi))
-def test_the_margin_never_rises_with_the_angle(one: float, other: float) -> None:
+def test_the_margin_never_rises_with_the_angle(one, other):
     head = _head("arcface", dimension=2, classes=1)
     with torch.no_grad():
         head.centres.copy_(torch.tensor([[1.0, 0.0]]))
@@ -119,7 +117,7 @@ def test_the_margin_never_rises_with_the_angle(one: float, other: float) -> None
 
 
 @pytest.mark.parametrize("centres", [1, 3, 16])
-def test_sub_clusters_sum_up(centres: int) -> None:
+def test_sub_clusters_sum_up(centres):
     head = _head("sub_cluster_adacos", centres=centres)
     scale = math.sqrt(2) * math.log(centres * C - 1)
     powers = np.exp(scale * _cosines(_embedding(), head.centres))
@@ -128,18 +126,18 @@ def test_sub_clusters_sum_up(centres: int) -> None:
     np.testing.assert_allclose(head(_embedding()).softmax(dim=1).detach(), expected, atol=1e-6)
 
 
-def test_sixteen_trainable_centres_are_the_default() -> None:
+def test_sixteen_trainable_centres_are_the_default():
     assert [tuple(p.shape) for p in _head("sub_cluster_adacos").parameters()] == [(16 * C, D)]
 
 
-def test_fixed_centres_are_kept_but_not_trained() -> None:
+def test_fixed_centres_are_kept_but_not_trained():
     head = _head("sub_cluster_adacos", trainable=False)
     assert list(head.parameters()) == []
     assert head.state_dict()["centres"].shape == (16 * C, D)
 
 
 @pytest.mark.parametrize("subspace", [1, 8, 32])
-def test_adaproj(subspace: int) -> None:
+def test_adaproj(subspace):
     head, embedding = _head("adaproj", subspace=subspace), _embedding()
     spans = head.centres.detach().double().numpy().reshape(C, subspace, D)
     expected = np.empty((B, C))
@@ -153,7 +151,7 @@ def test_adaproj(subspace: int) -> None:
     np.testing.assert_allclose(head(embedding).detach(), scale * expected, atol=1e-4)
 
 
-def test_adaproj_survives_centres_that_fall_together() -> None:
+def test_adaproj_survives_centres_that_fall_together():
     head = _head("adaproj")
     with torch.no_grad():
         head.centres[1] = head.centres[0]
@@ -173,12 +171,12 @@ def test_adaproj_survives_centres_that_fall_together() -> None:
         ({"kind": "adaproj", "subspace": 40}, "subspace 40 fills the embedding of 40"),
     ],
 )
-def test_mistakes_are_one_line(values: dict[str, object], message: str) -> None:
+def test_mistakes_are_one_line(values, message):
     with pytest.raises(UsageError, match=message):
         build_head(values, D, C)
 
 
-def test_what_counts_as_linear() -> None:
+def test_what_counts_as_linear():
     assert is_linear({})
     assert is_linear({"kind": "linear"})
     assert not is_linear({"kind": "adacos"})

@@ -1,7 +1,5 @@
 """MobileNetV2: the published architecture, on windows of a clip."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn
@@ -12,29 +10,27 @@ from asd.models.mobilenetv2 import Bottleneck, MobileNetV2, MobileNetV2Settings
 SMALL = MobileNetV2Settings(width=0.25, frames=16, hop=5)
 
 
-def _network(
-    width: float = 0.5, classes: int = 6, shape: tuple[int, int] = (128, 313)
-) -> MobileNetV2:
+def _network(width=0.5, classes=6, shape=(128, 313)):
     return MobileNetV2({"logmel": shape}, classes, 0, MobileNetV2Settings(width=width))
 
 
 @pytest.fixture
-def small() -> MobileNetV2:
+def small():
     torch.manual_seed(0)
     return MobileNetV2({"logmel": (24, 40)}, 3, 0, SMALL).eval()
 
 
-def _count(network: nn.Module) -> int:
+def _count(network):
     return sum(p.numel() for p in network.parameters())
 
 
-def _multiple_of_8(wanted: float) -> int:
+def _multiple_of_8(wanted):
     # Half of 8 is rounded up; where that loses more than a tenth, one step up.
     nearest = max(8, 8 * int(wanted / 8 + 0.5))
     return nearest if nearest >= 0.9 * wanted else nearest + 8
 
 
-def _expected(width: float, classes: int) -> int:
+def _expected(width, classes):
     """Count the parameters of Table 2 of the publication; a batch normalisation has 2 a channel."""
     table = [
         (1, 16, 1),
@@ -60,11 +56,11 @@ def _expected(width: float, classes: int) -> int:
 
 
 @pytest.mark.parametrize("width", [0.25, 0.35, 0.5, 0.75, 1.0, 1.3])
-def test_parameters_are_those_of_the_published_table(width: float) -> None:
+def test_parameters_are_those_of_the_published_table(width):
     assert _count(_network(width)) == _expected(width, 6)
 
 
-def test_parameters_are_those_of_known_implementations() -> None:
+def test_parameters_are_those_of_known_implementations():
     # torchvision's mobilenet_v2 has 3,504,872. Keras counts 1,987,224 at width 0.5, running means
     # and variances among them.
     assert _count(_network(1.0, classes=1000)) == 3_504_872
@@ -75,7 +71,7 @@ def test_parameters_are_those_of_known_implementations() -> None:
     assert _count(_network()) == 695_366
 
 
-def test_a_window_shrinks_32_times() -> None:
+def test_a_window_shrinks_32_times():
     network = _network().eval()
     with torch.inference_mode():
         last = network.layers(torch.randn(2, 3, 128, 64))
@@ -85,7 +81,7 @@ def test_a_window_shrinks_32_times() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "stride"), [(8, 8, 1), (8, 16, 1), (8, 8, 2), (8, 16, 2)]
 )
-def test_equal_shapes_are_added(before: int, after: int, stride: int) -> None:
+def test_equal_shapes_are_added(before, after, stride):
     block = Bottleneck(before, after, 6, stride).eval()
     nn.init.zeros_(block.layers[-1].weight)
     images = torch.randn(2, before, 7, 6)
@@ -97,11 +93,11 @@ def test_equal_shapes_are_added(before: int, after: int, stride: int) -> None:
         assert not output.any()
 
 
-def test_no_dropout() -> None:
+def test_no_dropout():
     assert not any(isinstance(layer, nn.Dropout) for layer in _network().modules())
 
 
-def test_logits_are_those_of_each_window(small: MobileNetV2) -> None:
+def test_logits_are_those_of_each_window(small):
     clips = torch.randn(2, 24, 40)
     with torch.inference_mode():
         logits = small({"logmel": clips}).logits
@@ -113,18 +109,18 @@ def test_logits_are_those_of_each_window(small: MobileNetV2) -> None:
             torch.testing.assert_close(logits[:, window], one, rtol=1e-4, atol=1e-5)
 
 
-def test_the_challenge_cuts_32_windows() -> None:
+def test_the_challenge_cuts_32_windows():
     windows = _network().windows_of({"logmel": torch.zeros(1, 128, 313)})
     assert windows.shape == (1, 32, 128, 64)
 
 
-def test_a_clip_does_not_depend_on_the_others(small: MobileNetV2) -> None:
+def test_a_clip_does_not_depend_on_the_others(small):
     clips = torch.randn(3, 24, 40)
     with torch.inference_mode():
         whole = small({"logmel": clips}).logits
         assert torch.equal(small({"logmel": clips[1:2]}).logits, whole[1:2])
 
 
-def test_short_clips_are_one_line() -> None:
+def test_short_clips_are_one_line():
     with pytest.raises(UsageError, match="64 frames at a time, clips have 63; lower"):
         _network(shape=(128, 63))

@@ -1,9 +1,5 @@
 """Embeddings without weights: by the definition of each pooling, whatever the batch."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -12,21 +8,21 @@ from asd.config import settings
 from asd.errors import UsageError
 from asd.models.pooling import POOLINGS, Pooled, PooledSettings, build
 
-POOLED: dict[str, Any] = {name: {"pooling": name} for name in POOLINGS}
+POOLED = {name: {"pooling": name} for name in POOLINGS}
 
 
-def network(poolings: dict[str, Any], **shapes: tuple[int, ...]) -> Pooled:
+def network(poolings, **shapes):
     chosen = settings(PooledSettings, {"poolings": poolings}, "networks.pooled")
     return Pooled(shapes, 0, 0, chosen)
 
 
-def frames(count: int, bands: int = 6) -> torch.Tensor:
+def frames(count, bands=6):
     return torch.from_numpy(
         np.random.default_rng(bands).normal(-30, 9, (count, bands, 21)).astype(np.float32)
     )
 
 
-def test_each_pooling_is_an_output() -> None:
+def test_each_pooling_is_an_output():
     given = frames(5)
     found = network(POOLED, logmel=(6, 21))({"logmel": given})._asdict()
     assert list(found) == list(POOLED)
@@ -36,7 +32,7 @@ def test_each_pooling_is_an_output() -> None:
         np.testing.assert_allclose(values.numpy(), expected, rtol=1e-6)
 
 
-def test_lists_and_features_are_joined() -> None:
+def test_lists_and_features_are_joined():
     both = [{"pooling": "mean"}, {"pooling": "gwrp", "decay": 0.5}]
     given = {"logmel": frames(3), "ptm": frames(3, 4)}
     found = network({"joined": both, "mean": both[0]}, logmel=(6, 21), ptm=(4, 21))(given)
@@ -44,7 +40,7 @@ def test_lists_and_features_are_joined() -> None:
     np.testing.assert_allclose(found.mean[:, 6:], given["ptm"].mean(2), rtol=1e-5)
 
 
-def test_the_highest_bins_are_left_out() -> None:
+def test_the_highest_bins_are_left_out():
     chosen = settings(PooledSettings, {"bins": 0.7, "poolings": POOLED}, "networks.pooled")
     given = {"logmel": frames(2, 10), "ptm": frames(2, 4)}
     found = Pooled({"logmel": (10, 21), "ptm": (4, 21)}, 0, 0, chosen)(given)._asdict()
@@ -53,7 +49,7 @@ def test_the_highest_bins_are_left_out() -> None:
     assert all(torch.equal(found[name], expected[name]) for name in POOLED)
 
 
-def test_a_clip_does_not_depend_on_its_batch() -> None:
+def test_a_clip_does_not_depend_on_its_batch():
     given, pooled = frames(9), network(POOLED, logmel=(6, 21))
     whole = pooled({"logmel": given})
     for row in range(9):
@@ -61,7 +57,7 @@ def test_a_clip_does_not_depend_on_its_batch() -> None:
             assert torch.equal(values[0], getattr(whole, name)[row]), name
 
 
-def test_nothing_is_learned() -> None:
+def test_nothing_is_learned():
     assert not list(network(POOLED, logmel=(6, 21)).parameters())
 
 
@@ -76,10 +72,10 @@ def test_nothing_is_learned() -> None:
         ({}, (6, 21), "poolings"),
     ],
 )
-def test_wrong_use(poolings: dict[str, Any], shape: tuple[int, ...], message: str) -> None:
+def test_wrong_use(poolings, shape, message):
     with pytest.raises(UsageError, match=message):
         network(poolings, feature=shape)
 
 
-def test_null_takes_an_embedding_away() -> None:
+def test_null_takes_an_embedding_away():
     assert list(network({"a": {"pooling": "mean"}, "b": None}, x=(6, 21)).poolings) == ["a"]

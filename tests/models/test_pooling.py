@@ -1,17 +1,14 @@
 """Poolings against loops over frames, and their limits."""
 
-from __future__ import annotations
-
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 
 from asd.errors import UsageError
-from asd.models.pooling import Pooling, build
+from asd.models.pooling import build
 
-CASES: list[tuple[str, dict[str, Any]]] = [
+CASES = [
     ("mean", {}),
     ("max", {}),
     ("deviation", {}),
@@ -30,15 +27,15 @@ LEVEL_FREE = ("deviation", "level_free_mean", "flux", "fine_structure")
 every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value: str(value))
 
 
-def features(count: int = 5) -> np.ndarray:
+def features(count=5):
     return np.random.default_rng(0).normal(-30, 12, (count, 4, 11)).astype(np.float16)
 
 
-def pool(given: np.ndarray, pooling: Pooling) -> np.ndarray:
+def pool(given, pooling):
     return pooling(given.astype(np.float64))
 
 
-def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[float]:
+def reference(name, values, frames):
     """Pool one clip (F, T) bin by bin."""
     if name == "rdp":
         mean = frames.mean(axis=1)
@@ -75,21 +72,21 @@ def reference(name: str, values: dict[str, Any], frames: np.ndarray) -> list[flo
 
 
 @every_case
-def test_by_the_definition(name: str, values: dict[str, Any]) -> None:
+def test_by_the_definition(name, values):
     given = features()
     found = pool(given, build(name, values))
     expected = [reference(name, values, frames) for frames in given.astype(np.float64)]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_level() -> None:
+def test_level():
     given = features().astype(np.float64)
     found = build("level", {})(given)
     assert found.shape == (5, 1)
     np.testing.assert_allclose(build("level", {})(given + 7.5), found + 7.5, rtol=1e-9)
 
 
-def test_fine_structure_is_blind_to_what_is_the_same_around() -> None:
+def test_fine_structure_is_blind_to_what_is_the_same_around():
     given = np.random.default_rng(0).normal(-30, 9, (1, 128, 20))
     coloured = given + np.linspace(-6, 6, 128)[:, None]
     one, other = build("fine_structure", {})(given), build("fine_structure", {})(coloured)
@@ -105,7 +102,7 @@ levels = pytest.mark.parametrize(
 
 
 @levels
-def test_lies_within_the_bin_and_moves_with_the_level(name: str, values: dict[str, Any]) -> None:
+def test_lies_within_the_bin_and_moves_with_the_level(name, values):
     given = features().astype(np.float64)
     found = build(name, values)(given)
     assert (found >= given.min(axis=2) - 1e-9).all()
@@ -114,21 +111,21 @@ def test_lies_within_the_bin_and_moves_with_the_level(name: str, values: dict[st
 
 
 @levels
-def test_constant_clip_is_its_own_pooling(name: str, values: dict[str, Any]) -> None:
+def test_constant_clip_is_its_own_pooling(name, values):
     given = np.full((2, 3, 5), -80.0)
     np.testing.assert_allclose(pool(given, build(name, values)), -80.0)
     np.testing.assert_allclose(pool(given[:, :, :1], build(name, values)), -80.0)
 
 
 @pytest.mark.parametrize("name", LEVEL_FREE)
-def test_does_not_move_with_the_level(name: str) -> None:
+def test_does_not_move_with_the_level(name):
     given = features().astype(np.float64)
     found = build(name, {})(given)
     np.testing.assert_allclose(build(name, {})(given + 7.5), found, atol=1e-12)
     np.testing.assert_allclose(build(name, {})(np.full((2, 3, 1), -80.0)), 0.0, atol=1e-12)
 
 
-def test_the_power_of_faint_and_of_loud_sound_is_finite() -> None:
+def test_the_power_of_faint_and_of_loud_sound_is_finite():
     given = np.array([[[-5000.0, -5000.0], [4000.0, -5000.0]]])
     expected = [[-5000.0, 4000.0 + 10 * np.log10(0.5)]]
     np.testing.assert_allclose(build("power_mean", {})(given), expected)
@@ -144,13 +141,13 @@ def test_the_power_of_faint_and_of_loud_sound_is_finite() -> None:
         ("rdp", {"gamma": 0.0}, "mean"),
     ],
 )
-def test_limits(name: str, values: dict[str, Any], limit: str) -> None:
+def test_limits(name, values, limit):
     given = features()
     expected = pool(given, build(limit, {}))
     np.testing.assert_allclose(pool(given, build(name, values)), expected, rtol=2e-5)
 
 
-def test_wrong_use() -> None:
+def test_wrong_use():
     with pytest.raises(UsageError, match="unknown pooling 'avg'"):
         build("avg", {})
     with pytest.raises(UsageError, match="decay"):

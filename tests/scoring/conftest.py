@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asd.clip_table import COLUMNS, ClipTable
-from asd.scoring import build
+from asd.scoring import SCORERS, build
 from asd.scoring.bank import Bank
 
 MANY = {"banks": "two", "smote_ratio": 0.5, "memmixup": 3}
@@ -30,11 +30,12 @@ CASES = [
     ("varmin", {"k": 2, "distance": "cosine"}),
     ("varmin", {"distance": "cosine", "level": "level"}),
 ]
+CASES += [(name, {}) for name in SCORERS if name not in dict(CASES)]
 
 
 @pytest.fixture(scope="session")
 def cases():
-    """Return every scorer of the package with settings that matter, by name."""
+    """Return every scorer of the package, with settings that matter or its defaults, by name."""
     return CASES
 
 

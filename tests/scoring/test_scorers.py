@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from asd.errors import JobError, UsageError
-from asd.scoring import SCORERS, build
+from asd.scoring import build
 from asd.scoring.base import folds_of
 
 # Sums are cut differently for other numbers of rows; distances near zero are roots of that.
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
 
 
-def test_cases_cover_the_registry(cases):
-    assert {name for name, _ in cases} == set(SCORERS)
-    assert all(SCORERS[name].Fitted is not None for name in SCORERS)
+def test_what_it_fits_can_be_kept(scorer):
+    assert scorer.Fitted is not None
 
 
 def test_a_clip_is_scored_on_its_own(make_bank, scorer):

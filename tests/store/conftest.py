@@ -1,9 +1,5 @@
 """Small shards for the tests of the store."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 
 from asd.clip_table import ClipTable
@@ -13,14 +9,14 @@ from asd.store import Shard, ShardSpec, ShardWriter
 SPEC = ShardSpec("fan", "logmel", "00", "train", {"hop": 512}, (3, 5), "float16")
 
 
-def row(name: str, spec: ShardSpec = SPEC) -> np.ndarray:
+def row(name, spec=SPEC):
     """The one row that a made-up clip has under a recipe."""
     seed = int(sha256_json([name, spec.recipe])[:8], 16)
     drawn = np.random.default_rng(seed).normal(size=spec.row_shape) * 100
     return drawn.astype(spec.dtype)
 
 
-def table_of(names: list[str], label: str = "normal") -> ClipTable:
+def table_of(names, label="normal"):
     """The table of made-up clips."""
     count = len(names)
     columns = {
@@ -36,7 +32,7 @@ def table_of(names: list[str], label: str = "normal") -> ClipTable:
     return ClipTable.of_columns(columns)
 
 
-def write(path: Path, names: list[str], spec: ShardSpec = SPEC, batch: int = 4) -> Shard:
+def write(path, names, spec=SPEC, batch=4):
     """Write a whole shard of the named clips and open it."""
     with ShardWriter(path, spec, table_of(names)) as writer:
         pending = writer.pending

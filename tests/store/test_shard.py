@@ -1,12 +1,7 @@
 """The format: what is written is read, in any process, and nothing unsafe is opened."""
 
-from __future__ import annotations
-
 import json
 import pickle
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -17,11 +12,10 @@ from asd.errors import JobError, UsageError
 from asd.store import Shard
 from tests.store.conftest import SPEC, row, table_of, write
 
-Harm = Callable[[h5py.File], None]
 NAMES = ["a.wav", "b.wav", 'ü,".wav', "d.wav", "e.wav"]
 
 
-def test_round_trip(tmp_path: Path) -> None:
+def test_round_trip(tmp_path):
     shard = write(tmp_path / "s.h5", NAMES)
     assert shard.spec == SPEC
     assert (shard.machine, shard.feature, shard.section, shard.split) == (
@@ -38,7 +32,7 @@ def test_round_trip(tmp_path: Path) -> None:
         np.testing.assert_array_equal(shard.features[i], row(name))
 
 
-def test_rows_lie_where_h5py_finds_them(tmp_path: Path) -> None:
+def test_rows_lie_where_h5py_finds_them(tmp_path):
     shard = write(tmp_path / "s.h5", NAMES)
     with h5py.File(shard.path) as file:
         np.testing.assert_array_equal(shard.features, file["features"][...])
@@ -48,13 +42,13 @@ def test_rows_lie_where_h5py_finds_them(tmp_path: Path) -> None:
         assert json.loads(bytes(file.attrs["request"])) == SPEC.request
 
 
-def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+def test_same_inputs_give_the_same_bytes(tmp_path):
     one = write(tmp_path / "one.h5", NAMES, batch=1).path.read_bytes()
     two = write(tmp_path / "two.h5", NAMES, batch=5).path.read_bytes()
     assert one == two
 
 
-def test_pickle_carries_no_rows(tmp_path: Path) -> None:
+def test_pickle_carries_no_rows(tmp_path):
     shard = write(tmp_path / "s.h5", NAMES)
     expected = np.array(shard.features)
     sent = pickle.dumps(shard)
@@ -62,55 +56,55 @@ def test_pickle_carries_no_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(sent).features, expected)  # noqa: S301
 
 
-def test_rows_are_read_only(tmp_path: Path) -> None:
+def test_rows_are_read_only(tmp_path):
     shard = write(tmp_path / "s.h5", NAMES)
     with pytest.raises(ValueError, match="read-only"):
         shard.features[0] = 0
 
 
-def test_identity_follows_the_data(tmp_path: Path) -> None:
+def test_identity_follows_the_data(tmp_path):
     first = write(tmp_path / "a.h5", NAMES)
     assert first.identity == write(tmp_path / "b.h5", NAMES).identity
     assert first.identity != write(tmp_path / "c.h5", NAMES[:4]).identity
 
 
-def test_missing_file_is_wrong_use(tmp_path: Path) -> None:
+def test_missing_file_is_wrong_use(tmp_path):
     with pytest.raises(UsageError, match="no such shard"):
         Shard.open(tmp_path / "none.h5")
 
 
-def _attribute(key: str, value: object) -> Harm:
+def _attribute(key, value):
     return lambda file: file.attrs.__setitem__(key, value)
 
 
-def _request(**change: object) -> Harm:
-    def run(file: h5py.File) -> None:
+def _request(**change):
+    def run(file):
         request = json.loads(bytes(file.attrs["request"])) | change
         file.attrs["request"] = np.bytes_(canonical_json(request))
 
     return run
 
 
-def _features(*shape: object, **values: Any) -> Harm:
-    def run(file: h5py.File) -> None:
+def _features(*shape, **values):
+    def run(file):
         del file["features"]
         file.create_dataset("features", *shape, **values)
 
     return run
 
 
-def _external_link(file: h5py.File) -> None:
+def _external_link(file):
     del file["features"]
     file["features"] = h5py.ExternalLink("other.h5", "/features")
 
 
-def _soft_link(file: h5py.File) -> None:
+def _soft_link(file):
     file.move("features", "clips2")
     file["features"] = h5py.SoftLink("/clips")
 
 
-def _cell(column: str, value: object) -> Harm:
-    def run(file: h5py.File) -> None:
+def _cell(column, value):
+    def run(file):
         table = file["clips"][...]
         table[column][0] = value
         file["clips"][...] = table
@@ -118,14 +112,14 @@ def _cell(column: str, value: object) -> Harm:
     return run
 
 
-def _other_columns(file: h5py.File) -> None:
+def _other_columns(file):
     table = file["clips"][...]
     del file["clips"]
     file["clips"] = table[["name", "content", "row"]]
 
 
 ELSEWHERE = [("raw.bin", 0, h5py.h5f.UNLIMITED)]
-HARMS: dict[str, Harm] = {
+HARMS = {
     "newer schema": _attribute("schema", np.uint32(99)),
     "older schema": _attribute("schema", np.uint32(1)),
     "unfinished": _attribute("complete", np.uint8(0)),
@@ -148,7 +142,7 @@ HARMS: dict[str, Harm] = {
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_unsafe_or_foreign_files_are_refused(tmp_path: Path, harm: str) -> None:
+def test_unsafe_or_foreign_files_are_refused(tmp_path, harm):
     path = write(tmp_path / "s.h5", NAMES).path
     with h5py.File(path, "r+") as file:
         HARMS[harm](file)
@@ -158,7 +152,7 @@ def test_unsafe_or_foreign_files_are_refused(tmp_path: Path, harm: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 2000])
-def test_truncated_files_are_refused(tmp_path: Path, size: int) -> None:
+def test_truncated_files_are_refused(tmp_path, size):
     path = write(tmp_path / "s.h5", NAMES).path
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(JobError, match="not a readable shard"):

@@ -1,11 +1,8 @@
 """Verification: whatever is not what was written is found, and nothing else is complained of."""
 
-from __future__ import annotations
-
 import errno
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +20,7 @@ NAMES = [f"{i}.wav" for i in range(6)]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FeatureStore:
+def store(tmp_path):
     """Two sections of one feature."""
     store = FeatureStore(tmp_path / "features")
     for section in ("00", "01"):
@@ -31,22 +28,22 @@ def store(tmp_path: Path) -> FeatureStore:
     return store
 
 
-def _flip(path: Path, place: int) -> None:
+def _flip(path, place):
     data = bytearray(path.read_bytes())
     data[place] ^= 1
     path.write_bytes(data)
 
 
-def test_what_was_written_is_whole(store: FeatureStore) -> None:
+def test_what_was_written_is_whole(store):
     found = verify_shards(store, store.paths("fan", "logmel"))
     assert (len(found.shards), found.rows, found.damaged) == (2, 12, ())
-    read: list[int] = []
+    read = []
     assert verify_rows(found.shards, read.append) == []
     assert sum(read) == 12
     assert leftovers(store.root) == []
 
 
-def test_damaged_rows_are_named(store: FeatureStore) -> None:
+def test_damaged_rows_are_named(store):
     path = store.path("fan", "logmel", "01", "train")
     shard = Shard.open(path)
     for row in (1, 2, 4, 5):
@@ -56,9 +53,7 @@ def test_damaged_rows_are_named(store: FeatureStore) -> None:
     assert "4 of 6 rows are not what was written (1.wav, 2.wav, 4.wav, ...)" in damage.reason
 
 
-def test_what_says_which_rows_there_are_is_checked_without_reading_them(
-    store: FeatureStore,
-) -> None:
+def test_what_says_which_rows_there_are_is_checked_without_reading_them(store):
     path = store.path("fan", "logmel", "01", "train")
     _flip(path, path.read_bytes().index(b"2.wav"))
     found = verify_shards(store, store.paths("fan", "logmel"))
@@ -71,7 +66,7 @@ def test_what_says_which_rows_there_are_is_checked_without_reading_them(
     "place",
     ["fan/logmel/section_02_train.h5", "fan/wave/section_00_train.h5", "valve/logmel/copy.h5"],
 )
-def test_a_shard_in_another_place_is_damage(store: FeatureStore, place: str) -> None:
+def test_a_shard_in_another_place_is_damage(store, place):
     path = store.root / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(store.path("fan", "logmel", "00", "train").read_bytes())
@@ -80,15 +75,13 @@ def test_a_shard_in_another_place_is_damage(store: FeatureStore, place: str) -> 
     assert "wrong place: it says that it is fan logmel section 00 train" in damage.reason
 
 
-def test_a_disk_that_fails_to_give_a_row_says_nothing_of_it(
-    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fails_to_give_a_row_says_nothing_of_it(store, monkeypatch):
     path = store.path("fan", "logmel", "00", "train")
     shard = Shard.open(path)
     bad = shard.offset + 3 * shard.spec.row_bytes
     pread = os.pread
 
-    def failing(handle: int, size: int, offset: int) -> bytes:
+    def failing(handle, size, offset):
         if offset == bad:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return pread(handle, size, offset)
@@ -99,14 +92,14 @@ def test_a_disk_that_fails_to_give_a_row_says_nothing_of_it(
     assert damage.reason == "cannot be read: Input/output error"
 
 
-def test_a_shard_replaced_meanwhile_is_not_damage(store: FeatureStore) -> None:
+def test_a_shard_replaced_meanwhile_is_not_damage(store):
     opened = store.shards("fan", "logmel")
     write(opened[0].path, NAMES, replace(SPEC, recipe={"hop": 1}))
     opened[1].path.unlink()
     assert verify_rows(opened) == []
 
 
-def test_recordings_are_read_against_their_index(tmp_path: Path) -> None:
+def test_recordings_are_read_against_their_index(tmp_path):
     for name in ("kept", "changed"):
         (tmp_path / name).write_text(name)
     digests = {tmp_path / n: sha256_bytes(n.encode()) for n in ("kept", "changed", "lost")}
@@ -117,7 +110,7 @@ def test_recordings_are_read_against_their_index(tmp_path: Path) -> None:
     assert "lost" in found["lost"]
 
 
-def test_what_killed_runs_left_is_listed(store: FeatureStore) -> None:
+def test_what_killed_runs_left_is_listed(store):
     names = (".a.h5.part", ".a.h5.part.new", ".a.h5.journal", ".x.json.17.part")
     left = [store.root / "fan" / name for name in names]
     for path in left:

@@ -1,7 +1,5 @@
 """Writing: nothing valid is computed twice, nothing half-written is ever read."""
 
-from __future__ import annotations
-
 import errno
 import os
 import random
@@ -9,7 +7,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,14 +19,14 @@ from tests.store.conftest import SPEC, row, table_of, write
 NAMES = [f"{i:02d}.wav" for i in range(12)]
 
 
-def _interrupt(path: Path) -> None:
+def _interrupt(path):
     """Write five rows and no more."""
     with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
         for i in writer.pending[:5]:
             writer.write([i], row(NAMES[i])[None])
 
 
-def test_finished_shard_is_current(tmp_path: Path) -> None:
+def test_finished_shard_is_current(tmp_path):
     path = tmp_path / "s.h5"
     assert not is_current(path, SPEC, table_of(NAMES))
     write(path, NAMES)
@@ -39,7 +36,7 @@ def test_finished_shard_is_current(tmp_path: Path) -> None:
     assert not is_current(path, replace(SPEC, recipe={"hop": 256}), table_of(NAMES))
 
 
-def test_interrupted_run_goes_on(tmp_path: Path) -> None:
+def test_interrupted_run_goes_on(tmp_path):
     path = tmp_path / "s.h5"
     whole = write(tmp_path / "whole.h5", NAMES).path.read_bytes()
     _interrupt(path)
@@ -51,7 +48,7 @@ def test_interrupted_run_goes_on(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.h5", "whole.h5"]
 
 
-def test_torn_rows_are_computed_again(tmp_path: Path) -> None:
+def test_torn_rows_are_computed_again(tmp_path):
     path = tmp_path / "s.h5"
     _interrupt(path)
     part = tmp_path / ".s.h5.part"
@@ -64,7 +61,7 @@ def test_torn_rows_are_computed_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["clips", "recipe"])
-def test_the_journal_of_another_part_says_nothing_of_this_one(tmp_path: Path, other: str) -> None:
+def test_the_journal_of_another_part_says_nothing_of_this_one(tmp_path, other):
     """A kill between the renames of part and journal leaves the old journal beside the new part.
 
     It tells of a silent clip, whose row is all zeros like those that are not computed yet.
@@ -86,7 +83,7 @@ def test_the_journal_of_another_part_says_nothing_of_this_one(tmp_path: Path, ot
         assert len(writer.pending) == 11
 
 
-def test_half_a_journal_record_is_ignored(tmp_path: Path) -> None:
+def test_half_a_journal_record_is_ignored(tmp_path):
     path = tmp_path / "s.h5"
     _interrupt(path)
     journal = tmp_path / ".s.h5.journal"
@@ -95,7 +92,7 @@ def test_half_a_journal_record_is_ignored(tmp_path: Path) -> None:
         assert writer.pending.tolist() == list(range(4, 12))
 
 
-def test_changed_clips_keep_the_valid_rows(tmp_path: Path) -> None:
+def test_changed_clips_keep_the_valid_rows(tmp_path):
     path = tmp_path / "s.h5"
     write(path, NAMES)
     changed = ["new.wav", *reversed(NAMES[2:])]
@@ -112,21 +109,21 @@ def test_changed_clips_keep_the_valid_rows(tmp_path: Path) -> None:
     assert path.read_bytes() == write(tmp_path / "t.h5", changed).path.read_bytes()
 
 
-def test_rows_of_an_interrupted_run_survive_a_change_of_clips(tmp_path: Path) -> None:
+def test_rows_of_an_interrupted_run_survive_a_change_of_clips(tmp_path):
     path = tmp_path / "s.h5"
     _interrupt(path)
     with ShardWriter(path, SPEC, table_of(NAMES[1:])) as writer:
         assert writer.pending.tolist() == list(range(4, 11))
 
 
-def test_another_recipe_keeps_nothing(tmp_path: Path) -> None:
+def test_another_recipe_keeps_nothing(tmp_path):
     path = tmp_path / "s.h5"
     write(path, NAMES)
     with ShardWriter(path, replace(SPEC, recipe={"hop": 256}), table_of(NAMES)) as writer:
         assert len(writer.pending) == 12
 
 
-def test_a_changed_label_computes_nothing(tmp_path: Path) -> None:
+def test_a_changed_label_computes_nothing(tmp_path):
     path = tmp_path / "s.h5"
     write(path, NAMES)
     with ShardWriter(path, SPEC, table_of(NAMES, "anomaly")) as writer:
@@ -135,7 +132,7 @@ def test_a_changed_label_computes_nothing(tmp_path: Path) -> None:
     assert Shard.open(path).clips.label == ("anomaly",) * 12
 
 
-def test_a_damaged_shard_is_computed_again(tmp_path: Path) -> None:
+def test_a_damaged_shard_is_computed_again(tmp_path):
     path = tmp_path / "s.h5"
     write(path, NAMES)
     path.write_bytes(b"not HDF5")
@@ -144,7 +141,7 @@ def test_a_damaged_shard_is_computed_again(tmp_path: Path) -> None:
         assert len(writer.pending) == 12
 
 
-def test_unfinished_rows_cannot_be_finished(tmp_path: Path) -> None:
+def test_unfinished_rows_cannot_be_finished(tmp_path):
     with (
         ShardWriter(tmp_path / "s.h5", SPEC, table_of(NAMES)) as writer,
         pytest.raises(JobError, match="12 rows are missing"),
@@ -152,7 +149,7 @@ def test_unfinished_rows_cannot_be_finished(tmp_path: Path) -> None:
         writer.finish()
 
 
-def test_rows_of_another_shape_are_refused(tmp_path: Path) -> None:
+def test_rows_of_another_shape_are_refused(tmp_path):
     with ShardWriter(tmp_path / "s.h5", SPEC, table_of(NAMES)) as writer:
         with pytest.raises(ValueError, match="rows are"):
             writer.write([0], np.zeros((1, 3, 4), np.float16))
@@ -160,11 +157,11 @@ def test_rows_of_another_shape_are_refused(tmp_path: Path) -> None:
             writer.write([0], np.zeros((1, 3, 5), np.float32))
 
 
-def test_second_run_waits_for_the_first(tmp_path: Path) -> None:
+def test_second_run_waits_for_the_first(tmp_path):
     path = tmp_path / "s.h5"
-    seen: list[int] = []
+    seen = []
 
-    def second() -> None:
+    def second():
         with ShardWriter(path, SPEC, table_of(NAMES)) as writer:
             seen.append(len(writer.pending))
             writer.finish()
@@ -182,13 +179,11 @@ def test_second_run_waits_for_the_first(tmp_path: Path) -> None:
     assert path.read_bytes() == write(tmp_path / "t.h5", NAMES).path.read_bytes()
 
 
-def test_full_disk_is_one_line_and_leaves_the_shard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_is_one_line_and_leaves_the_shard(tmp_path, monkeypatch):
     path = tmp_path / "s.h5"
     before = write(path, NAMES).path.read_bytes()
 
-    def full(*_: object) -> int:
+    def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "pwrite", full)
@@ -215,7 +210,7 @@ with ShardWriter(Path(sys.argv[1]), spec, table) as writer:
 """
 
 
-def test_kill_at_random_moments_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_kill_at_random_moments_gives_the_same_bytes(tmp_path):
     command = [sys.executable, "-c", _KILLED]
     subprocess.run([*command, tmp_path / "whole.h5"], check=True, capture_output=True)
     whole = (tmp_path / "whole.h5").read_bytes()

@@ -1,12 +1,7 @@
 """A small store for the tests of training."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,37 +14,34 @@ from asd.digest import sha256_json
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training import loop
 from asd.training.artifact import load_model
-from asd.training.embedding import Outputs, embed
-from asd.training.train import Training, make_plan, train
+from asd.training.embedding import embed
+from asd.training.train import make_plan, train
 
 FRAMES, LENGTH = 11, 5_120
-Shapes = Mapping[str, tuple[tuple[int, ...], str]]
-SHAPES: Shapes = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int16")}
+SHAPES = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int16")}
 SMALL = {"channels": [8, 12], "kernels": [3, 1], "dilations": [1, 1], "embedding": 6}
 
-Fill = Callable[..., FeatureStore]
 
-
-def contents(folder: Path) -> dict[str, bytes]:
+def contents(folder):
     """The files of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture
-def fill(tmp_path: Path) -> Fill:
+def fill(tmp_path):
     """Write shards: sections x clips, each section and machine at its level, attributes in turn."""
 
     def run(
-        sections: Mapping[str, int],
-        attributes: tuple[str, ...] = ("speed=1", "speed=2"),
-        split: str = "train",
-        root: str = "features",
-        machine: str = "fan",
-        shapes: Shapes = SHAPES,
-        recipes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-        label: str = "normal",
-        domains: tuple[str, ...] = ("source",),
-    ) -> FeatureStore:
+        sections,
+        attributes=("speed=1", "speed=2"),
+        split="train",
+        root="features",
+        machine="fan",
+        shapes=SHAPES,
+        recipes=MappingProxyType({}),
+        label="normal",
+        domains=("source",),
+    ):
         store = FeatureStore(tmp_path / root)
         above = 0 if machine == "fan" else 50
         for feature, (shape, dtype) in shapes.items():
@@ -81,16 +73,10 @@ def fill(tmp_path: Path) -> Fill:
 
 
 @pytest.fixture
-def fit(model: ModelConfig, config: TrainConfig, tmp_path: Path) -> Callable[..., Training]:
+def fit(model, config, tmp_path):
     """Plan a training and do it; the model goes into a folder, the state beside it."""
 
-    def run(
-        store: FeatureStore,
-        folder: str = "model",
-        machine: str | Sequence[str] = "fan",
-        model: ModelConfig = model,
-        config: TrainConfig = config,
-    ) -> Training:
+    def run(store, folder="model", machine="fan", model=model, config=config):
         plan = make_plan(store, machine, "m", model, config)
         return train(plan, "m", tmp_path / folder / RECORD, tmp_path / f"{folder}.state")
 
@@ -98,10 +84,10 @@ def fit(model: ModelConfig, config: TrainConfig, tmp_path: Path) -> Callable[...
 
 
 @pytest.fixture
-def embedded(tmp_path: Path) -> Callable[..., Outputs]:
+def embedded(tmp_path):
     """Embed the training clips of a machine by the model in a folder."""
 
-    def run(store: FeatureStore, folder: str = "model", machine: str = "fan") -> Outputs:
+    def run(store, folder="model", machine="fan"):
         trained = load_model(tmp_path / folder / RECORD)
         config = EmbedConfig(batch_size=4, precision="float32")
         return embed(store, machine, trained, "train", config)
@@ -110,14 +96,14 @@ def embedded(tmp_path: Path) -> Callable[..., Outputs]:
 
 
 @pytest.fixture
-def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+def dying(monkeypatch):
     """Return a context in which a training dies after its first epoch, its state being saved."""
 
     @contextmanager
-    def block() -> Iterator[None]:
+    def block():
         plain = loop.State.save
 
-        def save_and_die(*arguments: Any) -> None:
+        def save_and_die(*arguments):
             plain(*arguments)
             raise KeyboardInterrupt
 
@@ -129,7 +115,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManage
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread():
     """Threads that wait for each other are slow where tests run side by side."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -138,13 +124,13 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def model() -> ModelConfig:
+def model():
     losses = LossWeights(cross_entropy=1, triplet=1, auxiliary=1)
     return ModelConfig(features=("logmel", "wave"), settings=SMALL, losses=losses)
 
 
 @pytest.fixture
-def config() -> TrainConfig:
+def config():
     return TrainConfig(
         epochs=4, learning_rate=2e-3, classes_per_batch=3, clips_per_class=4, precision="float32"
     )

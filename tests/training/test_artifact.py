@@ -1,16 +1,12 @@
 """A trained model on disk: what vouches for what, and what decides it."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from asd.artifact import RECORD, is_current, lack, read_record
+from asd.artifact import RECORD, is_current, read_record
 from asd.digest import sha256_json
 from asd.errors import JobError, UsageError
 from asd.models import NETWORKS
@@ -28,7 +24,7 @@ ROWS = [{"epoch": 1, "loss": 0.1 + 0.2}, {"epoch": 2, "loss": 0.25}]
 
 
 @pytest.fixture
-def request_() -> ModelRequest:
+def request_():
     return ModelRequest(
         version=1,
         machine="fan",
@@ -46,21 +42,21 @@ def request_() -> ModelRequest:
 
 
 @pytest.fixture
-def path(tmp_path: Path, request_: ModelRequest) -> Path:
+def path(tmp_path, request_):
     assert "tdnn" in NETWORKS
     torch.manual_seed(0)
     write_model(tmp_path / "m" / RECORD, build_network(request_), request_, ROWS)
     return tmp_path / "m" / RECORD
 
 
-def _rewrite(path: Path, change: dict[str, Any]) -> None:
+def _rewrite(path, change):
     """Change the record, as another version of the package would have written it."""
     record = json.loads(path.read_text()) | change
     rest = {key: value for key, value in record.items() if key != "digest"}
     path.write_text(json.dumps(rest | {"digest": sha256_json(rest)}))
 
 
-def test_it_is_read_as_it_was_written(path: Path, request_: ModelRequest) -> None:
+def test_it_is_read_as_it_was_written(path, request_):
     assert is_current(path, request_)
     assert not is_current(path, request_.model_copy(update={"classes": ("00", "02")}))
     trained = load_model(path)
@@ -74,9 +70,7 @@ def test_it_is_read_as_it_was_written(path: Path, request_: ModelRequest) -> Non
 
 
 @pytest.mark.parametrize("harm", ["flipped", "lost"])
-def test_a_damaged_history_is_found_and_harms_no_prediction(
-    path: Path, request_: ModelRequest, harm: str
-) -> None:
+def test_a_damaged_history_is_found_and_harms_no_prediction(path, request_, harm):
     history = path.with_name(HISTORY)
     history.write_bytes(history.read_bytes().replace(b"0.25", b"0.35"))
     if harm == "lost":
@@ -87,9 +81,7 @@ def test_a_damaged_history_is_found_and_harms_no_prediction(
     load_model(path)
 
 
-def test_other_versions_are_said_and_refuse_nothing(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_versions_are_said_and_refuse_nothing(path, capsys):
     load_model(path)
     assert capsys.readouterr().err == ""
     _rewrite(path, {"versions": {"torch": "1.2.3", "numpy": "1.99"}})
@@ -99,8 +91,6 @@ def test_other_versions_are_said_and_refuse_nothing(
     assert err.count("\n") == 1
     assert err.startswith("note: a model was made with torch 1.2.3 (here ")
     assert "numpy 1.99 (here " in err
-    _rewrite(path, {"versions": None})
-    load_model(path)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +100,7 @@ def test_other_versions_are_said_and_refuse_nothing(
         (RECORD, "not a readable model record .*; delete it and run 'asd train'"),
     ],
 )
-def test_half_a_model_is_refused(path: Path, name: str, message: str) -> None:
+def test_half_a_model_is_refused(path, name, message):
     half = path.with_name(name)
     half.write_bytes(half.read_bytes()[:-9])
     with pytest.raises(JobError, match=message) as caught:
@@ -119,7 +109,7 @@ def test_half_a_model_is_refused(path: Path, name: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_is_not_there_names_the_way_out(path: Path) -> None:
+def test_a_model_that_is_not_there_names_the_way_out(path):
     path.with_name(WEIGHTS).unlink()
     with pytest.raises(JobError, match=r"weights\.safetensors: lost.*run 'asd train'"):
         load_model(path)
@@ -128,7 +118,7 @@ def test_a_model_that_is_not_there_names_the_way_out(path: Path) -> None:
         load_model(path)
 
 
-def test_weights_of_another_network_do_not_fit(path: Path, request_: ModelRequest) -> None:
+def test_weights_of_another_network_do_not_fit(path, request_):
     """As another version of the network would have it."""
     other = request_.to_json()
     other["model"]["settings"] = SMALL | {"embedding": 4}
@@ -138,31 +128,7 @@ def test_weights_of_another_network_do_not_fit(path: Path, request_: ModelReques
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("change", [{"classes": 3}, {"more": 1}, {"shapes": {"logmel": "x"}}])
-def test_a_request_of_another_form_is_refused(
-    path: Path, request_: ModelRequest, change: dict[str, Any]
-) -> None:
-    _rewrite(path, {"request": request_.to_json() | change})
-    with pytest.raises(JobError, match=r"made by another version \(.*run 'asd train'"):
-        load_model(path)
-    assert lack(path, request_).startswith("other settings (")
-
-
-def test_what_differs_is_named(path: Path, request_: ModelRequest) -> None:
-    def now(**change: Any) -> str:
-        return lack(path, request_.model_copy(update=change))
-
-    assert now() == ""
-    assert now(train={"epochs": 3}) == "other settings (train.epochs 2 -> 3)"
-    assert now(model=request_.model | {"settings": SMALL | {"embedding": 7}}) == (
-        "other settings (model.settings.embedding 3 -> 7)"
-    )
-    assert now(inputs={"logmel": {"00": "a" * 64, "01": "c" * 64}}) == (
-        "other settings (another inputs.logmel.01)"
-    )
-
-
-def test_inputs_of_a_machine_of_several(request_: ModelRequest) -> None:
+def test_inputs_of_a_machine_of_several(request_):
     assert request_.inputs_of("fan") == request_.inputs
     several = request_.model_copy(
         update={

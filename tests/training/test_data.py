@@ -1,10 +1,5 @@
 """Rows of several features of the same clips."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,7 +7,7 @@ from asd.errors import JobError, UsageError
 from asd.training.data import StoredClips, ahead, statistics
 
 
-def test_rows_are_those_of_the_shards(fill: Callable) -> None:
+def test_rows_are_those_of_the_shards(fill):
     store = fill({"00": 5, "01": 4})
     clips = StoredClips(store, "fan", ["logmel", "wave"], "train")
     assert len(clips) == 9
@@ -25,7 +20,7 @@ def test_rows_are_those_of_the_shards(fill: Callable) -> None:
     assert clips.table.name[5] == "01_train_000.wav"
 
 
-def test_some_clips_keep_their_rows(fill: Callable) -> None:
+def test_some_clips_keep_their_rows(fill):
     clips = StoredClips(fill({"00": 5, "01": 4}), "fan", ["logmel", "wave"], "train")
     rows = np.array([7, 2, 3])
     some = clips.only(rows)
@@ -35,8 +30,8 @@ def test_some_clips_keep_their_rows(fill: Callable) -> None:
         np.testing.assert_array_equal(values, clips.batch(np.array([3, 7]))[feature])
 
 
-def test_identities_change_with_the_features_that_are_read_alone(fill: Callable) -> None:
-    def read() -> list[dict[str, dict[str, str]]]:
+def test_identities_change_with_the_features_that_are_read_alone(fill):
+    def read():
         store = fill({"00": 5})
         chosen = (["logmel"], ["logmel", "wave"])
         return [StoredClips(store, "fan", names, "train").identities for names in chosen]
@@ -54,7 +49,7 @@ def test_identities_change_with_the_features_that_are_read_alone(fill: Callable)
     assert after[1]["wave"] != before[1]["wave"]
 
 
-def test_a_file_that_is_no_shard_is_refused(fill: Callable) -> None:
+def test_a_file_that_is_no_shard_is_refused(fill):
     store = fill({"00": 5})
     path = store.path("fan", "wave", "00", "train")
     path.write_bytes(path.read_bytes()[:100])
@@ -62,7 +57,7 @@ def test_a_file_that_is_no_shard_is_refused(fill: Callable) -> None:
         StoredClips(store, "fan", ["logmel", "wave"], "train")
 
 
-def test_features_must_hold_the_same_clips(fill: Callable, tmp_path: Path) -> None:
+def test_features_must_hold_the_same_clips(fill, tmp_path):
     store = fill({"00": 5})
     other = fill({"00": 6}, root="other")
     (other.path("fan", "wave", "00", "train")).replace(store.path("fan", "wave", "00", "train"))
@@ -70,14 +65,14 @@ def test_features_must_hold_the_same_clips(fill: Callable, tmp_path: Path) -> No
         StoredClips(store, "fan", ["logmel", "wave"], "train")
 
 
-def test_a_missing_split_names_the_way_out(fill: Callable) -> None:
+def test_a_missing_split_names_the_way_out(fill):
     with pytest.raises(UsageError, match="no test shard: no test clip of fan is usable.*fan.csv"):
         StoredClips(fill({"00": 5}), "fan", ["logmel"], "test")
     with pytest.raises(UsageError, match="no test shard.*asd extract"):
         StoredClips(fill({"00": 5}), "fan", ["spectrum"], "test")
 
 
-def test_statistics_are_those_of_all_clips(fill: Callable) -> None:
+def test_statistics_are_those_of_all_clips(fill):
     store = fill({"00": 40, "01": 30})
     clips = StoredClips(store, "fan", ["logmel", "wave"], "train")
     found = statistics(clips)
@@ -89,11 +84,11 @@ def test_statistics_are_those_of_all_clips(fill: Callable) -> None:
     assert float(found["wave"][1]) == pytest.approx(np.sqrt((waves.astype(float) ** 2).mean()))
 
 
-def test_ahead_keeps_order_and_errors() -> None:
+def test_ahead_keeps_order_and_errors():
     assert list(ahead(range(1, 6))) == [1, 2, 3, 4, 5]
     assert list(ahead([])) == []
 
-    def failing() -> object:
+    def failing():
         yield 1
         raise ZeroDivisionError
 

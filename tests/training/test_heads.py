@@ -1,47 +1,39 @@
 """Every head trains, with mixup too, comes back and embeds; the default is what it always was."""
 
-from __future__ import annotations
-
 import csv
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from asd.artifact import RECORD
-from asd.config import LossWeights, ModelConfig, TrainConfig
+from asd.config import LossWeights, ModelConfig
 from asd.errors import UsageError
 from asd.models import HEADS
 from asd.training.artifact import load_model
 from asd.training.objectives import Classification
-from asd.training.train import Training
 from tests.training.conftest import contents
 
 SECTIONS = {"00": 8, "01": 8, "02": 8}
-OWN: dict[str, dict[str, Any]] = {"adaproj": {"subspace": 2}, "sub_cluster_adacos": {"centres": 3}}
+OWN = {"adaproj": {"subspace": 2}, "sub_cluster_adacos": {"centres": 3}}
 
 
 @pytest.fixture
-def run(model: ModelConfig, fit: Callable) -> Callable[..., Training]:
-    def trained(store: Any, folder: str = "model", **own: Any) -> Training:
+def run(model, fit):
+    def trained(store, folder="model", **own):
         values = model.model_dump() | {"features": ("logmel",)} | own
         return fit(store, folder, model=ModelConfig.model_validate(values))
 
     return trained
 
 
-def _losses(folder: Path) -> list[float]:
+def _losses(folder):
     with (folder / "history.csv").open() as file:
         return [float(row["cross_entropy"]) for row in csv.DictReader(file)]
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.5])
 @pytest.mark.parametrize("head", list(HEADS))
-def test_a_head_trains_comes_back_and_embeds(
-    head: str, mixup: float, fill: Callable, run: Callable, embedded: Callable, tmp_path: Path
-) -> None:
+def test_a_head_trains_comes_back_and_embeds(head, mixup, fill, run, embedded, tmp_path):
     store = fill(SECTIONS)
     own = {
         "head": {"kind": head, **OWN.get(head, {})},
@@ -59,7 +51,7 @@ def test_a_head_trains_comes_back_and_embeds(
     assert run(store, **own).epochs == 0
 
 
-def test_the_default_in_words_is_the_default(fill: Callable, run: Callable, tmp_path: Path) -> None:
+def test_the_default_in_words_is_the_default(fill, run, tmp_path):
     store = fill(SECTIONS)
     run(store)
     request = load_model(tmp_path / "model" / RECORD).request
@@ -70,15 +62,13 @@ def test_the_default_in_words_is_the_default(fill: Callable, run: Callable, tmp_
 
 
 @pytest.mark.parametrize("change", [{"head": {"kind": "adacos"}}, {"train": {"mixup": 0.5}}])
-def test_a_change_trains_again(change: dict[str, Any], fill: Callable, run: Callable) -> None:
+def test_a_change_trains_again(change, fill, run):
     store = fill(SECTIONS)
     run(store)
     assert run(store, **change).epochs == 4
 
 
-def test_a_killed_run_with_mixup_ends_in_the_same_bytes(
-    fill: Callable, run: Callable, dying: Callable, tmp_path: Path
-) -> None:
+def test_a_killed_run_with_mixup_ends_in_the_same_bytes(fill, run, dying, tmp_path):
     store = fill(SECTIONS)
     own = {"head": {"kind": "arcface"}, "train": {"mixup": 0.5}}
     run(store, "whole", **own)
@@ -88,7 +78,7 @@ def test_a_killed_run_with_mixup_ends_in_the_same_bytes(
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
-def test_a_network_without_a_choice_of_heads_says_so(fill: Callable, run: Callable) -> None:
+def test_a_network_without_a_choice_of_heads_says_so(fill, run):
     small = {"network": "mobilenetv2", "settings": {"width": 0.1, "frames": 8}}
     store = fill(SECTIONS)
     with pytest.raises(UsageError, match=r"network 'mobilenetv2' has no head to choose"):
@@ -108,7 +98,7 @@ SHAPES = {"spectrum": ((700,), "float16"), "spectrogram": ((12, 9), "float16")}
 RECIPES = {name: {"extractor": name, "config": {}} for name in SHAPES}
 
 
-def test_branches_train_on_spectra(fill: Callable, run: Callable, embedded: Callable) -> None:
+def test_branches_train_on_spectra(fill, run, embedded):
     store = fill(SECTIONS, shapes=SHAPES, recipes=RECIPES)
     run(store, train={"epochs": 20, "learning_rate": 1e-2, "mixup": 0.5}, **BRANCHES)
     outputs = embedded(store)
@@ -117,7 +107,7 @@ def test_branches_train_on_spectra(fill: Callable, run: Callable, embedded: Call
     assert right.mean() > 0.6
 
 
-def test_ripples_leave_a_spectrum_alone(fill: Callable, config: TrainConfig) -> None:
+def test_ripples_leave_a_spectrum_alone(fill, config):
     from asd.training.data import StoredClips
     from asd.training.labels import label
 
@@ -134,7 +124,7 @@ def test_ripples_leave_a_spectrum_alone(fill: Callable, config: TrainConfig) -> 
         assert bool(is_there.all()) is plain
 
 
-def test_a_spectrum_alone_has_no_ripples(fill: Callable, run: Callable) -> None:
+def test_a_spectrum_alone_has_no_ripples(fill, run):
     shapes = {"spectrum": SHAPES["spectrum"]}
     store = fill({"00": 6}, attributes=("",), shapes=shapes, recipes=RECIPES)
     with pytest.raises(UsageError, match=r"fan: its clips are of one class.*such as logmel"):

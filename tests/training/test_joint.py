@@ -1,19 +1,12 @@
 """One network over several machines: its clips, its classes, its training and its banks."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
 from asd.artifact import RECORD
 from asd.clip_table import ClipTable
-from asd.config import LossWeights, ModelConfig, TrainConfig
+from asd.config import LossWeights, ModelConfig
 from asd.errors import JobError, UsageError
-from asd.store import FeatureStore
 from asd.training.artifact import load_model
 from asd.training.data import StoredClips, statistics
 from asd.training.labels import joint_names, label
@@ -25,13 +18,13 @@ SECTIONS = {"fan": {"00": 8, "01": 6}, "valve": {"00": 7}}
 
 
 @pytest.fixture
-def store(fill: Callable) -> FeatureStore:
+def store(fill):
     for machine in MACHINES:
-        found: FeatureStore = fill(SECTIONS[machine], machine=machine)
+        found = fill(SECTIONS[machine], machine=machine)
     return found
 
 
-def test_clips_of_machines_follow_each_other(store: FeatureStore) -> None:
+def test_clips_of_machines_follow_each_other(store):
     features = ["logmel", "wave"]
     together = StoredClips(store, MACHINES, features, "train")
     alone = [StoredClips(store, machine, features, "train") for machine in MACHINES]
@@ -55,7 +48,7 @@ def test_clips_of_machines_follow_each_other(store: FeatureStore) -> None:
     np.testing.assert_allclose(mean, values.mean(dim=(0, 2)), rtol=1e-5)
 
 
-def test_classes_are_all_that_is_known() -> None:
+def test_classes_are_all_that_is_known():
     columns = (
         ["fan", "fan", "valve", "fan"],
         ["00", "00", "00", "00"],
@@ -71,7 +64,7 @@ def test_classes_are_all_that_is_known() -> None:
     assert joint_names(*columns) == [labels.classes[i] for i in labels.primary]
 
 
-def test_classes_are_of_what_is_asked_for() -> None:
+def test_classes_are_of_what_is_asked_for():
     columns = (["fan", "pump", "fan"], ["00", "00", "01"], ["source"] * 3, ["v=1", "v=2", "v=3"])
     assert joint_names(*columns, ["section", "machine"]) == ["fan 00", "pump 00", "fan 01"]
     assert joint_names(*columns, ["attributes"]) == ["v=1", "v=2", "v=3"]
@@ -83,23 +76,19 @@ def test_classes_are_of_what_is_asked_for() -> None:
     )
 
 
-def test_a_model_of_fewer_classes_embeds_by_them(
-    store: FeatureStore, model: ModelConfig, fit: Callable, embedded: Callable, tmp_path: Path
-) -> None:
+def test_a_model_of_fewer_classes_embeds_by_them(store, model, fit, embedded, tmp_path):
     fit(store, "model", MACHINES, model.model_copy(update={"classes": ("machine", "section")}))
     request = load_model(tmp_path / "model" / RECORD).request
     assert request.classes == ("fan 00", "fan 01", "valve 00")
     assert embedded(store).classes.tolist() == [0] * 8 + [1] * 6
 
 
-def test_one_state_in_all_is_told_apart_by_transformations() -> None:
+def test_one_state_in_all_is_told_apart_by_transformations():
     labels = label(["00"] * 2, ["source"] * 2, [""] * 2, ["fan"] * 2)
     assert (labels.task, labels.classes) == ("transformations", TRANSFORMS)
 
 
-def test_it_is_trained_once_and_embeds_each_machine(
-    store: FeatureStore, fit: Callable, embedded: Callable, tmp_path: Path
-) -> None:
+def test_it_is_trained_once_and_embeds_each_machine(store, fit, embedded, tmp_path):
     result = fit(store, machine=MACHINES)
     assert (result.machine, result.task, result.classes, result.clips) == ("all", "joint", 6, 21)
     assert fit(store, machine=MACHINES).epochs == 0
@@ -116,9 +105,7 @@ def test_it_is_trained_once_and_embeds_each_machine(
         assert set(outputs.inputs["logmel"]) == set(SECTIONS[machine])
 
 
-def test_a_machine_that_changed_is_refused(
-    store: FeatureStore, fit: Callable, embedded: Callable, fill: Callable
-) -> None:
+def test_a_machine_that_changed_is_refused(store, fit, embedded, fill):
     fit(store, machine=MACHINES)
     fill({"00": 9}, machine="valve")
     embedded(store)
@@ -127,9 +114,7 @@ def test_a_machine_that_changed_is_refused(
     assert fit(store, machine=MACHINES).epochs == 4
 
 
-def test_machines_alone_and_together_are_other_models(
-    store: FeatureStore, fit: Callable, tmp_path: Path
-) -> None:
+def test_machines_alone_and_together_are_other_models(store, fit, tmp_path):
     fit(store, "one", "fan")
     fit(store, "all", ("fan",))
     one, together = (load_model(tmp_path / name / RECORD).request for name in ("one", "all"))
@@ -137,12 +122,12 @@ def test_machines_alone_and_together_are_other_models(
     assert (together.task, together.machine, together.machines) == ("joint", "all", ("fan",))
 
 
-def _signal(length: int) -> dict[str, Any]:
+def _signal(length):
     signal = {"sample_rate": 16000, "length": length, "channel": 0}
     return {"logmel": {"extractor": "logmel", "signal": signal, "config": {"hop": length}}}
 
 
-def test_clips_need_one_length(fill: Callable, config: TrainConfig) -> None:
+def test_clips_need_one_length(fill, config):
     for machine, length, frames in (("fan", 160_000, 11), ("valve", 96_000, 9)):
         shapes = {"logmel": ((16, frames), "float16")}
         store = fill({"00": 4}, machine=machine, shapes=shapes, recipes=_signal(length))
@@ -155,7 +140,7 @@ def test_clips_need_one_length(fill: Callable, config: TrainConfig) -> None:
         make_plan(store, MACHINES, "m", chosen, config)
 
 
-def test_features_need_one_recipe(fill: Callable) -> None:
+def test_features_need_one_recipe(fill):
     for machine, recipe in (("fan", {"config": {"floor": 1}}), ("valve", {"config": {"floor": 2}})):
         shapes = {"logmel": ((16, 11), "float16")}
         store = fill({"00": 4}, machine=machine, shapes=shapes, recipes={"logmel": recipe})

@@ -1,10 +1,7 @@
 """What a machine is classified by, and which of its clips are held out of training."""
 
-from __future__ import annotations
-
 import io
 from contextlib import chdir, redirect_stdout
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +19,7 @@ from asd.training.labels import held_out, label
 from asd.training.transforms import TRANSFORMS
 
 
-def test_several_sections() -> None:
+def test_several_sections():
     labels = label(["01", "00", "00"], ["source"] * 3, ["vel=1", "vel=2", ""])
     assert labels.task == "sections"
     assert labels.classes == ("00", "01")
@@ -32,7 +29,7 @@ def test_several_sections() -> None:
     assert labels.attribute.tolist() == [1, 0, -1]
 
 
-def test_one_section_is_told_apart_by_its_states() -> None:
+def test_one_section_is_told_apart_by_its_states():
     labels = label(
         ["00"] * 4, ["source", "source", "target", "source"], ["a=1", "a=2", "a=1", "a=1"]
     )
@@ -41,13 +38,13 @@ def test_one_section_is_told_apart_by_its_states() -> None:
     assert labels.primary.tolist() == [0, 1, 2, 0]
 
 
-def test_domains_alone_are_no_states() -> None:
+def test_domains_alone_are_no_states():
     labels = label(["00"] * 3, ["source", "target", "source"], ["", "", ""])
     assert labels.task == "transformations"
     assert labels.attribute_classes == ()
 
 
-def test_one_state_is_told_apart_by_transformations() -> None:
+def test_one_state_is_told_apart_by_transformations():
     labels = label(["00"] * 3, [""] * 3, [""] * 3)
     assert labels.task == "transformations"
     assert labels.classes == TRANSFORMS
@@ -60,12 +57,10 @@ def test_one_state_is_told_apart_by_transformations() -> None:
     st.floats(0, 0.9),
     st.randoms(use_true_random=False),
 )
-def test_each_group_gives_its_share_and_no_class_is_lost(
-    clips: list[tuple[str, int]], share: float, random: object
-) -> None:
+def test_each_group_gives_its_share_and_no_class_is_lost(clips, share, random):
     groups, classes = [g for g, _ in clips], np.array([c for _, c in clips], int)
     content = [f"{n:04x}" for n in range(len(clips))]
-    random.shuffle(content)  # type: ignore[attr-defined]
+    random.shuffle(content)
     names = [f"{digest}.wav" for digest in content]
     table = ClipTable.of_columns({"name": names, "recording": names, "content": content})
     chosen = held_out(groups, classes, table, share)
@@ -80,7 +75,7 @@ def test_each_group_gives_its_share_and_no_class_is_lost(
     np.testing.assert_array_equal(moved, chosen[order])
 
 
-def test_windows_of_a_recording_are_taken_one_after_the_other() -> None:
+def test_windows_of_a_recording_are_taken_one_after_the_other():
     starts = (0, 100, 10, 20, 30)
     table = ClipTable.of_columns(
         {
@@ -99,7 +94,7 @@ def test_windows_of_a_recording_are_taken_one_after_the_other() -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tiny_template, tmp_path_factory):
     import shutil
 
     root = tmp_path_factory.mktemp("held") / "project"
@@ -112,7 +107,7 @@ def project(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return root
 
 
-def test_thresholds_are_found_from_the_held_out_clips(project: Path) -> None:
+def test_thresholds_are_found_from_the_held_out_clips(project):
     bank = read_bank(project / "data/banks/both/pump/train.h5")
     kept = bank.arrays["held_out"] > 0
     sections = np.array(bank.clips.section)
@@ -127,7 +122,7 @@ def test_thresholds_are_found_from_the_held_out_clips(project: Path) -> None:
     assert stored == detector.thresholds
 
 
-def test_the_network_does_not_learn_from_them(project: Path, tiny_template: Path) -> None:
+def test_the_network_does_not_learn_from_them(project, tiny_template):
     """Another training, and an epoch of fewer clips."""
     weights = [
         (root / "data/models/both/pump/weights.safetensors").read_bytes()

@@ -1,7 +1,5 @@
 """The losses against plain references, written from their definitions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,7 @@ from asd.config import LossWeights
 from asd.training.losses import Mixed, attribute_loss, batch_hard_triplet, total_loss
 
 
-def _reference_triplet(embedding: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
+def _reference_triplet(embedding, classes):
     """Hermans et al. 2017, Eq. 5, with loops."""
     losses, active = [], []
     for a in range(len(classes)):
@@ -35,7 +33,7 @@ def _reference_triplet(embedding: np.ndarray, classes: np.ndarray) -> tuple[floa
     st.integers(1, 5),
     st.integers(0, 10_000),
 )
-def test_batch_hard_triplet(classes: list[int], dimensions: int, seed: int) -> None:
+def test_batch_hard_triplet(classes, dimensions, seed):
     embedding = np.random.default_rng(seed).normal(size=(len(classes), dimensions))
     loss, active = batch_hard_triplet(torch.tensor(embedding), torch.tensor(classes))
     expected, share = _reference_triplet(embedding, np.array(classes))
@@ -44,7 +42,7 @@ def test_batch_hard_triplet(classes: list[int], dimensions: int, seed: int) -> N
     assert float(active) == pytest.approx(share)
 
 
-def test_identical_clips_have_a_finite_gradient() -> None:
+def test_identical_clips_have_a_finite_gradient():
     embedding = torch.ones(4, 3, requires_grad=True)
     loss, _ = batch_hard_triplet(embedding, torch.tensor([0, 0, 1, 1]))
     loss.backward()
@@ -54,14 +52,14 @@ def test_identical_clips_have_a_finite_gradient() -> None:
     assert float(loss.detach()) == pytest.approx(np.log(2), abs=1e-5)
 
 
-def test_separated_classes_cost_almost_nothing() -> None:
+def test_separated_classes_cost_almost_nothing():
     embedding = torch.tensor([[0.0], [0.1], [50.0], [50.1]])
     loss, active = batch_hard_triplet(embedding, torch.tensor([0, 0, 1, 1]))
     assert float(loss) < 1e-6
     assert float(active) == 0
 
 
-def test_attribute_loss_skips_hidden_attributes() -> None:
+def test_attribute_loss_skips_hidden_attributes():
     logits = torch.randn(5, 3)
     attributes = torch.tensor([0, -1, 2, -1, 1])
     known = [0, 2, 4]
@@ -73,7 +71,7 @@ def test_attribute_loss_skips_hidden_attributes() -> None:
 @pytest.mark.parametrize(
     "weights", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 1, 1), (0.5, 2, 3)]
 )
-def test_total_is_the_weighted_sum(weights: tuple[float, float, float]) -> None:
+def test_total_is_the_weighted_sum(weights):
     torch.manual_seed(0)
     embedding, logits, attribute_logits = (torch.randn(6, n) for n in (4, 3, 5))
     classes, attributes = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([0, 1, 2, 3, 4, -1])
@@ -98,7 +96,7 @@ def test_total_is_the_weighted_sum(weights: tuple[float, float, float]) -> None:
         assert (float(term) == 0) == (weight == 0)
 
 
-def _mixed(seed: int) -> tuple[Mixed, dict[str, torch.Tensor]]:
+def _mixed(seed):
     """A batch of 9 clips of 4 classes, every other one mixed."""
     random = np.random.default_rng(seed)
     share = np.where(np.arange(9) % 2, random.random(9), 1.0)
@@ -113,14 +111,14 @@ def _mixed(seed: int) -> tuple[Mixed, dict[str, torch.Tensor]]:
     return Mixed(partner, torch.tensor(share), batch["logits"]), batch
 
 
-def _soft(logits: np.ndarray, target: np.ndarray) -> float:
+def _soft(logits, target):
     """Cross entropy of soft targets; rows without a target have no part in it."""
     logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return float(-(target * logarithms).sum() / target.sum())
 
 
 @given(st.integers(0, 999))
-def test_labels_are_mixed_linearly(seed: int) -> None:
+def test_labels_are_mixed_linearly(seed):
     mixed, batch = _mixed(seed)
     weights = LossWeights(cross_entropy=1, triplet=1, auxiliary=1)
     found = total_loss(weights, **batch, mixed=mixed)
@@ -139,7 +137,7 @@ def test_labels_are_mixed_linearly(seed: int) -> None:
     assert found.triplet.item() == pytest.approx(triplet.item())
 
 
-def test_a_share_of_one_is_no_mixture() -> None:
+def test_a_share_of_one_is_no_mixture():
     mixed, batch = _mixed(0)
     weights = LossWeights(cross_entropy=1, triplet=1, auxiliary=1)
     whole = mixed._replace(share=torch.ones_like(mixed.share))
@@ -149,7 +147,7 @@ def test_a_share_of_one_is_no_mixture() -> None:
         torch.testing.assert_close(found, expected)
 
 
-def test_a_margin_is_put_on_both_labels() -> None:
+def test_a_margin_is_put_on_both_labels():
     mixed, batch = _mixed(0)
     other = mixed._replace(logits=torch.randn(9, 4).double())
     weights = LossWeights(cross_entropy=1, triplet=0)
@@ -165,7 +163,7 @@ def test_a_margin_is_put_on_both_labels() -> None:
     assert found.item() == pytest.approx(expected)
 
 
-def test_a_batch_that_is_all_mixed_has_no_triplets() -> None:
+def test_a_batch_that_is_all_mixed_has_no_triplets():
     mixed, batch = _mixed(0)
     half = mixed._replace(share=torch.full_like(mixed.share, 0.5))
     embedding = batch.pop("embedding").requires_grad_()

@@ -1,12 +1,7 @@
 """Every network has an objective, and every objective gives what the loop asks for."""
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asd.config import ModelConfig, TrainConfig
+from asd.config import TrainConfig
 from asd.device import choose_compute
 from asd.errors import UsageError
 from asd.models import NETWORKS
@@ -24,17 +19,15 @@ from asd.training import objectives
 from asd.training.aims import aim_of
 from asd.training.artifact import ModelRequest, build_network
 from asd.training.data import StoredClips
-from asd.training.embedding import Outputs
 from asd.training.labels import label
-from asd.training.objectives import CLIPS_TOGETHER, ModelObjective, shuffled_windows
-from asd.training.train import Training
+from asd.training.objectives import CLIPS_TOGETHER, shuffled_windows
 from asd.training.transforms import TRANSFORMS
 from tests.training.conftest import contents
 
 SECTIONS = {"00": 8, "01": 7}
 # What a network needs to learn quickly from the small clips of these tests; one that is not named
 # here reads log-mels with its default settings.
-OWN: dict[str, dict[str, Any]] = {
+OWN = {
     "tdnn": {},
     "ecapa": {
         "settings": {"channels": 8, "aggregated": 12, "attention": 4, "squeeze": 4, "embedding": 6}
@@ -53,11 +46,9 @@ PLAIN = {"features": ("logmel",), "settings": {}}
 WINDOWED = ["autoencoder", "mobilenetv2"]
 LEARNING = [name for name in NETWORKS if aim_of(name).objective]
 
-Of = Callable[[str], ModelConfig]
-
 
 @pytest.fixture
-def of(model: ModelConfig) -> Of:
+def of(model):
     """Return the model of a network."""
     return lambda network: model.model_copy(
         update={"network": network, "train": {"batch_size": 12}, **OWN.get(network, PLAIN)}
@@ -65,8 +56,8 @@ def of(model: ModelConfig) -> Of:
 
 
 @pytest.fixture
-def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., ModelObjective]:
-    def run(network: str, sections: dict[str, int], attributes: tuple[str, ...]) -> ModelObjective:
+def make(fill, of, config):
+    def run(network, sections, attributes):
         chosen = of(network)
         clips = StoredClips(fill(sections, attributes), "fan", chosen.features, "train")
         labels = label(clips.table.section, clips.table.domain, clips.table.attributes)
@@ -77,10 +68,8 @@ def make(fill: Callable, of: Of, config: TrainConfig) -> Callable[..., ModelObje
 
 
 @pytest.fixture
-def run(of: Of, config: TrainConfig, fit: Callable) -> Callable[..., Training]:
-    def trained(
-        store: Any, network: str, folder: str = "model", train_as: TrainConfig = config, **own: Any
-    ) -> Training:
+def run(of, config, fit):
+    def trained(store, network, folder="model", train_as=config, **own):
         chosen = of(network)
         chosen = chosen.model_copy(update={"train": {**chosen.train, **own}})
         return fit(store, folder, model=chosen, config=train_as)
@@ -90,9 +79,7 @@ def run(of: Of, config: TrainConfig, fit: Callable) -> Callable[..., Training]:
 
 @pytest.mark.parametrize("network", LEARNING)
 @pytest.mark.parametrize("attributes", [("speed=1", "speed=2"), ("",)])
-def test_a_step_gives_a_loss_and_measures(
-    network: str, attributes: tuple[str, ...], make: Callable
-) -> None:
+def test_a_step_gives_a_loss_and_measures(network, attributes, make):
     objective = make(network, {"00": 9}, attributes)
     built = build_network(
         ModelRequest(
@@ -120,12 +107,10 @@ def test_a_step_gives_a_loss_and_measures(
 
 @pytest.mark.parametrize("network", LEARNING)
 @pytest.mark.parametrize("attributes", [("speed=1", "speed=2"), ("",)])
-def test_batches_follow_the_seed_and_the_epoch(
-    network: str, attributes: tuple[str, ...], make: Callable
-) -> None:
+def test_batches_follow_the_seed_and_the_epoch(network, attributes, make):
     objective = make(network, {"00": 9}, attributes)
 
-    def drawn(epoch: int) -> torch.Tensor:
+    def drawn(epoch):
         return torch.cat([batch.inputs["logmel"] for batch in objective.batches(epoch)])
 
     assert torch.equal(drawn(1), drawn(1))
@@ -133,12 +118,12 @@ def test_batches_follow_the_seed_and_the_epoch(
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))
-def test_it_reads_settings_that_there_are(network: str) -> None:
+def test_it_reads_settings_that_there_are(network):
     reads = aim_of(network).reads
     assert set(reads) <= set(TrainConfig.model_fields)
 
 
-def test_one_state_becomes_every_transformation(make: Callable) -> None:
+def test_one_state_becomes_every_transformation(make):
     objective = make("tdnn", {"00": 15}, ("",))
     seen = torch.cat([batch.targets["classes"] for batch in objective.batches(0)])
     assert sorted(set(seen.tolist())) == list(range(len(objective.labels.classes)))
@@ -147,7 +132,7 @@ def test_one_state_becomes_every_transformation(make: Callable) -> None:
     assert abs(len(seen) - whole) <= 6
 
 
-def test_every_window_is_taken_once_as_every_transformation(make: Callable) -> None:
+def test_every_window_is_taken_once_as_every_transformation(make):
     objective = make("mobilenetv2", {"00": 5}, ("",))
     seen = torch.cat([batch.targets["classes"] for batch in objective.batches(0)])
     # Clips of 11 frames have 4 windows of 8.
@@ -156,12 +141,12 @@ def test_every_window_is_taken_once_as_every_transformation(make: Callable) -> N
 
 @settings(max_examples=40, deadline=None)
 @given(count=st.integers(2, 200), windows=st.integers(1, 6), size=st.integers(2, 40))
-def test_an_epoch_has_every_window_once(count: int, windows: int, size: int) -> None:
+def test_an_epoch_has_every_window_once(count, windows, size):
     # The value of a window tells which one it is.
     numbers = torch.arange(count * windows, dtype=torch.float32).reshape(count, windows, 1, 1)
-    read: list[int] = []
+    read = []
 
-    def clips(rows: np.ndarray) -> torch.Tensor:
+    def clips(rows):
         read.append(len(rows))
         return numbers[torch.from_numpy(rows)]
 
@@ -176,9 +161,7 @@ def test_an_epoch_has_every_window_once(count: int, windows: int, size: int) -> 
 
 
 @pytest.mark.parametrize("network", LEARNING)
-def test_a_network_trains_comes_back_and_embeds(
-    network: str, fill: Callable, run: Callable, embedded: Callable
-) -> None:
+def test_a_network_trains_comes_back_and_embeds(network, fill, run, embedded):
     store = fill(SECTIONS)
     result = run(store, network, epochs=1)
     assert (result.epochs, result.clips) == (1, 15)
@@ -195,7 +178,7 @@ def test_a_network_trains_comes_back_and_embeds(
 
 
 @pytest.mark.parametrize("network", WINDOWED)
-def test_the_loss_falls(network: str, fill: Callable, run: Callable, tmp_path: Path) -> None:
+def test_the_loss_falls(network, fill, run, tmp_path):
     run(fill({"00": 8, "05": 7}), network, epochs=12, learning_rate=5e-3)
     with (tmp_path / "model" / "history.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
@@ -204,13 +187,7 @@ def test_the_loss_falls(network: str, fill: Callable, run: Callable, tmp_path: P
 
 
 @pytest.mark.parametrize("network", LEARNING)
-def test_a_killed_run_ends_in_the_same_bytes(
-    network: str,
-    fill: Callable,
-    run: Callable,
-    dying: Callable,
-    tmp_path: Path,
-) -> None:
+def test_a_killed_run_ends_in_the_same_bytes(network, fill, run, dying, tmp_path):
     store = fill(SECTIONS)
     run(store, network, "whole", epochs=3)
     with dying():
@@ -223,9 +200,7 @@ def test_a_killed_run_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize("network", LEARNING)
-def test_only_settings_that_are_read_decide(
-    network: str, fill: Callable, run: Callable, config: TrainConfig
-) -> None:
+def test_only_settings_that_are_read_decide(network, fill, run, config):
     store = fill(SECTIONS)
     run(store, network, epochs=1)
     other = config.model_copy(update={"epochs": 7, "clips_per_class": 2, "device": "cpu"})
@@ -235,12 +210,12 @@ def test_only_settings_that_are_read_decide(
     assert again.epochs == ("clips_per_class" in reads)
 
 
-def test_a_mistake_in_a_models_own_training_is_one_line(fill: Callable, run: Callable) -> None:
+def test_a_mistake_in_a_models_own_training_is_one_line(fill, run):
     with pytest.raises(UsageError, match=r"models.m.train: unknown key 'epoch' .*'epochs'"):
         run(fill(SECTIONS), "autoencoder", epoch=1)
 
 
-def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, embedded: Callable) -> None:
+def test_reconstruction_knows_no_classes(fill, run, embedded):
     store = fill(SECTIONS)
     result = run(store, "autoencoder", epochs=1)
     assert (result.task, result.classes, result.attribute_classes) == ("reconstruction", 0, 0)
@@ -252,9 +227,7 @@ def test_reconstruction_knows_no_classes(fill: Callable, run: Callable, embedded
     np.testing.assert_array_equal(scores, outputs.arrays["error"])
 
 
-def test_windows_of_a_clip_are_scored_by_their_mean_doubt(
-    fill: Callable, run: Callable, embedded: Callable
-) -> None:
+def test_windows_of_a_clip_are_scored_by_their_mean_doubt(fill, run, embedded):
     store = fill(SECTIONS)
     assert run(store, "mobilenetv2", epochs=2, learning_rate=1e-3).task == "sections"
     outputs = embedded(store)
@@ -267,9 +240,7 @@ def test_windows_of_a_clip_are_scored_by_their_mean_doubt(
     np.testing.assert_allclose(scores, np.log((1 - own) / own).mean(axis=1), rtol=1e-9)
 
 
-def test_one_section_is_classified_by_what_labels_say(
-    fill: Callable, run: Callable, embedded: Callable
-) -> None:
+def test_one_section_is_classified_by_what_labels_say(fill, run, embedded):
     states = run(fill({"00": 8}), "mobilenetv2", "states", epochs=1)
     assert (states.task, states.classes) == ("attributes", 2)
     store = fill({"00": 8}, attributes=("",), root="store of likes")
@@ -280,5 +251,5 @@ def test_one_section_is_classified_by_what_labels_say(
     assert outputs.classes.tolist() == [0] * 8
 
 
-def _bank(outputs: Outputs) -> Bank:
+def _bank(outputs):
     return Bank(outputs.clips, outputs.classes, outputs.arrays)

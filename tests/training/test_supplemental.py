@@ -1,11 +1,5 @@
 """Supplemental clips in training (as clips, mixed in, as a class), and pseudo-labels."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +8,7 @@ from asd.artifact import RECORD
 from asd.config import LossWeights, ModelConfig, PseudoLabels, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.params import parse_params
-from asd.store import FeatureStore, ShardSpec, ShardWriter
+from asd.store import ShardSpec, ShardWriter
 from asd.training import pseudo
 from asd.training.artifact import load_model
 from asd.training.data import StoredClips
@@ -22,7 +16,6 @@ from asd.training.examples import noisy
 from asd.training.pseudo import attributes_of, clusters
 from asd.training.train import make_plan
 
-Fill = Callable[..., FeatureStore]
 SMALL = {"channels": [8, 12], "kernels": [3, 1], "dilations": [1, 1], "embedding": 6}
 LOGMEL = {"logmel": {"extractor": "logmel", "config": {"log": "db", "power": 2}}}
 CONFIG = TrainConfig(
@@ -31,7 +24,7 @@ CONFIG = TrainConfig(
 RULE = PseudoLabels(model="pooled", share=0.25, features=("logmel",))
 
 
-def model(*supplemental: str, **given: Any) -> ModelConfig:
+def model(*supplemental, **given):
     return ModelConfig(
         features=("logmel",),
         settings=SMALL,
@@ -42,7 +35,7 @@ def model(*supplemental: str, **given: Any) -> ModelConfig:
 
 
 @pytest.fixture
-def store(fill: Fill) -> FeatureStore:
+def store(fill):
     """Section 00: 12 training clips of two states, 5 of noise alone; valve: 4 of it alone."""
     fill({"00": 12}, recipes=LOGMEL)
     fill({"00": 5}, ("",), split="supplemental", label="noise", recipes=LOGMEL)
@@ -50,11 +43,11 @@ def store(fill: Fill) -> FeatureStore:
     return fill({"00": 4}, ("",), "supplemental", machine="valve", recipes=LOGMEL)
 
 
-def planned(store: FeatureStore, machine: Any, given: ModelConfig, **config: Any) -> Any:
+def planned(store, machine, given, **config):
     return make_plan(store, machine, "m", given, CONFIG.model_copy(update=config))
 
 
-def test_without_a_word_they_are_not_there(store: FeatureStore) -> None:
+def test_without_a_word_they_are_not_there(store):
     plan = planned(store, "fan", model())
     assert len(plan.objective.clips) == 12
     assert plan.request.further == {}
@@ -62,7 +55,7 @@ def test_without_a_word_they_are_not_there(store: FeatureStore) -> None:
     assert not {"noise_share", "noise_snr_db"} & plan.request.train.keys()
 
 
-def test_clean_clips_are_further_training_clips(store: FeatureStore) -> None:
+def test_clean_clips_are_further_training_clips(store):
     plan = planned(store, "valve", model("clips"))
     assert plan.clips == 8
     assert len(plan.objective.clips) == 12
@@ -72,7 +65,7 @@ def test_clean_clips_are_further_training_clips(store: FeatureStore) -> None:
     assert len(planned(store, "fan", model("clips")).objective.clips) == 12
 
 
-def test_a_class_of_its_own(store: FeatureStore, fill: Fill) -> None:
+def test_a_class_of_its_own(store, fill):
     plan = planned(store, "fan", model("class"))
     assert plan.request.classes == ("source speed=1", "source speed=2", "supplemental")
     assert np.bincount(plan.objective.labels.primary).tolist() == [6, 6, 5]
@@ -83,7 +76,7 @@ def test_a_class_of_its_own(store: FeatureStore, fill: Fill) -> None:
     assert planned(two, "fan", model("class")).request.classes == ("00", "01", "supplemental")
 
 
-def test_one_network_over_machines_of_which_some_have_none(store: FeatureStore, fill: Fill) -> None:
+def test_one_network_over_machines_of_which_some_have_none(store, fill):
     fill({"00": 6}, machine="bearing", recipes=LOGMEL)
     machines = ("bearing", "fan", "valve")
     plan = planned(store, machines, model("class", "mix"))
@@ -94,7 +87,7 @@ def test_one_network_over_machines_of_which_some_have_none(store: FeatureStore, 
     assert "valve supplemental" in coarse.request.classes
 
 
-def test_noise_is_mixed_in_at_the_ratio_and_labels_are_kept(store: FeatureStore) -> None:
+def test_noise_is_mixed_in_at_the_ratio_and_labels_are_kept(store):
     plain, mixing = planned(store, "fan", model()), planned(store, "fan", model("mix"))
     assert mixing.request.train["noise_snr_db"] == [5.0, 20.0]
     assert len(mixing.objective.clips) == 12
@@ -108,7 +101,7 @@ def test_noise_is_mixed_in_at_the_ratio_and_labels_are_kept(store: FeatureStore)
     assert torch.equal(again, next(mixing.objective.batches(0)).inputs["logmel"])
 
 
-def test_the_power_of_what_is_mixed_in(store: FeatureStore) -> None:
+def test_the_power_of_what_is_mixed_in(store):
     clips = StoredClips(store, "fan", ["logmel", "wave"], "train")
     noise = StoredClips(store, "fan", ["logmel", "wave"], "supplemental")
     own = clips.batch(np.arange(6))
@@ -124,9 +117,7 @@ def test_the_power_of_what_is_mixed_in(store: FeatureStore) -> None:
     assert torch.equal(kept["logmel"], own["logmel"])
 
 
-def test_a_trained_model_has_no_supplemental_clip_in_its_bank(
-    store: FeatureStore, fit: Callable, embedded: Callable
-) -> None:
+def test_a_trained_model_has_no_supplemental_clip_in_its_bank(store, fit, embedded):
     fit(store, model=model("class", "mix"), config=CONFIG)
     outputs = embedded(store)
     assert set(outputs.clips.split) == {"train"}
@@ -134,7 +125,7 @@ def test_a_trained_model_has_no_supplemental_clip_in_its_bank(
 
 
 @pytest.fixture
-def hidden(tmp_path: Path, fill: Fill) -> FeatureStore:
+def hidden(tmp_path, fill):
     """Section 00: 24 clips without attributes at three levels in turn, every sixth a target."""
     store = fill({"00": 24}, ("",), recipes=LOGMEL, domains=("source",) * 5 + ("target",))
     path = store.path("fan", "logmel", "00", "train")
@@ -149,11 +140,11 @@ def hidden(tmp_path: Path, fill: Fill) -> FeatureStore:
 
 
 @pytest.mark.parametrize(("count", "found"), [(990, 8), (100, 2), (20, 2), (3000, 24)])
-def test_how_many_clusters(count: int, found: int) -> None:
+def test_how_many_clusters(count, found):
     assert clusters(count, 0.008) == found
 
 
-def test_pseudo_labels_are_of_source_clips_and_tell_what_is_there(hidden: FeatureStore) -> None:
+def test_pseudo_labels_are_of_source_clips_and_tell_what_is_there(hidden):
     clips = StoredClips(hidden, "fan", ["logmel"], "train")
     rule = RULE.model_copy(update={"share": 0.15})  # 3 of 20
     found = attributes_of(clips, hidden, rule)
@@ -167,14 +158,12 @@ def test_pseudo_labels_are_of_source_clips_and_tell_what_is_there(hidden: Featur
     assert attributes_of(clips, hidden, None) == [""] * 24
 
 
-def test_told_attributes_are_left_as_they_are(store: FeatureStore) -> None:
+def test_told_attributes_are_left_as_they_are(store):
     clips = StoredClips(store, "fan", ["logmel"], "train")
     assert attributes_of(clips, store, RULE) == list(clips.table.attributes)
 
 
-def test_they_are_classes_and_stand_in_the_request(
-    hidden: FeatureStore, fit: Callable, embedded: Callable, tmp_path: Path
-) -> None:
+def test_they_are_classes_and_stand_in_the_request(hidden, fit, embedded, tmp_path):
     given = model(pseudo=RULE)
     done = fit(hidden, model=given, config=CONFIG)
     assert done.task == "attributes"
@@ -195,14 +184,12 @@ def test_they_are_classes_and_stand_in_the_request(
         ({"features": ("other",)}, UsageError, "no train shard"),
     ],
 )
-def test_what_cannot_be_clustered(
-    hidden: FeatureStore, change: dict[str, Any], error: type[Exception], complaint: str
-) -> None:
+def test_what_cannot_be_clustered(hidden, change, error, complaint):
     with pytest.raises(error, match=complaint):
         planned(hidden, "fan", model(pseudo=RULE.model_copy(update=change)))
 
 
-def test_other_clips_are_not_clustered(hidden: FeatureStore, fill: Fill) -> None:
+def test_other_clips_are_not_clustered(hidden, fill):
     fill({"00": 3}, ("",), shapes={"short": ((4, 20), "float16")})
     with pytest.raises(JobError, match="holds other training clips"):
         planned(hidden, "fan", model(pseudo=RULE.model_copy(update={"features": ("short",)})))
@@ -219,7 +206,7 @@ systems: {one: {model: states, scorer: cosine}}
 """
 
 
-def test_params_fill_in_what_is_clustered() -> None:
+def test_params_fill_in_what_is_clustered():
     params = parse_params(PARAMS.replace("MODEL", "pooled").encode(), "params")
     rule = params.model("states").pseudo
     assert rule is not None

@@ -1,9 +1,6 @@
 """Training models: it learns, repeats, goes on after a kill, and never opens a test clip."""
 
-from __future__ import annotations
-
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +8,7 @@ import pytest
 import torch
 
 from asd.artifact import RECORD
-from asd.config import LossWeights, ModelConfig, TrainConfig
+from asd.config import LossWeights, TrainConfig
 from asd.errors import JobError, UsageError
 from asd.training import train
 from asd.training.artifact import load_model
@@ -20,7 +17,7 @@ from tests.training.conftest import contents
 SECTIONS = {"00": 12, "01": 12, "02": 12}
 
 
-def test_it_learns_the_sections(fill: Callable, fit: Callable, tmp_path: Path) -> None:
+def test_it_learns_the_sections(fill, fit, tmp_path):
     store = fill(SECTIONS)
     result = fit(store, config=TrainConfig(epochs=25, learning_rate=5e-3, precision="float32"))
     assert (result.task, result.classes, result.attribute_classes) == ("sections", 3, 6)
@@ -32,7 +29,7 @@ def test_it_learns_the_sections(fill: Callable, fit: Callable, tmp_path: Path) -
     assert {"triplet", "auxiliary", "active_triplets", "embedding_norm"} <= set(history[0])
 
 
-def test_a_finished_model_is_kept(fill: Callable, fit: Callable, tmp_path: Path) -> None:
+def test_a_finished_model_is_kept(fill, fit, tmp_path):
     store = fill(SECTIONS)
     assert fit(store).epochs == 4
     before = contents(tmp_path / "model")
@@ -42,14 +39,7 @@ def test_a_finished_model_is_kept(fill: Callable, fit: Callable, tmp_path: Path)
 
 
 @pytest.mark.parametrize("change", ["losses", "config", "clips", "damage"])
-def test_what_decides_the_weights_trains_again(
-    change: str,
-    fill: Callable,
-    fit: Callable,
-    model: ModelConfig,
-    config: TrainConfig,
-    tmp_path: Path,
-) -> None:
+def test_what_decides_the_weights_trains_again(change, fill, fit, model, config, tmp_path):
     store = fill(SECTIONS)
     fit(store)
     if change == "losses":
@@ -63,13 +53,7 @@ def test_what_decides_the_weights_trains_again(
     assert fit(store, model=model, config=config).epochs == 4
 
 
-def test_a_state_of_another_request_is_not_taken_up(
-    fill: Callable,
-    fit: Callable,
-    config: TrainConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_state_of_another_request_is_not_taken_up(fill, fit, config, tmp_path, monkeypatch):
     store = fill(SECTIONS)
     monkeypatch.setattr(train, "write_model", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -79,15 +63,13 @@ def test_a_state_of_another_request_is_not_taken_up(
     assert fit(store, config=config.model_copy(update={"seed": 5})).resumed == 0
 
 
-def test_no_test_clip_is_read(
-    fill: Callable, fit: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_test_clip_is_read(fill, fit, monkeypatch):
     store = fill(SECTIONS)
     fill({"00": 3, "07": 3}, split="test")
-    opened: list[str] = []
+    opened = []
     plain = np.memmap
 
-    def watched(path: Path, *arguments: object, **named: object) -> object:
+    def watched(path, *arguments, **named):
         opened.append(Path(path).name)
         return plain(path, *arguments, **named)
 
@@ -97,9 +79,7 @@ def test_no_test_clip_is_read(
     assert all(name.endswith("_train.h5") for name in opened)
 
 
-def test_a_machine_with_one_state_trains_on_transformations(
-    fill: Callable, fit: Callable, tmp_path: Path
-) -> None:
+def test_a_machine_with_one_state_trains_on_transformations(fill, fit, tmp_path):
     result = fit(fill({"00": 6}, attributes=("",)))
     assert result.task == "transformations"
     assert result.classes > 1
@@ -107,7 +87,7 @@ def test_a_machine_with_one_state_trains_on_transformations(
     assert load_model(tmp_path / "model" / RECORD).request.attribute_head is False
 
 
-def test_divergence_is_one_line(fill: Callable, fit: Callable, config: TrainConfig) -> None:
+def test_divergence_is_one_line(fill, fit, config):
     hot = config.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(
         JobError, match=r"fan logmel\+wave: the loss is not finite.*train.learning_rate"
@@ -115,12 +95,12 @@ def test_divergence_is_one_line(fill: Callable, fit: Callable, config: TrainConf
         fit(fill(SECTIONS), config=hot)
 
 
-def test_one_clip_is_too_few(fill: Callable, fit: Callable) -> None:
+def test_one_clip_is_too_few(fill, fit):
     with pytest.raises(UsageError, match="fan: 1 training clip, too few"):
         fit(fill({"00": 1}))
 
 
-def test_training_leaves_the_threads_alone(fill: Callable, fit: Callable) -> None:
+def test_training_leaves_the_threads_alone(fill, fit):
     torch.set_num_threads(3)
     fit(fill(SECTIONS))
     assert torch.get_num_threads() == 3

@@ -1,7 +1,5 @@
 """Ripples of the level: what they do to each kind of feature, and that features agree."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ LENGTH = HOP * FRAMES
 UNITS = {"db": 1.0, "ln": float(np.log(10) / 10), "ptm": None}
 
 
-def _inputs(count: int) -> dict[str, torch.Tensor]:
+def _inputs(count):
     generator = torch.Generator().manual_seed(0)
     maps = {
         name: torch.randn(count, 6, FRAMES, generator=generator) * (1 + 3 * i)
@@ -22,7 +20,7 @@ def _inputs(count: int) -> dict[str, torch.Tensor]:
     return {"wave": 1000 + torch.rand(count, LENGTH, generator=generator), **maps}
 
 
-def _ripples(classes: np.ndarray, seed: int = 0) -> dict[str, torch.Tensor]:
+def _ripples(classes, seed=0):
     """What was done to each input: decibels for wave, db and ln; deviations for the others."""
     inputs = _inputs(len(classes))
     found = transformed(inputs, classes, np.random.default_rng(seed), UNITS)
@@ -37,7 +35,7 @@ def _ripples(classes: np.ndarray, seed: int = 0) -> dict[str, torch.Tensor]:
     }
 
 
-def test_the_first_is_the_clip_as_it_is() -> None:
+def test_the_first_is_the_clip_as_it_is():
     assert TRANSFORMS[0] == "identity"
     inputs = _inputs(3)
     kept = {name: values.clone() for name, values in inputs.items()}
@@ -51,7 +49,7 @@ def test_the_first_is_the_clip_as_it_is() -> None:
 
 @pytest.mark.parametrize("one", range(1, len(TRANSFORMS)))
 @pytest.mark.parametrize("name", ["wave", *UNITS])
-def test_a_ripple_has_its_period_and_depth(one: int, name: str) -> None:
+def test_a_ripple_has_its_period_and_depth(one, name):
     period = int(TRANSFORMS[one].split("_")[1])
     ripple = _ripples(np.full(4, one))[name].mean(1)
     power = torch.fft.rfft(ripple.double()).abs() ** 2
@@ -63,7 +61,7 @@ def test_a_ripple_has_its_period_and_depth(one: int, name: str) -> None:
     assert ripple.amax(1).numpy() == pytest.approx(np.full(4, depth), rel=0.08)
 
 
-def test_features_of_a_clip_get_the_same_ripple() -> None:
+def test_features_of_a_clip_get_the_same_ripple():
     ripples = _ripples(np.array([1, 2, 3, 4, 0, 1]))
     # A wave's gain at the first sample of a frame is what the frame's level goes up by.
     wave = ripples["wave"][..., ::HOP]
@@ -72,7 +70,7 @@ def test_features_of_a_clip_get_the_same_ripple() -> None:
         torch.testing.assert_close(values, wave.expand_as(values), atol=5e-3, rtol=0)
 
 
-def test_phases_follow_the_generator_alone() -> None:
+def test_phases_follow_the_generator_alone():
     classes = np.array([1, 1, 4, 4])
     first, again, other = (_ripples(classes, seed)["db"] for seed in (3, 3, 4))
     assert torch.equal(first, again)
@@ -80,7 +78,7 @@ def test_phases_follow_the_generator_alone() -> None:
     assert not torch.allclose(first[0], first[1], atol=0.1)
 
 
-def test_a_wave_alone_counts_frames_of_512_samples() -> None:
+def test_a_wave_alone_counts_frames_of_512_samples():
     wave = torch.full((1, LENGTH), 100.0)
     found = transformed({"wave": wave}, np.array([4]), np.random.default_rng(0), {"wave": None})
     power = torch.fft.rfft(torch.log(found["wave"]).double() - np.log(100)).abs()
@@ -96,9 +94,9 @@ def test_a_wave_alone_counts_frames_of_512_samples() -> None:
         ({"layer": 6}, None),
     ],
 )
-def test_the_recipe_tells_what_a_decibel_is(config: dict, unit: float | None) -> None:
+def test_the_recipe_tells_what_a_decibel_is(config, unit):
     assert decibel({"config": config}) == pytest.approx(unit)
 
 
-def test_a_recipe_without_config_tells_nothing() -> None:
+def test_a_recipe_without_config_tells_nothing():
     assert decibel({"of": "logmel"}) is None

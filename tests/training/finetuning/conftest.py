@@ -1,36 +1,31 @@
 """Recordings of two made-up machines, on which a small wav2vec 2.0 learns within seconds."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from asd.clips.record import Clip
 from asd.config import FinetuneConfig
 from asd.training import loop
-from asd.training.finetune import Account, finetune
+from asd.training.finetune import finetune, training_recordings
+from tests.made import a_clip
 
 RATE = 16000
 LENGTHS = {"fan": 8000, "valve": 7200}
 
 
 @pytest.fixture
-def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def killed_at(monkeypatch):
     """Let fine-tuning be interrupted, from now on, at its updates of the given numbers.
 
     A state is written after every update.
     """
 
-    def at(*numbers: int) -> None:
+    def at(*numbers):
         update, made = loop._round, [0]
 
-        def killed(*arguments: Any) -> dict[str, float]:
+        def killed(*arguments):
             made[0] += 1
             if made[0] in numbers:
                 raise KeyboardInterrupt
@@ -43,12 +38,12 @@ def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> Path:
+def raw(tmp_path):
     return tmp_path / "raw"
 
 
 @pytest.fixture
-def clips(raw: Path) -> list[Clip]:
+def clips(raw):
     """Per machine 12 training clips, each class a tone of its own, and a test clip with no file."""
     random = np.random.default_rng(0)
     made = []
@@ -65,34 +60,26 @@ def clips(raw: Path) -> list[Clip]:
             if split == "test":
                 path.unlink()
             made.append(
-                Clip(
-                    path=f"{machine}/{path.name}",
-                    name=path.name,
-                    recording=path.name,
+                a_clip(
+                    f"{machine}/{path.name}",
+                    RATE,
+                    length,
                     machine=machine,
                     section=f"{section:02d}",
-                    domain="source",
                     split=split,
-                    label="normal",
                     attributes=f"speed={speed}",
-                    sample_rate=RATE,
-                    channels=1,
-                    samples=length,
-                    length=length,
-                    treatment="",
                     digest=digest,
-                    status="ok",
                 )
             )
     return made
 
 
 @pytest.fixture
-def config() -> Callable[..., FinetuneConfig]:
+def config():
     """Return a function that gives quick parameters, changed as it is told."""
 
-    def make(**changes: Any) -> FinetuneConfig:
-        quick: dict[str, Any] = {
+    def make(**changes):
+        quick = {
             "steps": 12,
             "batch_size": 6,
             "accumulate": 1,
@@ -108,17 +95,19 @@ def config() -> Callable[..., FinetuneConfig]:
 
 
 @pytest.fixture
-def run(raw: Path, clips: list[Clip], tmp_path: Path) -> Callable[..., Account]:
+def run(raw, clips, tmp_path):
     """Fine-tunes on the clips, into ``checkpoints/<name>``."""
 
-    def go(config: FinetuneConfig, name: str = "ptm") -> Account:
+    def go(config, name="ptm"):
         folder = tmp_path / "checkpoints"
-        return finetune(raw, clips, 16000, 0, config, folder / name, folder / "train" / name)
+        return finetune(
+            training_recordings(raw, clips, RATE, 0), config, folder / name, folder / "train" / name
+        )
 
     return go
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     """Return where :func:`run` leaves its checkpoint."""
     return tmp_path / "checkpoints" / "ptm"

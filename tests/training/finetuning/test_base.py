@@ -1,9 +1,5 @@
 """Where fine-tuning begins."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -11,7 +7,7 @@ from asd.errors import UsageError
 from asd.training.pretrained import base_digest, find_base, load_base
 
 
-def test_builtin_has_the_geometry_of_wav2vec() -> None:
+def test_builtin_has_the_geometry_of_wav2vec():
     checkpoint = find_base("builtin:tiny")
     assert (checkpoint.kind.grid.stride, checkpoint.kind.grid.receptive_field) == (320, 400)
     assert checkpoint.kind.grid.count(160_000) == 499
@@ -21,7 +17,7 @@ def test_builtin_has_the_geometry_of_wav2vec() -> None:
         assert model(torch.zeros(1, 160_000)).last_hidden_state.shape == (1, 499, 128)
 
 
-def test_the_seed_makes_the_weights_and_nothing_else_does() -> None:
+def test_the_seed_makes_the_weights_and_nothing_else_does():
     checkpoint = find_base("builtin:tiny")
     before = torch.random.get_rng_state()
     models = [load_base("builtin:tiny", checkpoint, seed)[0].state_dict() for seed in (0, 0, 1)]
@@ -33,7 +29,7 @@ def test_the_seed_makes_the_weights_and_nothing_else_does() -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_no_network_and_no_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_network_and_no_checkpoint(monkeypatch, tmp_path):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -54,11 +50,11 @@ def test_no_network_and_no_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("data/checkpoints/base", "data/checkpoints/base: no such checkpoint folder"),
     ],
 )
-def test_unknown_names(name: str, message: str) -> None:
+def test_unknown_names(name, message):
     with pytest.raises(UsageError, match=message):
         find_base(name)
 
 
-def test_an_empty_folder(tmp_path: Path) -> None:
+def test_an_empty_folder(tmp_path):
     with pytest.raises(UsageError, match="no checkpoint"):
         find_base(str(tmp_path))

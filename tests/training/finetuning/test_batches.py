@@ -1,20 +1,16 @@
 """Batches: every clip in turn, and the same ones whenever a run goes on."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from asd.clips.record import Clip
 from asd.training.data import Cuts, Recordings
-from asd.training.finetune import training_clips
+from asd.training.finetune import training_recordings
 from asd.training.labels import UNKNOWN, kinds_of_classes
 
 
-def test_every_clip_once_in_each_pass(raw: Path, clips: list[Clip]) -> None:
+def test_every_clip_once_in_each_pass(raw, clips):
     recordings = Recordings(raw, clips[:10], 16000, 0)
     cuts, other = Cuts(recordings, 3000, 4, (0, 0)), Cuts(recordings, 3000, 5, (1, 0))
     drawn = np.concatenate([cuts.chosen(batch) for batch in range(15)])
@@ -24,8 +20,8 @@ def test_every_clip_once_in_each_pass(raw: Path, clips: list[Clip]) -> None:
     assert (drawn[:10] != np.concatenate([other.chosen(b) for b in (0, 1)])).any()
 
 
-def test_a_batch_is_the_same_whatever_came_before(raw: Path, clips: list[Clip]) -> None:
-    recordings = Recordings(raw, training_clips(clips), 16000, 0)
+def test_a_batch_is_the_same_whatever_came_before(raw, clips):
+    recordings = training_recordings(raw, clips, 16000, 0)
     whole = [Cuts(recordings, 3000, 5, (7, 0)).batch(number) for number in range(8)]
     for number in (5, 7):
         chosen, waves = Cuts(recordings, 3000, 5, (7, 0)).batch(number)
@@ -33,8 +29,8 @@ def test_a_batch_is_the_same_whatever_came_before(raw: Path, clips: list[Clip]) 
         assert (waves == whole[number][1]).all()
 
 
-def test_cuts_lie_anywhere_in_the_clip(raw: Path, clips: list[Clip]) -> None:
-    recordings = Recordings(raw, training_clips(clips), 16000, 0)
+def test_cuts_lie_anywhere_in_the_clip(raw, clips):
+    recordings = training_recordings(raw, clips, 16000, 0)
     starts = []
     for batch in range(4):
         chosen, waves = Cuts(recordings, 3000, 24, (0, 0)).batch(batch)
@@ -52,7 +48,7 @@ def test_cuts_lie_anywhere_in_the_clip(raw: Path, clips: list[Clip]) -> None:
     assert max(starts) > 3700
 
 
-def test_classes_belong_to_their_machine(clips: list[Clip]) -> None:
+def test_classes_belong_to_their_machine(clips):
     labels = kinds_of_classes(clips)
     assert {kind: list(one.names) for kind, one in labels.items()} == {
         "machine": ["fan", "valve"],
@@ -69,7 +65,7 @@ def test_classes_belong_to_their_machine(clips: list[Clip]) -> None:
             assert names[target] == value
 
 
-def test_what_is_unknown_or_single_is_left_out(clips: list[Clip]) -> None:
+def test_what_is_unknown_or_single_is_left_out(clips):
     one = [replace(c, attributes="") if i < 2 else c for i, c in enumerate(clips[:13])]
     labels = kinds_of_classes(one)
     assert set(labels) == {"section", "attributes"}

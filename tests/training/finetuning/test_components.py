@@ -1,25 +1,19 @@
 """Principal components of hidden layers, against scikit-learn's."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from asd.clips.record import Clip
 from asd.device import Compute
 from asd.features.transformer import all_layers, model_input
-from asd.training.data import Recordings
-from asd.training.finetune import training_clips
+from asd.training.finetune import training_recordings
 from asd.training.pretrained import find_base, fit_components, load_base
 
 
-def test_against_scikit_learn(raw: Path, clips: list[Clip]) -> None:
+def test_against_scikit_learn(raw, clips):
     from sklearn.decomposition import PCA
 
     model, _ = load_base("builtin:tiny", find_base("builtin:tiny"), 0)
-    recordings = Recordings(raw, training_clips(clips), 16000, 0)
+    recordings = training_recordings(raw, clips, 16000, 0)
     compute = Compute(torch.device("cpu"), half=False)
     weight, bias = fit_components(model, recordings, 6, 5, find_base("builtin:tiny").kind, compute)
     assert (weight.shape, bias.shape) == ((5, 6, 128), (5, 6))
@@ -43,9 +37,9 @@ def test_against_scikit_learn(raw: Path, clips: list[Clip]) -> None:
     assert (weight[np.arange(5)[:, None], np.arange(6), np.abs(weight).argmax(axis=2)] > 0).all()
 
 
-def test_rows_beyond_the_width_are_zero(raw: Path, clips: list[Clip]) -> None:
+def test_rows_beyond_the_width_are_zero(raw, clips):
     model, _ = load_base("builtin:tiny", find_base("builtin:tiny"), 0)
-    recordings = Recordings(raw, training_clips(clips), 16000, 0)
+    recordings = training_recordings(raw, clips, 16000, 0)
     compute = Compute(torch.device("cpu"), half=False)
     weight, bias = fit_components(
         model, recordings, 130, 2, find_base("builtin:tiny").kind, compute

@@ -1,7 +1,5 @@
 """The parameters of fine-tuning."""
 
-from __future__ import annotations
-
 import pytest
 
 from asd.config import FinetuneConfig, settings
@@ -18,7 +16,7 @@ from asd.errors import UsageError
         (["contrastive", "classify"], ("contrastive", "classify")),
     ],
 )
-def test_objectives(given: object, meant: tuple[str, ...]) -> None:
+def test_objectives(given, meant):
     assert settings(FinetuneConfig, {"objectives": given}, "finetune").objectives == meant
 
 
@@ -34,6 +32,6 @@ def test_objectives(given: object, meant: tuple[str, ...]) -> None:
         ({"lora_alpha": 0}, "finetune: lora_alpha"),
     ],
 )
-def test_impossible_values(values: dict[str, object], message: str) -> None:
+def test_impossible_values(values, message):
     with pytest.raises(UsageError, match=message):
         settings(FinetuneConfig, values, "finetune")

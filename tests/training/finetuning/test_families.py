@@ -1,11 +1,6 @@
 """What can be fine-tuned goes through it and into the feature, kind by kind."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 from asd.clips.audio import Signal
-from asd.clips.record import Clip
-from asd.config import FinetuneConfig
 from asd.features.encoder import Encoder, EncoderConfig
 from asd.features.kinds import FAMILY, KINDS, TUNED
 from asd.features.ptm import Ptm, PtmConfig
 from asd.native import import_torchaudio
-from asd.training.finetune import finetune
+from asd.training.finetune import finetune, training_recordings
 
-SMALL: dict[str, Any] = {
+SMALL = {
     "conv_dim": [12] * 7,
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -35,14 +28,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.mark.parametrize("model_type", FAMILY)
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_from_base_to_feature(
-    model_type: str,
-    method: str,
-    raw: Path,
-    clips: list[Clip],
-    tmp_path: Path,
-    config: Callable[..., FinetuneConfig],
-) -> None:
+def test_from_base_to_feature(model_type, method, raw, clips, tmp_path, config):
     import_torchaudio()
     from transformers import CONFIG_MAPPING, AutoModel, Wav2Vec2FeatureExtractor
 
@@ -54,7 +40,8 @@ def test_from_base_to_feature(
     quick = config(
         base=str(tmp_path / "base"), steps=3, batch_size=4, layer=2, method=method, lora_rank=2
     )
-    finetune(raw, clips, 16000, 0, quick, folder, tmp_path / "work")
+    recordings = training_recordings(raw, clips, 16000, 0)
+    finetune(recordings, quick, folder, tmp_path / "work")
 
     before = load_file(tmp_path / "base" / "model.safetensors")
     after = load_file(folder / "model.safetensors")
@@ -79,7 +66,7 @@ def test_from_base_to_feature(
     np.testing.assert_allclose(units, frames.transpose(0, 2, 1), rtol=2e-3, atol=2e-3)
 
 
-def test_every_kind_is_tuned_here() -> None:
+def test_every_kind_is_tuned_here():
     from tests.features.test_published import CASES
 
     assert set(TUNED) == {*FAMILY, *CASES}
@@ -88,13 +75,8 @@ def test_every_kind_is_tuned_here() -> None:
 @pytest.mark.parametrize("kind", sorted(set(TUNED) - set(FAMILY)))
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_encoders_of_log_mels_in_their_published_layouts(
-    kind: str,
-    method: str,
-    raw: Path,
-    clips: list[Clip],
-    tmp_path: Path,
-    config: Callable[..., FinetuneConfig],
-) -> None:
+    kind, method, raw, clips, tmp_path, config
+):
     from tests.features.test_published import CASES, draw, write
 
     base = write(tmp_path / "base", kind, draw(CASES[kind][1]))
@@ -109,7 +91,8 @@ def test_encoders_of_log_mels_in_their_published_layouts(
         lora_rank=2,
         seconds=0.4,
     )
-    finetune(raw, clips, 16000, 0, quick, folder, tmp_path / "work")
+    recordings = training_recordings(raw, clips, 16000, 0)
+    finetune(recordings, quick, folder, tmp_path / "work")
 
     model_of = KINDS[kind](CASES[kind][0] if kind != "beats" else _config(folder), {})
     before, after = model_of.model(base).state_dict(), model_of.model(folder).state_dict()
@@ -130,6 +113,5 @@ def test_encoders_of_log_mels_in_their_published_layouts(
     np.testing.assert_allclose(rows, wanted, rtol=1e-2, atol=1e-2)
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return config
+def _config(folder):
+    return json.loads((folder / "config.json").read_text())

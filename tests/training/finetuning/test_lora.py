@@ -1,11 +1,6 @@
 """Low-rank adapters: what they are, what they train, and what is left of them."""
 
-from __future__ import annotations
-
 import csv
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,30 +8,27 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
-from asd.config import FinetuneConfig
 from asd.training.adapters import add_adapters, merge_adapters
 from asd.training.artifact import read_checkpoint_record
-from asd.training.finetune import Account
 from asd.training.pretrained import find_base, load_base
 from tests.training.conftest import contents
 
-Make = Callable[..., FinetuneConfig]
 WAVES = torch.randn(2, 3200, generator=torch.Generator().manual_seed(1))
 
 
-def tiny() -> Any:
+def tiny():
     return load_base("builtin:tiny", find_base("builtin:tiny"), 0)[0]
 
 
 @pytest.fixture
-def lora(config: Make) -> Make:
-    def make(**changes: Any) -> FinetuneConfig:
+def lora(config):
+    def make(**changes):
         return config(**{"method": "lora", "lora_rank": 4, "lora_alpha": 8} | changes)
 
     return make
 
 
-def test_they_begin_as_nothing_and_merge_exactly() -> None:
+def test_they_begin_as_nothing_and_merge_exactly():
     model = tiny()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.inference_mode():
@@ -70,7 +62,7 @@ def test_they_begin_as_nothing_and_merge_exactly() -> None:
         np.testing.assert_allclose(value.numpy(), wanted_weight, rtol=1e-5, atol=1e-5)
 
 
-def test_the_seed_makes_them_and_nothing_else_does() -> None:
+def test_the_seed_makes_them_and_nothing_else_does():
     before = torch.random.get_rng_state()
     models = []
     for seed in (0, 0, 1):
@@ -83,9 +75,7 @@ def test_the_seed_makes_them_and_nothing_else_does() -> None:
     assert not torch.equal(first, other)
 
 
-def test_queries_and_values_alone_are_trained(
-    run: Callable[..., Account], folder: Path, lora: Make
-) -> None:
+def test_queries_and_values_alone_are_trained(run, folder, lora):
     from transformers import AutoModel
 
     run(lora(steps=30, learning_rate=3e-3))
@@ -109,13 +99,7 @@ def test_queries_and_values_alone_are_trained(
 
 
 @pytest.mark.parametrize("layer", [2, "mix"])
-def test_a_killed_run_ends_with_the_same_bytes(
-    layer: Any,
-    run: Callable[..., Account],
-    folder: Path,
-    lora: Make,
-    killed_at: Callable[..., None],
-) -> None:
+def test_a_killed_run_ends_with_the_same_bytes(layer, run, folder, lora, killed_at):
     both = lora(objectives=["contrastive", "classify"], steps=5, layer=layer, batch_size=3)
     run(both, "undisturbed")
     killed_at(4, 9)
@@ -127,9 +111,7 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert contents(folder) == contents(folder.with_name("undisturbed"))
 
 
-def test_settings_of_adapters_mean_something_only_to_adapters(
-    run: Callable[..., Account], folder: Path, config: Make, lora: Make
-) -> None:
+def test_settings_of_adapters_mean_something_only_to_adapters(run, folder, config, lora):
     run(config(steps=1))
     assert run(config(steps=1, lora_rank=7)).reused
     assert "lora_rank" not in read_checkpoint_record(folder).request["params"]

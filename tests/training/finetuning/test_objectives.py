@@ -1,7 +1,5 @@
 """Parts of the objectives: attentive statistics, and masks over frames."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from hypothesis import given
@@ -15,11 +13,11 @@ from asd.training.finetune_objectives import (
 )
 
 
-def arrays(module: torch.nn.Module) -> dict[str, np.ndarray]:
+def arrays(module):
     return {name: value.double().numpy() for name, value in module.state_dict().items()}
 
 
-def test_attentive_statistics() -> None:
+def test_attentive_statistics():
     torch.manual_seed(0)
     head = AttentiveStatistics(rows=5, width=4, embedding=3)
     frames = torch.randn(2, 7, 5)
@@ -34,7 +32,7 @@ def test_attentive_statistics() -> None:
     np.testing.assert_allclose(head(frames).detach().numpy(), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_constant_frames_have_a_gradient() -> None:
+def test_constant_frames_have_a_gradient():
     torch.manual_seed(0)
     head = AttentiveStatistics(rows=5, width=4, embedding=3)
     frames = torch.ones(2, 7, 5, requires_grad=True)
@@ -44,7 +42,7 @@ def test_constant_frames_have_a_gradient() -> None:
 
 
 @given(st.integers(0, 99), st.integers(1, 4), st.integers(1, 300), st.integers(1, 12))
-def test_pieces_of_the_span(seed: int, clips: int, frames: int, span: int) -> None:
+def test_pieces_of_the_span(seed, clips, frames, span):
     share = 0.3
     mask = span_mask(np.random.default_rng(seed), clips, frames, share, span)
     if frames < 2 * span:
@@ -58,7 +56,7 @@ def test_pieces_of_the_span(seed: int, clips: int, frames: int, span: int) -> No
         assert 1 <= hidden.sum() <= max(span, round(share * frames / span) * span)
 
 
-def test_share_is_kept_and_nothing_is_nothing() -> None:
+def test_share_is_kept_and_nothing_is_nothing():
     random = np.random.default_rng(0)
     mask = span_mask(random, 200, 499, 0.5, 10)
     assert mask is not None
@@ -68,7 +66,7 @@ def test_share_is_kept_and_nothing_is_nothing() -> None:
 
 
 @given(st.integers(0, 99), st.integers(8, 200))
-def test_negatives_are_other_hidden_frames_of_the_clip(seed: int, frames: int) -> None:
+def test_negatives_are_other_hidden_frames_of_the_clip(seed, frames):
     random = np.random.default_rng(seed)
     mask = span_mask(random, 3, frames, 0.5, fitted_span(frames, 10))
     assert mask is not None

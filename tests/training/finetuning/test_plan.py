@@ -1,42 +1,33 @@
 """What fine-tuning refuses before it touches anything."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from asd.clips.record import Clip
-from asd.config import FinetuneConfig
-from asd.errors import AsdError, JobError, UsageError
-from asd.training.finetune import finetune, make_plan, middle_layer, training_clips
+from asd.errors import JobError, UsageError
+from asd.training.finetune import finetune, make_plan, middle_layer, training_recordings
 from asd.training.pretrained import BUILTIN
 
-Make = Callable[..., FinetuneConfig]
 
-
-def test_training_clips_are_normal_usable_and_ordered(clips: list[Clip]) -> None:
+def test_training_clips_are_normal_usable_and_ordered(raw, clips):
     mixed = list(reversed(clips))
     mixed[3] = replace(mixed[3], status="silent")
     mixed[4] = replace(mixed[4], label="anomaly")
     mixed[5] = replace(mixed[5], label="")
-    chosen = training_clips(mixed)
+    chosen = training_recordings(raw, mixed, 16000, 0).clips
     assert len(chosen) == 22
     assert {clip.split for clip in chosen} == {"train"}
     assert chosen == sorted(chosen, key=lambda clip: (clip.machine, clip.section, clip.name))
 
 
-def test_layers() -> None:
+def test_layers():
     assert [middle_layer(n) for n in (1, 4, 12, 24)] == [1, 3, 9, 18]
 
 
-def test_identity_is_what_decides_the_result(raw: Path, clips: list[Clip], config: Make) -> None:
-    def identity(rows: list[Clip] = clips, **changes: Any) -> str:
-        return make_plan(raw, rows, 16000, 0, config(**changes)).request.digest
+def test_identity_is_what_decides_the_result(raw, clips, config):
+    def identity(rows=clips, **changes):
+        return make_plan(training_recordings(raw, rows, 16000, 0), config(**changes)).request.digest
 
     same = identity()
     assert identity(list(reversed(clips))) == same
@@ -48,14 +39,13 @@ def test_identity_is_what_decides_the_result(raw: Path, clips: list[Clip], confi
     assert len({same, *different}) == 5
 
 
-def test_cut_is_no_longer_than_the_shortest_clip(
-    raw: Path, clips: list[Clip], config: Make
-) -> None:
-    assert make_plan(raw, clips, 16000, 0, config()).cut == 7200
-    assert make_plan(raw, clips, 16000, 0, config(seconds=0.25)).cut == 4000
+def test_cut_is_no_longer_than_the_shortest_clip(raw, clips, config):
+    recordings = training_recordings(raw, clips, 16000, 0)
+    assert make_plan(recordings, config()).cut == 7200
+    assert make_plan(recordings, config(seconds=0.25)).cut == 4000
 
 
-def write_config(folder: Path, **changes: Any) -> str:
+def write_config(folder, **changes):
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(BUILTIN["builtin:tiny"] | changes))
     return str(folder)
@@ -70,28 +60,19 @@ def write_config(folder: Path, **changes: Any) -> str:
         ({"base": "data/none/here"}, "no such checkpoint folder"),
     ],
 )
-def test_parameters_that_do_not_go_together(
-    changes: dict[str, Any], message: str, raw: Path, clips: list[Clip], config: Make
-) -> None:
+def test_parameters_that_do_not_go_together(changes, message, raw, clips, config):
     refused(UsageError, message, raw, clips, config(**changes))
 
 
-def refused(
-    kind: type[AsdError],
-    message: str,
-    raw: Path,
-    clips: list[Clip],
-    config: FinetuneConfig,
-    rate: int = 16000,
-) -> None:
+def refused(kind, message, raw, clips, config, rate=16000):
     folder = raw.parent / "checkpoints" / "ptm"
     with pytest.raises(kind, match=message) as error:
-        finetune(raw, clips, rate, 0, config, folder, folder.parent / "work")
+        finetune(training_recordings(raw, clips, rate, 0), config, folder, folder.parent / "work")
     assert "\n" not in str(error.value)
     assert not folder.parent.exists()
 
 
-def test_clips_that_do_not_fit(raw: Path, clips: list[Clip], config: Make) -> None:
+def test_clips_that_do_not_fit(raw, clips, config):
     refused(UsageError, "wants 16000 Hz and the clips have 8000", raw, clips, config(), 8000)
     tests = [replace(clip, split="test") for clip in clips]
     refused(JobError, "no usable training clip", raw, tests, config())
@@ -106,7 +87,7 @@ def test_clips_that_do_not_fit(raw: Path, clips: list[Clip], config: Make) -> No
     )
 
 
-def test_bases_that_do_not_fit(raw: Path, clips: list[Clip], config: Make, tmp_path: Path) -> None:
+def test_bases_that_do_not_fit(raw, clips, config, tmp_path):
     other = write_config(tmp_path / "other", model_type="whisper")
     refused(
         UsageError,

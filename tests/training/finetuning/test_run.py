@@ -1,11 +1,6 @@
 """Fine-tuning from clips to a checkpoint that the extractor reads."""
 
-from __future__ import annotations
-
 import csv
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +8,12 @@ import torch
 from safetensors.torch import load_file
 
 from asd.clips.audio import Signal
-from asd.clips.record import Clip
-from asd.config import FinetuneConfig
 from asd.errors import JobError
 from asd.features.ptm import Ptm, PtmConfig
 from asd.training.artifact import read_checkpoint_record
-from asd.training.finetune import Account
 from asd.training.pretrained import find_base, load_base
 from tests.training.conftest import contents
 
-Make = Callable[..., FinetuneConfig]
 WHOLE = {
     "asd_head.safetensors",
     "config.json",
@@ -33,12 +24,12 @@ WHOLE = {
 }
 
 
-def losses(folder: Path, objective: str) -> list[float]:
+def losses(folder, objective):
     with (folder / "history.csv").open() as file:
         return [float(r["loss"]) for r in csv.DictReader(file) if r["objective"] == objective]
 
 
-def test_the_checkpoint_is_whole(run: Callable[..., Account], folder: Path, config: Make) -> None:
+def test_the_checkpoint_is_whole(run, folder, config):
     account = run(config(steps=30, learning_rate=1e-3))
     assert (account.clips, account.machines, account.updates) == (24, 2, 30)
     assert {path.name for path in folder.iterdir()} == WHOLE
@@ -54,9 +45,7 @@ def test_the_checkpoint_is_whole(run: Callable[..., Account], folder: Path, conf
     assert str(folder.parents[1]) not in (folder / "record.json").read_text()
 
 
-def test_the_contrastive_loss_falls_below_chance(
-    run: Callable[..., Account], folder: Path, config: Make
-) -> None:
+def test_the_contrastive_loss_falls_below_chance(run, folder, config):
     rates = {"learning_rate": 1e-3, "head_learning_rate": 5e-3}
     run(config(objectives="contrastive", steps=70, batch_size=4, **rates))
     with (folder / "history.csv").open() as file:
@@ -66,9 +55,7 @@ def test_the_contrastive_loss_falls_below_chance(
     assert np.mean(history[-10:]) < np.log(101) - 0.12
 
 
-def test_frozen_and_trained_weights(
-    run: Callable[..., Account], folder: Path, config: Make
-) -> None:
+def test_frozen_and_trained_weights(run, folder, config):
     from transformers import AutoModel
 
     run(config(steps=3))
@@ -84,9 +71,7 @@ def test_frozen_and_trained_weights(
     assert all(torch.equal(after[name], library[name]) for name in after)
 
 
-def test_a_killed_run_ends_with_the_same_bytes(
-    run: Callable[..., Account], folder: Path, config: Make, killed_at: Callable[..., None]
-) -> None:
+def test_a_killed_run_ends_with_the_same_bytes(run, folder, config, killed_at):
     both = config(objectives=["contrastive", "classify"], steps=6, accumulate=2)
     run(both, "undisturbed")
     killed_at(4, 11)
@@ -100,7 +85,7 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert contents(folder) == contents(folder.with_name("undisturbed"))
 
 
-def test_nothing_is_done_twice(run: Callable[..., Account], folder: Path, config: Make) -> None:
+def test_nothing_is_done_twice(run, folder, config):
     assert not run(config(steps=2)).reused
     times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert run(config(steps=2, device="auto")).reused
@@ -112,9 +97,7 @@ def test_nothing_is_done_twice(run: Callable[..., Account], folder: Path, config
     assert not run(config(steps=3)).reused
 
 
-def test_without_objectives_the_weights_stay(
-    run: Callable[..., Account], folder: Path, config: Make, clips: list[Clip], raw: Path
-) -> None:
+def test_without_objectives_the_weights_stay(run, folder, config, clips, raw):
     account = run(config(objectives="none"))
     assert (account.updates, account.objectives) == (0, ())
     before = load_base("builtin:tiny", find_base("builtin:tiny"), 0)[0].state_dict()
@@ -127,14 +110,7 @@ def test_without_objectives_the_weights_stay(
 
 
 @pytest.mark.parametrize("layer", [1, "mix"])
-def test_the_extractor_reads_what_was_learned(
-    layer: Any,
-    run: Callable[..., Account],
-    folder: Path,
-    config: Make,
-    clips: list[Clip],
-    raw: Path,
-) -> None:
+def test_the_extractor_reads_what_was_learned(layer, run, folder, config, clips, raw):
     run(config(steps=40, learning_rate=1e-3, layer=layer))
     rows = _features(folder, raw, clips)
     assert rows.shape == (12, 16, 16)
@@ -146,7 +122,7 @@ def test_the_extractor_reads_what_was_learned(
     assert nearest == kinds
 
 
-def _features(folder: Path, raw: Path, clips: list[Clip], **values: Any) -> np.ndarray:
+def _features(folder, raw, clips, **values):
     import soundfile
 
     waves = [soundfile.read(raw / clip.path, dtype="int16")[0] for clip in clips[:12]]
@@ -154,9 +130,7 @@ def _features(folder: Path, raw: Path, clips: list[Clip], **values: Any) -> np.n
     return extractor(np.stack(waves)).astype(float)
 
 
-def test_a_checkpoint_can_be_tuned_again(
-    run: Callable[..., Account], folder: Path, config: Make
-) -> None:
+def test_a_checkpoint_can_be_tuned_again(run, folder, config):
     run(config(objectives="contrastive", steps=2))
     run(config(base=str(folder), steps=2), "again")
     request = read_checkpoint_record(folder.with_name("again")).request
@@ -164,9 +138,7 @@ def test_a_checkpoint_can_be_tuned_again(
     assert "base" not in request["params"]
 
 
-def test_a_quantizer_is_continued(
-    run: Callable[..., Account], folder: Path, config: Make, tmp_path: Path
-) -> None:
+def test_a_quantizer_is_continued(run, folder, config, tmp_path):
     from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 
     from asd.training.pretrained import BUILTIN
@@ -177,9 +149,7 @@ def test_a_quantizer_is_continued(
     assert read_checkpoint_record(folder).facts["quantizer"] == "continued"
 
 
-def test_a_loss_that_is_not_finite_is_an_error(
-    run: Callable[..., Account], folder: Path, config: Make
-) -> None:
+def test_a_loss_that_is_not_finite_is_an_error(run, folder, config):
     with pytest.raises(JobError, match="classify: the loss is not finite in update"):
         run(config(learning_rate=1e30, head_learning_rate=1e30))
     assert not folder.exists()

@@ -1,0 +1,31 @@
+"""What the tests of several rooms make up."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from asd.clips.record import Clip
+
+
+def a_clip(path: str, rate: int, length: int, **known: Any) -> Clip:
+    """A usable normal training clip of section 00 of a fan, but for what is known of it."""
+    name = PurePosixPath(path).name
+    values: dict[str, Any] = {
+        "name": name,
+        "recording": name,
+        "machine": "fan",
+        "section": "00",
+        "domain": "source",
+        "split": "train",
+        "label": "normal",
+        "attributes": "",
+        "sample_rate": rate,
+        "channels": 1,
+        "samples": length,
+        "length": length,
+        "treatment": "",
+        "digest": "",
+        "status": "ok",
+    }
+    return Clip(path=path, **values | known)
