@@ -51,26 +51,24 @@ def command(machines: tuple[str, ...], compare: bool, dry_run: bool) -> None:
 
 def _table(machine: str, choice: Mapping[str, Any]) -> str:
     """Return a Markdown table of the candidates, the chosen first."""
+    from asd.metrics.summary import markdown
+
     candidates, chosen = choice["candidates"], choice["chosen"]
     criteria = list(next(iter(candidates.values())))
     first = choice["criterion"] if choice["criterion"] in criteria else criteria[0]
     order = sorted(
         candidates, key=lambda name: (name not in chosen, -(candidates[name][first] or 0.0))
     )
-    width = max(map(len, order))
     why = choice.get("note", f"by '{choice['criterion']}', from training clips alone")
-    lines = [
-        f"## {machine}",
-        "",
-        f"Joined: {len(chosen)} of {len(order)} candidates, {why}.",
-        "",
-        f"| {'candidate':{width}} | {' | '.join(f'{name:>10}' for name in criteria)} | chosen |",
-        f"|{'-' * (width + 2)}|{'|'.join(['-' * 11 + ':'] * len(criteria))}|--------|",
+    rows = [
+        [
+            name,
+            *("-" if value is None else f"{value:.4f}" for value in candidates[name].values()),
+            "yes" if name in chosen else "",
+        ]
+        for name in order
     ]
-    for name in order:
-        cells = " | ".join(
-            f"{'-':>10}" if value is None else f"{value:10.4f}"
-            for value in candidates[name].values()
-        )
-        lines.append(f"| {name:{width}} | {cells} | {'yes' if name in chosen else '':6} |")
-    return "\n".join(lines) + "\n\n"
+    table = markdown(["candidate", *criteria, "chosen"], rows)
+    return (
+        f"## {machine}\n\nJoined: {len(chosen)} of {len(order)} candidates, {why}.\n\n{table}\n\n"
+    )

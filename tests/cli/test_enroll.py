@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-Asd = Callable[..., Any]
 ODD = "raw/pump/id_00/test/anomaly"
 
 
-def test_enroll_list_and_undo(project: Path, asd: Asd) -> None:
+def test_enroll_list_and_undo(project: Path, asd: Callable) -> None:
     done = asd("enroll", "--machine", "pump", "--section", "00", "--force", ODD)
     assert done.code == 0
     assert "pump both: enrolled 2 clips in section 00, 0 there already; 20 clips" in done.out
@@ -35,7 +33,7 @@ def _enrolled(project: Path) -> list[Path]:
     return sorted(path for path in files if path.name != ".lock")
 
 
-def test_banks_and_scores_are_never_touched(project: Path, asd: Asd) -> None:
+def test_banks_and_scores_are_never_touched(project: Path, asd: Callable) -> None:
     def contents() -> dict[Path, bytes]:
         folders = (project / "data/banks", project / "data/scores")
         return {p: p.read_bytes() for of in folders for p in of.rglob("*") if p.is_file()}
@@ -51,7 +49,7 @@ def test_banks_and_scores_are_never_touched(project: Path, asd: Asd) -> None:
     assert asd("verify").code == 0
 
 
-def test_a_bad_recording_enrolls_nothing(project: Path, asd: Asd, tmp_path: Path) -> None:
+def test_a_bad_recording_enrolls_nothing(project: Path, asd: Callable, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"no sound")
     done = asd("enroll", "--section", "00", ODD, tmp_path / "bad.wav")
     assert done.code == 1
@@ -59,12 +57,12 @@ def test_a_bad_recording_enrolls_nothing(project: Path, asd: Asd, tmp_path: Path
     assert not _enrolled(project)
 
 
-def test_a_missing_recording_alone_is_one_line(project: Path, asd: Asd) -> None:
+def test_a_missing_recording_alone_is_one_line(project: Path, asd: Callable) -> None:
     done = asd("enroll", "--section", "00", "gone.wav")
     assert (done.code, done.err) == (2, "asd: gone.wav: no such file or folder\n")
 
 
-def test_what_alarms_is_refused(project: Path, asd: Asd) -> None:
+def test_what_alarms_is_refused(project: Path, asd: Callable) -> None:
     done = asd("enroll", "--section", "00", f"{ODD}/00_11.wav")
     assert done.code == 1
     assert done.err.startswith(f"asd: {ODD}/00_11.wav: sounds anomalous (score 0.")
@@ -72,7 +70,7 @@ def test_what_alarms_is_refused(project: Path, asd: Asd) -> None:
     assert not _enrolled(project)
 
 
-def test_wrong_use(project: Path, asd: Asd) -> None:
+def test_wrong_use(project: Path, asd: Callable) -> None:
     for wrong, text in (
         ((), "no recordings"),
         ((ODD,), "--section"),

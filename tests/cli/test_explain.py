@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-Asd = Callable[..., Any]
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 
 
-def test_a_picture_and_its_numbers(project: Path, asd: Asd, tmp_path: Path) -> None:
+def test_a_picture_and_its_numbers(project: Path, asd: Callable, tmp_path: Path) -> None:
     picture = tmp_path / "odd.png"
     done = asd("explain", "--machine", "pump", ODD, "--section", "00", "--out", picture, "--json")
     assert done.code == 0
@@ -22,7 +20,7 @@ def test_a_picture_and_its_numbers(project: Path, asd: Asd, tmp_path: Path) -> N
     assert len(row["drops"]) == len(row["hertz"]) - 1
 
 
-def test_what_cannot_be_read(project: Path, asd: Asd, tmp_path: Path) -> None:
+def test_what_cannot_be_read(project: Path, asd: Callable, tmp_path: Path) -> None:
     done = asd("explain", "missing.wav", "--out", tmp_path / "a.png")
     assert done.code == 2
     assert done.err == "asd: missing.wav: no such file or folder\n"

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,13 +15,12 @@ from asd.stages.recordings import known_faults
 from asd.stages.report import _digests
 from asd.workspace import Workspace
 
-Asd = Callable[..., Any]
 ODD = "raw/pump/id_00/test/anomaly"
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 
 
 def test_a_fault_is_learned_named_and_forgotten(
-    project: Path, asd: Asd, capsys: pytest.CaptureFixture[str]
+    project: Path, asd: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = asd("feedback", "--machine", "pump", "--section", "00", "fault", f"{ODD}/00_11.wav")
     assert done.code == 0
@@ -46,7 +44,7 @@ def test_a_fault_is_learned_named_and_forgotten(
     assert asd("verify").code == 0
 
 
-def test_a_false_alarm_is_normal_from_now_on(project: Path, asd: Asd) -> None:
+def test_a_false_alarm_is_normal_from_now_on(project: Path, asd: Callable) -> None:
     assert asd("predict", "--section", "00", ODD, "--fail-on-anomaly").code == 3
     done = asd("feedback", "--section", "00", "normal", f"{ODD}/00_11.wav", f"{ODD}/00_12.wav")
     assert done.code == 0
@@ -54,7 +52,7 @@ def test_a_false_alarm_is_normal_from_now_on(project: Path, asd: Asd) -> None:
     assert asd("predict", "--section", "00", ODD, "--fail-on-anomaly").code == 0
 
 
-def test_a_fault_that_is_normal_after_all(project: Path, asd: Asd) -> None:
+def test_a_fault_that_is_normal_after_all(project: Path, asd: Callable) -> None:
     odd = f"{ODD}/00_11.wav"
     assert asd("feedback", "--section", "00", "fault", odd).code == 0
     done = asd("feedback", "--section", "00", "normal", odd)
@@ -65,7 +63,7 @@ def test_a_fault_that_is_normal_after_all(project: Path, asd: Asd) -> None:
     assert "'asd enroll --undo'" in done.err
 
 
-def test_a_list_of_marks(project: Path, asd: Asd) -> None:
+def test_a_list_of_marks(project: Path, asd: Callable) -> None:
     """The section of what is listed comes from the index; what has no mark is passed over."""
     Path("marks.csv").write_text(
         "machine,recording,mark\npump,00_11.wav,fault\npump,02_09.wav,normal\npump,02_10.wav,\n"
@@ -81,7 +79,7 @@ def test_a_list_of_marks(project: Path, asd: Asd) -> None:
     assert row["added"] == ["02_09.wav"]
 
 
-def test_a_list_is_taken_whole_or_not_at_all(project: Path, asd: Asd) -> None:
+def test_a_list_is_taken_whole_or_not_at_all(project: Path, asd: Callable) -> None:
     Path("marks.csv").write_text(
         "machine,recording,mark\npump,00_11.wav,fault\npmp,00_12.wav,fault\n"
         "pump,gone.wav,normal\npump,00_12.wav,faulty\n"
@@ -97,7 +95,7 @@ def test_a_list_is_taken_whole_or_not_at_all(project: Path, asd: Asd) -> None:
     assert "no table with the columns" in asd("feedback", "--from", "marks.csv").err
 
 
-def test_the_report_says_how_many_faults_are_found(project: Path, asd: Asd) -> None:
+def test_the_report_says_how_many_faults_are_found(project: Path, asd: Callable) -> None:
     """And is made anew where that changes."""
     workspace = Workspace.at(".")
     assert list(known_faults(workspace, "pump", "cosine")) == []
@@ -112,7 +110,7 @@ def test_the_report_says_how_many_faults_are_found(project: Path, asd: Asd) -> N
     assert "thresholds/pump/cosine.json" in _digests(workspace, ["pump"])
 
 
-def test_wrong_use(project: Path, asd: Asd) -> None:
+def test_wrong_use(project: Path, asd: Callable) -> None:
     for wrong, text in (
         ((), "give a mark"),
         (("fault",), "no recordings"),
@@ -126,7 +124,7 @@ def test_wrong_use(project: Path, asd: Asd) -> None:
         assert text in done.err
 
 
-def test_the_working_point_is_shown_and_set(project: Path, asd: Asd) -> None:
+def test_the_working_point_is_shown_and_set(project: Path, asd: Callable) -> None:
     done = asd("threshold", "--machine", "pump")
     assert done.code == 0
     assert "pump, system cosine: 20 % false alarms (score.false_alarm_rate" in done.out
@@ -145,7 +143,7 @@ def test_the_working_point_is_shown_and_set(project: Path, asd: Asd) -> None:
     assert "20 % false alarms (score." in asd("threshold", "--reset").out
 
 
-def test_wrong_working_points(project: Path, asd: Asd) -> None:
+def test_wrong_working_points(project: Path, asd: Callable) -> None:
     for wrong, text in (
         (("--rate", "0"), "0 is not in the range"),
         (("--rate", "0.1", "--reset"), "give one of them"),

@@ -55,17 +55,12 @@ def test_every_profile_is_valid_and_commented(profile: str, project: Path, asd: 
     assert path.read_text().count("#") > 20
 
 
-def test_params_in_the_repository_are_the_demos(project: Path, asd: Callable) -> None:
-    asd("init", "demo")
-    written = (project / "pipeline" / "params.yaml").read_text()
-    assert written == (ROOT / "pipeline" / "params.yaml").read_text()
-
-
-def test_stages_in_the_repository_are_those_of_every_workspace(
-    project: Path, asd: Callable
+@pytest.mark.parametrize("name", ["pipeline/params.yaml", "dvc.yaml"])
+def test_the_repository_is_the_workspace_of_the_demo(
+    name: str, project: Path, asd: Callable
 ) -> None:
     asd("init", "demo")
-    assert (project / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+    assert (project / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 @pytest.mark.slow

@@ -6,12 +6,9 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-Asd = Callable[..., Any]
 
 
-def test_figures_and_report_say_so(project: Path, asd: Asd) -> None:
+def test_figures_and_report_say_so(project: Path, asd: Callable) -> None:
     for section in ("00", "02"):
         shutil.rmtree(f"raw/pump/id_{section}/test")
     for verb in ("index", "extract", "train"):

@@ -8,17 +8,15 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-Asd = Callable[..., Any]
 NORMAL, ODD = "raw/pump/id_00/test/normal", "raw/pump/id_00/test/anomaly"
 
 
-def test_a_table(project: Path, asd: Asd) -> None:
+def test_a_table(project: Path, asd: Callable) -> None:
     done = asd("predict", "--machine", "pump", "--section", "00", NORMAL, ODD)
     assert done.code == 0
     head, *rows, last = done.out.splitlines()
@@ -29,7 +27,7 @@ def test_a_table(project: Path, asd: Asd) -> None:
     assert last == "pump, system cosine: 4 recordings, 2 anomalous"
 
 
-def test_a_row_says_why(project: Path, asd: Asd) -> None:
+def test_a_row_says_why(project: Path, asd: Callable) -> None:
     """The added tone is at 3.1 kHz; p is at the least that 9 training clips tell of."""
     normal, odd = asd("predict", "--section", "00", f"{NORMAL}/00_09.wav", ODD).out.splitlines()[
         1:3
@@ -44,7 +42,7 @@ def test_a_row_says_why(project: Path, asd: Asd) -> None:
     assert "<" not in normal
 
 
-def test_windows_are_taken_as_they_are_named(project: Path, asd: Asd) -> None:
+def test_windows_are_taken_as_they_are_named(project: Path, asd: Callable) -> None:
     waves = [soundfile.read(path)[0] for path in (f"{NORMAL}/00_09.wav", f"{ODD}/00_11.wav")]
     soundfile.write("long.wav", np.concatenate([*waves, waves[0]]), 8000, "PCM_16")
     (whole,) = json.loads(asd("predict", "--section", "00", "long.wav", "--json").out)
@@ -60,13 +58,13 @@ def test_windows_are_taken_as_they_are_named(project: Path, asd: Asd) -> None:
     assert asd("predict", "gone.wav#t=7").code == 2
 
 
-def test_a_file_for_the_table_is_pointed_to_the_shell(project: Path, asd: Asd) -> None:
+def test_a_file_for_the_table_is_pointed_to_the_shell(project: Path, asd: Callable) -> None:
     done = asd("predict", NORMAL, "--csv", "scores.csv")
     assert (done.code, "add '> scores.csv'" in done.err) == (2, True)
 
 
 def test_scores_are_those_of_asd_score(
-    project: Path, asd: Asd, scores_of: Callable[..., dict[str, float]]
+    project: Path, asd: Callable, scores_of: Callable[..., dict[str, float]]
 ) -> None:
     done = asd("predict", "--section", "00", NORMAL, ODD, "--json")
     expected = scores_of(project, "cosine", "00")
@@ -74,7 +72,7 @@ def test_scores_are_those_of_asd_score(
     assert {Path(row["name"]).name: row["score"] for row in rows} == expected
 
 
-def test_no_name_is_a_formula_of_a_spreadsheet(project: Path, asd: Asd) -> None:
+def test_no_name_is_a_formula_of_a_spreadsheet(project: Path, asd: Callable) -> None:
     names = ["=1+1.wav", "+a.wav", "@c.wav"]
     for name in names:
         shutil.copy("raw/pump/id_00/test/normal/00_09.wav", name)
@@ -84,14 +82,14 @@ def test_no_name_is_a_formula_of_a_spreadsheet(project: Path, asd: Asd) -> None:
     assert all(cell[:1] not in ("=", "+", "@") for row in rows for cell in row.values())
 
 
-def test_csv_and_sections(project: Path, asd: Asd) -> None:
+def test_csv_and_sections(project: Path, asd: Callable) -> None:
     done = asd("predict", NORMAL, "raw/pump/id_02/test/normal", "--csv")
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert [row["section"] for row in rows] == ["00", "00", "02", "02"]
     assert "section" in asd("predict", NORMAL).out.splitlines()[0]
 
 
-def test_exit_codes(project: Path, asd: Asd) -> None:
+def test_exit_codes(project: Path, asd: Callable) -> None:
     assert asd("predict", "--section", "00", ODD).code == 0
     assert asd("predict", "--section", "00", ODD, "--fail-on-anomaly").code == 3
     assert asd("predict", "--section", "00", NORMAL, "--fail-on-anomaly").code == 0
@@ -132,7 +130,7 @@ def _bad_recordings(folder: Path) -> dict[str, str]:
     }
 
 
-def test_bad_recordings_get_a_line_each(project: Path, asd: Asd, tmp_path: Path) -> None:
+def test_bad_recordings_get_a_line_each(project: Path, asd: Callable, tmp_path: Path) -> None:
     bad = _bad_recordings(tmp_path)
     done = asd("predict", *(tmp_path / name for name in bad), f"{NORMAL}/00_09.wav")
     assert done.code == 1
@@ -144,7 +142,7 @@ def test_bad_recordings_get_a_line_each(project: Path, asd: Asd, tmp_path: Path)
     assert "00_09.wav" in done.out
 
 
-def test_names_of_nothing_are_wrong_use(project: Path, asd: Asd, tmp_path: Path) -> None:
+def test_names_of_nothing_are_wrong_use(project: Path, asd: Callable, tmp_path: Path) -> None:
     """The others are scored all the same; anything else that is wrong makes it a failed job."""
     good = f"{NORMAL}/00_09.wav"
     assert asd("predict", "gone.wav").code == 2
@@ -155,20 +153,20 @@ def test_names_of_nothing_are_wrong_use(project: Path, asd: Asd, tmp_path: Path)
     assert asd("predict", "gone.wav", "--json").out == "[]\n"
 
 
-def test_quiet_leaves_the_results(project: Path, asd: Asd) -> None:
+def test_quiet_leaves_the_results(project: Path, asd: Callable) -> None:
     loud = asd("predict", NORMAL).out.splitlines()
     assert asd("-q", "predict", NORMAL).out.splitlines() == loud[:-1]
 
 
 def test_paths_from_standard_input(
-    project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch
+    project: Path, asd: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{NORMAL}/00_09.wav\n\n{ODD}/00_11.wav\n"))
     rows = json.loads(asd("predict", "-", "--json").out)
     assert [row["name"] for row in rows] == [f"{NORMAL}/00_09.wav", f"{ODD}/00_11.wav"]
 
 
-def test_pictures(project: Path, asd: Asd, tmp_path: Path) -> None:
+def test_pictures(project: Path, asd: Callable, tmp_path: Path) -> None:
     done = asd("predict", f"{ODD}/00_11.wav", "--explain", tmp_path / "pictures")
     assert done.code == 0
     (picture,) = (tmp_path / "pictures").iterdir()

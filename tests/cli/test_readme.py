@@ -9,13 +9,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-Asd = Callable[..., Any]
 README = Path(__file__).resolve().parents[2] / "README.md"
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 ODD = "raw/pump/id_00/test/anomaly"
@@ -28,7 +26,7 @@ def examples(language: str) -> list[str]:
     return [line for line in block.splitlines() if line]
 
 
-def test_each_example_runs(project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_example_runs(project: Path, asd: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(NORMAL, "new.wav")
     shutil.copy(f"{ODD}/00_11.wav", "tuesday.wav")
     shutil.copy(f"{ODD}/00_12.wav", "bearing.wav")

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +35,6 @@ evaluate: {bootstrap: 20, seed: 0}
 """
 RATE, LENGTH = 16000, 800
 REPORTS = Path("data") / "reports"
-
-Asd = Callable[..., Any]
 
 
 def wave_of(clip: Clip) -> np.ndarray:
@@ -156,7 +153,7 @@ def project(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return whole
 
 
-def test_tables_and_page_hold_the_figures(project: Path, asd: Asd) -> None:
+def test_tables_and_page_hold_the_figures(project: Path, asd: Callable) -> None:
     assert asd("report").code == 0
     metrics = json.loads((REPORTS / "metrics.json").read_text())["systems"]
     rows = list(csv.DictReader(io.StringIO((REPORTS / "results.csv").read_text())))
@@ -175,7 +172,7 @@ def test_tables_and_page_hold_the_figures(project: Path, asd: Asd) -> None:
         assert f'<th scope="row">{name}</th><td><code>{value}</code></td>' in page
 
 
-def test_all_is_written_and_the_same_each_time(whole: Path, asd: Asd) -> None:
+def test_all_is_written_and_the_same_each_time(whole: Path, asd: Callable) -> None:
     listed = json.loads(asd("report", "--json").out)
     first = {entry["file"]: Path(entry["file"]).read_bytes() for entry in listed}
     assert {entry["file"]: entry["bytes"] for entry in listed} == {
@@ -191,7 +188,7 @@ def test_all_is_written_and_the_same_each_time(whole: Path, asd: Asd) -> None:
     assert first == {name: Path(name).read_bytes() for name in first}
 
 
-def test_sounds_are_the_clips_of_the_store(project: Path, asd: Asd) -> None:
+def test_sounds_are_the_clips_of_the_store(project: Path, asd: Callable) -> None:
     asd("report")
     page = (REPORTS / "report.html").read_text()
     found = re.findall(r'src="data:audio/mpeg;base64,([^"]*)" aria-label="Sound of ([^"]*)"', page)
@@ -203,7 +200,9 @@ def test_sounds_are_the_clips_of_the_store(project: Path, asd: Asd) -> None:
         assert np.corrcoef(samples, wave_of(by_name[name]))[0, 1] > 0.9
 
 
-def test_sounds_come_from_the_recordings_where_the_store_has_none(project: Path, asd: Asd) -> None:
+def test_sounds_come_from_the_recordings_where_the_store_has_none(
+    project: Path, asd: Callable
+) -> None:
     shutil.rmtree("data/features/fan/wave")
     (clip,) = (c for c in make_clips() if c.name == "section_00_source_test_normal_0000.wav")
     path = Path("data/raw") / clip.path
@@ -214,7 +213,7 @@ def test_sounds_come_from_the_recordings_where_the_store_has_none(project: Path,
     assert (REPORTS / "report.html").read_text().count("<audio") == 6
 
 
-def test_what_is_optional_may_be_missing(project: Path, asd: Asd) -> None:
+def test_what_is_optional_may_be_missing(project: Path, asd: Callable) -> None:
     shutil.rmtree("data/features")
     shutil.rmtree("data/models")
     assert asd("report").code == 0
@@ -227,7 +226,7 @@ def test_what_is_optional_may_be_missing(project: Path, asd: Asd) -> None:
 
 
 def test_there_is_room_for_some_sounds_only(
-    project: Path, asd: Asd, monkeypatch: pytest.MonkeyPatch
+    project: Path, asd: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asd.stages.material.SOUND_BYTES", 5000)
     asd("report")
@@ -238,7 +237,7 @@ def test_there_is_room_for_some_sounds_only(
     assert page.count("2 without sound: ") == 2
 
 
-def test_seeds_are_averaged(project: Path, asd: Asd) -> None:
+def test_seeds_are_averaged(project: Path, asd: Callable) -> None:
     other = json.loads((REPORTS / "metrics.json").read_text())
     first = other["systems"]["1"]["score"]
     other["systems"]["1"]["score"] = first + 0.1
@@ -250,7 +249,7 @@ def test_seeds_are_averaged(project: Path, asd: Asd) -> None:
     )
 
 
-def test_the_paper_stands_beside_its_own_data_set(project: Path, asd: Asd) -> None:
+def test_the_paper_stands_beside_its_own_data_set(project: Path, asd: Callable) -> None:
     params = Path("pipeline/params.yaml")
     params.write_text(params.read_text().replace("name: own", "name: dcase2022"))
     asd("report")
@@ -267,7 +266,7 @@ def test_the_paper_stands_beside_its_own_data_set(project: Path, asd: Asd) -> No
         ("data/banks/t/fan/record.json", "embed"),
     ],
 )
-def test_what_is_missing_names_the_verb(project: Path, asd: Asd, gone: str, verb: str) -> None:
+def test_what_is_missing_names_the_verb(project: Path, asd: Callable, gone: str, verb: str) -> None:
     path = Path(gone)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     done = asd("report")
@@ -286,7 +285,7 @@ def test_what_is_missing_names_the_verb(project: Path, asd: Asd, gone: str, verb
     ],
 )
 def test_a_file_that_its_record_names_is_lost(
-    project: Path, asd: Asd, gone: str, verb: str
+    project: Path, asd: Callable, gone: str, verb: str
 ) -> None:
     Path(gone).unlink()
     done = asd("report")
@@ -301,7 +300,9 @@ def test_a_file_that_its_record_names_is_lost(
         ("record.json", "[", "train"),
     ],
 )
-def test_what_is_damaged_is_named(project: Path, asd: Asd, name: str, text: str, verb: str) -> None:
+def test_what_is_damaged_is_named(
+    project: Path, asd: Callable, name: str, text: str, verb: str
+) -> None:
     Path("data/models/m/fan", name).write_text(text)
     done = asd("report")
     assert done.code == 1

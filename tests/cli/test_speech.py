@@ -7,14 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 
 from asd.cli import VERBS, cli
-
-Asd = Callable[..., Any]
 
 
 def _commands() -> dict[str, click.Command]:
@@ -35,7 +32,7 @@ def test_every_command_has_the_common_options(name: str) -> None:
     assert "--json" in options or name == "completion"
 
 
-def test_quiet(project: Path, asd: Asd) -> None:
+def test_quiet(project: Path, asd: Callable) -> None:
     for verb in ("index", "extract", "train"):
         done = asd("-q", verb)
         assert (done.code, done.out, done.err) == (0, "", ""), verb
@@ -45,7 +42,7 @@ def test_quiet(project: Path, asd: Asd) -> None:
     assert asd("-q", "extract", "--machine", "pmp").err.startswith("asd: unknown machine 'pmp'")
 
 
-def test_quiet_verify_still_tells_of_damage(project: Path, asd: Asd) -> None:
+def test_quiet_verify_still_tells_of_damage(project: Path, asd: Callable) -> None:
     path = Path("data/features/pump/wave/section_00_train.h5")
     path.write_bytes(path.read_bytes()[:300])
     done = asd("verify", "-q")
@@ -54,7 +51,7 @@ def test_quiet_verify_still_tells_of_damage(project: Path, asd: Asd) -> None:
     assert line.startswith(f"{path}: ")
 
 
-def test_verbose_says_what_is_computed_and_why(project: Path, asd: Asd) -> None:
+def test_verbose_says_what_is_computed_and_why(project: Path, asd: Callable) -> None:
     params = project / "pipeline" / "params.yaml"
     params.write_text(
         params.read_text()
@@ -71,12 +68,12 @@ def test_verbose_says_what_is_computed_and_why(project: Path, asd: Asd) -> None:
     assert asd("train", "--model", "mel").err == "", "verbose for ever"
 
 
-def test_a_mistake_does_not_outlive_its_command(project: Path, asd: Asd) -> None:
+def test_a_mistake_does_not_outlive_its_command(project: Path, asd: Callable) -> None:
     asd("-q", "-v", "index")
     assert asd("index").out
 
 
-def test_one_of_both(project: Path, asd: Asd) -> None:
+def test_one_of_both(project: Path, asd: Callable) -> None:
     for arguments in (("-q", "index", "-v"), ("index", "-q", "-v"), ("-q", "-v", "index")):
         done = asd(*arguments)
         assert (done.code, done.err) == (2, "asd: --quiet and --verbose: give one of them\n")
@@ -126,7 +123,7 @@ def test_profiles_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_of_a_shell(asd: Asd, shell: str) -> None:
+def test_the_script_of_a_shell(asd: Callable, shell: str) -> None:
     done = asd("completion", shell)
     assert done.code == 0
     assert f"_ASD_COMPLETE={shell}_complete" in done.out

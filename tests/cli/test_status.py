@@ -21,7 +21,6 @@ from asd.params import load_params
 from asd.training.finetune import request_of, training_recordings
 from asd.training.pretrained import base_digest, find_base
 
-Asd = Callable[..., Any]
 Status = Callable[[], dict[str, dict[str, Any]]]
 
 
@@ -47,7 +46,7 @@ def project(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def status(asd: Asd) -> Status:
+def status(asd: Callable) -> Status:
     def found() -> dict[str, dict[str, Any]]:
         done = asd("status", "--json")
         assert done.code == 0, done.err
@@ -63,7 +62,7 @@ def _edit(old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_a_whole_project_is_current(project: Path, asd: Asd, status: Status) -> None:
+def test_a_whole_project_is_current(project: Path, asd: Callable, status: Status) -> None:
     assert {stage: row["state"] for stage, row in status().items()} == {
         "index": "current",
         "finetune": "unused",
@@ -74,7 +73,7 @@ def test_a_whole_project_is_current(project: Path, asd: Asd, status: Status) -> 
     assert lines[-1] == "nothing to do"
 
 
-def test_an_empty_project_lacks_everything(project: Path, asd: Asd, status: Status) -> None:
+def test_an_empty_project_lacks_everything(project: Path, asd: Callable, status: Status) -> None:
     shutil.rmtree("data")
     assert {row["state"] for row in status().values()} == {"missing", "unused"}
     assert asd("status").out.splitlines()[-1] == "next: asd index"
@@ -94,7 +93,7 @@ NO_SOUND = {
 
 
 @pytest.mark.parametrize("where", NO_SOUND)
-def test_sound_that_is_not_there_comes_first(project: Path, asd: Asd, where: str) -> None:
+def test_sound_that_is_not_there_comes_first(project: Path, asd: Callable, where: str) -> None:
     old, new, section, verb = NO_SOUND[where]
     _edit(old, new)
     path = Path("pipeline/params.yaml")
@@ -107,7 +106,7 @@ def test_sound_that_is_not_there_comes_first(project: Path, asd: Asd, where: str
     assert asd("status").out.splitlines()[-1] != f"next: asd {verb}"
 
 
-def test_a_machine_that_is_not_asked_for_needs_no_sound(project: Path, asd: Asd) -> None:
+def test_a_machine_that_is_not_asked_for_needs_no_sound(project: Path, asd: Callable) -> None:
     _edit("machines: [pump]", "machines: [pump, fan]")
     path = Path("pipeline/params.yaml")
     path.write_text(f"{path.read_text()}synth: {{machines: [pump, fan]}}\n")
@@ -213,7 +212,7 @@ def test_what_a_change_makes_stale(project: Path, status: Status, change: str) -
     assert all(found[stage]["state"] in ("current", "unused") for stage in stages[:first])
 
 
-def test_an_enrolment_changes_no_stage_but_the_report(project: Path, asd: Asd) -> None:
+def test_an_enrolment_changes_no_stage_but_the_report(project: Path, asd: Callable) -> None:
     arguments = ("enroll", "--force", "--section", "00", "raw/pump/id_02/train/02_00.wav")
     assert "enroll" not in asd("status").out
     assert asd(*arguments).code == 0
@@ -222,7 +221,7 @@ def test_an_enrolment_changes_no_stage_but_the_report(project: Path, asd: Asd) -
     assert asd("status").out.splitlines()[-1] == "next: asd report"
 
 
-def test_an_enrolment_of_other_scores_is_told(project: Path, asd: Asd, status: Status) -> None:
+def test_an_enrolment_of_other_scores_is_told(project: Path, asd: Callable, status: Status) -> None:
     assert asd("enroll", "--force", "--section", "00", "raw/pump/id_02/train/02_00.wav").code == 0
     _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
     assert asd("score").code == 0
@@ -233,7 +232,9 @@ def test_an_enrolment_of_other_scores_is_told(project: Path, asd: Asd, status: S
     assert "enroll" not in asd("status").out
 
 
-def test_labels_and_scores_decide_on_the_figures(project: Path, asd: Asd, status: Status) -> None:
+def test_labels_and_scores_decide_on_the_figures(
+    project: Path, asd: Callable, status: Status
+) -> None:
     _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
     assert asd("score").code == 0
     (reason,) = {one.partition(": ")[2] for one in status()["evaluate"]["reasons"]}
@@ -269,7 +270,7 @@ def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status
     assert status()["finetune"]["reasons"] == ["other settings (another inputs)"]
 
 
-def test_one_machine_alone(project: Path, asd: Asd) -> None:
+def test_one_machine_alone(project: Path, asd: Callable) -> None:
     rows = json.loads(asd("status", "--machine", "pump", "--json").out)
     assert {row["machine"] for row in rows} == {"pump"}
     assert asd("status", "--machine", "pmp").code == 2

@@ -11,11 +11,10 @@ import pytest
 
 from asd.store import Shard
 
-Asd = Callable[..., Any]
 TRAIN = Path("data/features/pump/logmel/section_00_train.h5")
 
 
-def test_every_shard_is_a_line(project: Path, asd: Asd) -> None:
+def test_every_shard_is_a_line(project: Path, asd: Callable) -> None:
     done = asd("store", "ls")
     head, *lines, last = done.out.splitlines()
     columns = "machine feature section split rows row dtype size state"
@@ -27,7 +26,7 @@ def test_every_shard_is_a_line(project: Path, asd: Asd) -> None:
     assert asd("store", "ls", "-q").out.splitlines() == [head, *lines]
 
 
-def test_states(project: Path, asd: Asd) -> None:
+def test_states(project: Path, asd: Callable) -> None:
     params = project / "pipeline" / "params.yaml"
     params.write_text(params.read_text().replace("hop: 128, mels", "hop: 64, mels"))
     TRAIN.write_bytes(TRAIN.read_bytes()[:200])
@@ -45,7 +44,7 @@ def test_states(project: Path, asd: Asd) -> None:
     assert {row["state"] for row in rows} == {"damaged", "no index to compare it with"}
 
 
-def test_what_is_in_a_shard(project: Path, asd: Asd) -> None:
+def test_what_is_in_a_shard(project: Path, asd: Callable) -> None:
     (facts,) = json.loads(asd("store", "info", TRAIN, "--json").out)
     shard = Shard.open(TRAIN)
     assert (facts["digest"], facts["identity"]) == (shard.digest, shard.identity)
@@ -65,7 +64,7 @@ def test_what_is_in_a_shard(project: Path, asd: Asd) -> None:
         (("nowhere.h5",), "nowhere.h5: no such shard"),
     ],
 )
-def test_wrong_use(project: Path, asd: Asd, arguments: tuple[Any, ...], message: str) -> None:
+def test_wrong_use(project: Path, asd: Callable, arguments: tuple[Any, ...], message: str) -> None:
     done = asd("store", "info", *arguments)
     assert done.code == 2
     assert message in done.err

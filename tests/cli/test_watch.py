@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import soundfile
 
-Asd = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
@@ -74,7 +73,7 @@ def test_a_folder_day_and_night(project: Path) -> None:
     assert err.decode().startswith("watching incoming; Ctrl-C ends")
 
 
-def test_a_pipe_is_a_live_input(project: Path, asd: Asd) -> None:
+def test_a_pipe_is_a_live_input(project: Path, asd: Callable) -> None:
     """With an exported detector, outside of any workspace."""
     assert asd("export", "--machine", "pump", "pump.asd").code == 0
     Path("else").mkdir()
@@ -95,7 +94,7 @@ def test_a_pipe_is_a_live_input(project: Path, asd: Asd) -> None:
     ]
 
 
-def test_an_export_is_used_by_predict_and_explain(project: Path, asd: Asd) -> None:
+def test_an_export_is_used_by_predict_and_explain(project: Path, asd: Callable) -> None:
     expected = json.loads(asd("predict", "--section", "00", NORMAL, ODD, "--json").out)
     done = asd("export", "--machine", "pump", "pump.asd")
     assert done.code == 0
@@ -122,7 +121,7 @@ def waiting() -> Iterator[None]:
     sys.stdin = before
 
 
-def test_wrong_use(project: Path, asd: Asd, waiting: None) -> None:
+def test_wrong_use(project: Path, asd: Callable, waiting: None) -> None:
     for wrong, text in (
         (("watch", "gone"), "gone: no such folder"),
         (("watch", "-"), "-: give --rate"),

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +22,6 @@ from asd.scoring.scored import read_scores_record, read_thresholds
 from asd.stages.material import _joined, _length_of
 from asd.workspace import Workspace
 
-Asd = Callable[..., Any]
 RATE = 8000
 PARAMS = """
 dataset: {name: long, rules: '2020', raw: raw, machines: [pump]}
@@ -73,7 +71,7 @@ def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
 
 
-def test_the_index_counts_clips_and_recordings(asd: Asd) -> None:
+def test_the_index_counts_clips_and_recordings(asd: Callable) -> None:
     assert asd("index").out.startswith(
         "pump: 29 clips of 6 recordings in 1 section (19 train, 10 test), 28 treated"
     )
@@ -82,7 +80,7 @@ def test_the_index_counts_clips_and_recordings(asd: Asd) -> None:
 
 
 def test_one_score_a_recording_that_of_its_oddest_window(
-    asd: Asd, scores_of: Callable[..., dict[str, float]]
+    asd: Callable, scores_of: Callable[..., dict[str, float]]
 ) -> None:
     scores = scores_of(Path(), "cosine", "00")
     assert sorted(scores) == ["a.wav", "b.wav", "c.flac", "d.wav"]
@@ -99,7 +97,7 @@ def test_one_score_a_recording_that_of_its_oddest_window(
     }
 
 
-def test_predict_says_the_threshold_of_so_many_windows(asd: Asd) -> None:
+def test_predict_says_the_threshold_of_so_many_windows(asd: Callable) -> None:
     thresholds = read_thresholds(read_scores_record(Path("data/scores/cosine/pump.json")))["00"]
     assert sorted(thresholds) == [1, 2, 3, 4]
     rows = json.loads(asd("predict", "raw/pump/test", "--json").out)
@@ -113,7 +111,7 @@ def test_predict_says_the_threshold_of_so_many_windows(asd: Asd) -> None:
     assert {row["threshold"] for row in mean} == {thresholds[1].value}
 
 
-def test_windows_joined_otherwise_are_another_setting(asd: Asd) -> None:
+def test_windows_joined_otherwise_are_another_setting(asd: Callable) -> None:
     params = Path("pipeline/params.yaml")
     text = params.read_text()
     try:
@@ -147,12 +145,12 @@ def test_figures_and_report_know_recordings() -> None:
     assert "#t=" not in page.split("<main", 1)[1].replace("&#", "")
 
 
-def test_all_is_whole_and_current(asd: Asd) -> None:
+def test_all_is_whole_and_current(asd: Callable) -> None:
     assert asd("verify", "--deep").code == 0
     assert asd("status").out.splitlines()[-1] == "nothing to do"
 
 
-def test_a_window_is_explained_by_a_window(asd: Asd, tmp_path: Path) -> None:
+def test_a_window_is_explained_by_a_window(asd: Callable, tmp_path: Path) -> None:
     done = asd("explain", "raw/pump/test/anomaly/c.flac", "--out", tmp_path / "c.png", "--json")
     assert done.code == 0, done.err
     (row,) = json.loads(done.out)
@@ -168,7 +166,7 @@ def test_a_window_of_the_bank_is_read_at_its_place() -> None:
         np.testing.assert_array_equal(wave, read_windows(place, detector.signal, [start]))
 
 
-def test_a_long_recording_is_enrolled_as_its_windows(asd: Asd) -> None:
+def test_a_long_recording_is_enrolled_as_its_windows(asd: Callable) -> None:
     before = current_detector(Workspace.at("."), "pump", "cosine").fitted.bank.clips
     done = asd("enroll", "raw/pump/test/normal/a.wav", "raw/pump/train/long.wav")
     assert "pump mel: enrolled 3 clips in section 00, 13 there already; 22 clips" in done.out
