@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asd.artifact import RECORD, lack
+from asd.artifact import RECORD
 from asd.config import FinetuneConfig
-from asd.errors import AsdError
+from asd.stages import lack_of
 from asd.stages.check import check
 from asd.stages.extract import reads_checkpoint
 from asd.stages.index import clips_of
@@ -67,13 +67,7 @@ def request(workspace: Workspace) -> CheckpointRequest:
 
 def lacks(workspace: Workspace) -> str:
     """Say how the checkpoint differs from the params and the training clips; ``""`` if not."""
-    path = workspace.ptm / RECORD
-    if not path.is_file():
-        return "missing"
-    try:
-        return lack(path, request(workspace))
-    except AsdError as error:
-        return str(error)
+    return lack_of(workspace.ptm / RECORD, lambda: request(workspace))
 
 
 def _recordings(workspace: Workspace) -> Recordings:
