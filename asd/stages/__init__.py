@@ -7,11 +7,11 @@ what is current by its record is kept. An item that fails is told at the end and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from asd.artifact import Request, lack
+from asd.artifact import Request, lack, prune
 from asd.errors import AsdError, JobError, UsageError
 
 STAGES = (
@@ -73,3 +73,15 @@ def lack_of(path: Path, request: Callable[[], Request]) -> str:
         return lack(path, request())
     except AsdError as error:
         return str(error)
+
+
+def prune_unnamed(folder: Path, named: Mapping[str, Collection[str]]) -> None:
+    """Remove what the params do not name: below a folder, and below those in it that they name.
+
+    Args:
+        folder: of the outputs of a stage.
+        named: by the name of a folder in it, those of the folders and files there.
+    """
+    prune(folder, lambda path: path.name in named)
+    for name, below in named.items():
+        prune(folder / name, lambda path, below=below: path.name in below)  # type: ignore[misc]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asd.artifact import is_current, prune, read_record
-from asd.stages import each, lack_of
+from asd.artifact import is_current, read_record
+from asd.stages import each, lack_of, prune_unnamed
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -47,7 +47,8 @@ def run(
     ]
     yield from each(pairs, lambda pair: _embed(workspace, *pair))
     if not machines and not models and workspace.seed is None:
-        _prune(workspace)
+        named = dict.fromkeys(workspace.models(), workspace.machines())
+        prune_unnamed(workspace.work / "banks", named)
 
 
 def request(workspace: Workspace, model: str, machine: str) -> BanksRequest:
@@ -128,11 +129,3 @@ def _shards(store: FeatureStore, machine: str, feature: str, split: str) -> list
     if split == "train":
         return store.shards(machine, feature, split)
     return [Shard.open(path) for path in store.paths(machine, feature, split)]
-
-
-def _prune(workspace: Workspace) -> None:
-    folder = workspace.work / "banks"
-    machines, models = workspace.machines(), workspace.models()
-    prune(folder, lambda path: path.name in models)
-    for model in models:
-        prune(folder / model, lambda path: path.name in machines)

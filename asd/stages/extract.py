@@ -7,10 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asd.artifact import prune
 from asd.errors import AsdError, JobError
 from asd.progress import counted
-from asd.stages import each
+from asd.stages import each, prune_unnamed
 from asd.stages.check import check
 from asd.stages.index import clips_of
 from asd.workspace import Workspace
@@ -50,10 +49,8 @@ def run(
             lambda machine: _extract(workspace, machine, chosen, client),
         )
     if not machines and not features:
-        named, wanted = workspace.machines(), workspace.feature_names()
-        prune(workspace.features, lambda path: path.name in named)
-        for machine in named:
-            prune(workspace.features / machine, lambda path: path.name in wanted)
+        named = dict.fromkeys(workspace.machines(), workspace.feature_names())
+        prune_unnamed(workspace.features, named)
 
 
 def reads_checkpoint(workspace: Workspace, feature: str) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asd.artifact import is_current, making, prune
+from asd.artifact import is_current, making
 from asd.config import EmbedConfig, settings
-from asd.stages import each, lack_of
+from asd.stages import each, lack_of, prune_unnamed
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -57,7 +57,10 @@ def run(
     known = _Known("", {})
     yield from each(pairs, lambda pair: _score(workspace, *pair, known))
     if not machines and not systems and workspace.seed is None:
-        _prune(workspace)
+        ends = (".csv", ".h5", ".json")
+        files = {f"{machine}{end}" for machine in workspace.machines() for end in ends}
+        named = dict.fromkeys(workspace.systems(), files)
+        prune_unnamed(workspace.work / "scores", named)
 
 
 def request(workspace: Workspace, system: str, machine: str) -> ScoresRequest:
@@ -175,11 +178,3 @@ def _score(workspace: Workspace, system: str, machine: str, known: _Known) -> It
         write_scored(made, table, detector, machine)
         made.facts |= {"account": account, **facts}
     yield Scored(system, machine, **account)
-
-
-def _prune(workspace: Workspace) -> None:
-    folder = workspace.work / "scores"
-    machines, systems = workspace.machines(), workspace.systems()
-    prune(folder, lambda path: path.name in systems)
-    for system in systems:
-        prune(folder / system, lambda path: path.stem in machines)

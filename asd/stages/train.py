@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from asd.artifact import lack, prune
+from asd.artifact import lack
 from asd.config import ALL
 from asd.errors import UsageError
 from asd.progress import VERBOSE, detail, verbosity
-from asd.stages import each, lack_of
+from asd.stages import each, lack_of, prune_unnamed
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -33,7 +33,11 @@ def run(
     check(workspace)
     yield from each(list(_asked(workspace, machines, models)), lambda one: _train(workspace, *one))
     if not machines and not models and workspace.seed is None:
-        _prune(workspace)
+        named = {
+            model: {workspace.params.owner(model, machine) for machine in workspace.machines()}
+            for model in workspace.models()
+        }
+        prune_unnamed(workspace.work / "models", named)
 
 
 def plan(workspace: Workspace, model: str, machine: str) -> Plan:
@@ -94,14 +98,3 @@ def _train(workspace: Workspace, machine: str, model: str) -> Iterator[Training]
     if verbosity() >= VERBOSE:
         detail(f"{machine} {model}: {f'trained, as it is: {why}' if why else 'current'}")
     yield train(planned, model, path, workspace.state_path(model, machine))
-
-
-def _prune(workspace: Workspace) -> None:
-    folder = workspace.work / "models"
-    owners = {
-        model: {workspace.params.owner(model, machine) for machine in workspace.machines()}
-        for model in workspace.models()
-    }
-    prune(folder, lambda path: path.name in owners)
-    for model, named in owners.items():
-        prune(folder / model, lambda path, named=named: path.name in named)  # type: ignore[misc]
