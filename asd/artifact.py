@@ -213,11 +213,7 @@ def begun_path(path: Path) -> Path:
 
 
 def write_record(
-    path: Path,
-    request: Request,
-    names: list[str],
-    facts: Mapping[str, Any],
-    *libraries: str,
+    path: Path, request: Request, names: list[str], facts: Mapping[str, Any], *libraries: str
 ) -> None:
     """Write the record of files that lie beside it already, whole or not at all."""
     content: dict[str, Any] = {

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler to compute on.")
 @json_option
 def command(
-    machines: tuple[str, ...],
-    features: tuple[str, ...],
-    workers: int | None,
-    scheduler: str | None,
+    machines: tuple[str, ...], features: tuple[str, ...], workers: int | None, scheduler: str | None
 ) -> None:
     """Compute features into the store; rows that are there already are kept.
 

@@ -25,11 +25,7 @@ _RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 @click.option("--reset", is_flag=True, help="Decide by score.false_alarm_rate of the params again.")
 @json_option
 def command(
-    machine: str | None,
-    system: str | None,
-    rate: float | None,
-    find_faults: bool,
-    reset: bool,
+    machine: str | None, system: str | None, rate: float | None, find_faults: bool, reset: bool
 ) -> None:
     """Show what each false-alarm rate costs and finds, or set the one that decides.
 

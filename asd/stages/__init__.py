@@ -14,17 +14,7 @@ from typing import TypeVar
 from asd.artifact import Request, lack, prune
 from asd.errors import AsdError, JobError, UsageError
 
-STAGES = (
-    "synth",
-    "index",
-    "finetune",
-    "extract",
-    "train",
-    "embed",
-    "score",
-    "evaluate",
-    "report",
-)
+STAGES = ("synth", "index", "finetune", "extract", "train", "embed", "score", "evaluate", "report")
 
 T = TypeVar("T")
 Item = TypeVar("Item")

@@ -126,9 +126,7 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
 
 
 def _macs(
-    workspace: Workspace,
-    requests: Mapping[str, Sequence[ModelRequest]],
-    features: Sequence[str],
+    workspace: Workspace, requests: Mapping[str, Sequence[ModelRequest]], features: Sequence[str]
 ) -> int | None:
     """Return the multiply-accumulates of a clip, of the machine whose models take most.
 

@@ -295,10 +295,7 @@ def test_a_file_that_its_record_names_is_lost(
 
 @pytest.mark.parametrize(
     ("name", "text", "verb"),
-    [
-        ("history.csv", "epoch,loss\n1,many\n", "train"),
-        ("record.json", "[", "train"),
-    ],
+    [("history.csv", "epoch,loss\n1,many\n", "train"), ("record.json", "[", "train")],
 )
 def test_what_is_damaged_is_named(
     project: Path, asd: Callable, name: str, text: str, verb: str

@@ -14,22 +14,14 @@ FAULTS = [
         "network: autoencodr\n    frames",
         "did you mean 'autoencoder'?",
     ),
-    (
-        "features: [logmel, ptm]",
-        "features: [logmel, ptn]",
-        "unknown feature 'ptn'",
-    ),
+    ("features: [logmel, ptm]", "features: [logmel, ptn]", "unknown feature 'ptn'"),
     ("{model: ltp,", "{model: ltpp,", "unknown model 'ltpp' (did you mean 'ltp'?)"),
     ("criterion: strangers", "criterion: stranger", "unknown criterion 'stranger'"),
     ("threshold: gamma", "threshold: gama", "score.threshold: unknown threshold 'gama'"),
     ("{system: '6'", "{system: '66'", "ladder: unknown system '66'"),
     ("machines: [fan, valve]   #", "machines: [fan, vavle]   #", "did you mean 'valve'?"),
     ("    channels: [128", "    chanels: [128", "networks.tdnn: unknown key 'chanels'"),
-    (
-        "    n_fft: 1024",
-        "    n_fft: lots",
-        "features.logmel: n_fft: Input should be",
-    ),
+    ("    n_fft: 1024", "    n_fft: lots", "features.logmel: n_fft: Input should be"),
 ]
 
 

@@ -189,9 +189,7 @@ MODELS = {"models both", "models mel"}
 FIGURES = {"figures", "report"}
 CASES = {
     "a recording": Case(
-        _louder,
-        {"index", "report"},
-        {"index", *FEATURES, *BANKS, *SCORES, *FIGURES},
+        _louder, {"index", "report"}, {"index", *FEATURES, *BANKS, *SCORES, *FIGURES}
     ),
     "index.sample_rate": Case(
         _set("index", "sample_rate", to=4000),
@@ -210,9 +208,7 @@ CASES = {
         {*MODELS, *BANKS, *SCORES, *FIGURES},
     ),
     "train.epochs": Case(
-        _set("train", "epochs", to=1),
-        {"train", "report"},
-        {*MODELS, *BANKS, *SCORES, *FIGURES},
+        _set("train", "epochs", to=1), {"train", "report"}, {*MODELS, *BANKS, *SCORES, *FIGURES}
     ),
     "a loss": Case(
         _set("models", "mel", "losses", to={"triplet": 0.5}),
