@@ -182,20 +182,20 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _facts(shard: Shard) -> dict[str, Any]:
-    clips = shard.clips
+    clips, spec = shard.clips, shard.spec
     return {
         "path": shard.path,
-        "machine": shard.machine,
-        "feature": shard.feature,
-        "section": shard.section,
-        "split": shard.split,
+        "machine": spec.machine,
+        "feature": spec.feature,
+        "section": spec.section,
+        "split": spec.split,
         "rows": len(shard),
         "shape": list(shard.row_shape),
         "dtype": shard.dtype.name,
         "bytes": shard.path.stat().st_size,
-        "digest": shard.digest,
+        "digest": spec.digest,
         "identity": shard.identity,
-        "recipe": shard.config,
+        "recipe": spec.recipe,
         "domains": dict(sorted(Counter(clips.domain).items())),
         "labels": dict(sorted(Counter(clips.label).items())),
         "states": dict(sorted(Counter(clips.attributes).items())),

@@ -165,7 +165,7 @@ def _stored_log_mels(detector: Detector, section: str, view: Extractor) -> np.nd
             shard = Shard.open(store.path(detector.machine, folder.name, section, "train"))
         except AsdError:
             continue
-        if shard.digest == sha256_json(view.recipe) and len(shard):
+        if shard.spec.digest == sha256_json(view.recipe) and len(shard):
             return np.array(shard.features[_some(len(shard))])
     return None
 
@@ -288,7 +288,7 @@ def _stored(detector: Detector, feature: str, extractor: Extractor, row: int) ->
         found = shard.clips.content.index(clips.content[row])
     except (AsdError, ValueError):
         return None
-    if shard.digest != sha256_json(extractor.recipe):
+    if shard.spec.digest != sha256_json(extractor.recipe):
         return None
     return np.array(shard.features[found : found + 1])
 

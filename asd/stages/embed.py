@@ -71,7 +71,7 @@ def request(workspace: Workspace, model: str, machine: str) -> BanksRequest:
         inputs={
             split: {
                 feature: {
-                    shard.section: shard.identity
+                    shard.spec.section: shard.identity
                     # A machine may have no test clips yet: scoring then comes to thresholds alone.
                     for shard in _shards(store, machine, feature, split)
                 }

@@ -246,7 +246,7 @@ def _store(workspace: Workspace, machines: Sequence[str]) -> list[StoredFeature]
                         clips=sum(map(len, shards)),
                         row=", ".join(sorted(rows)),
                         bytes=sum(shard.path.stat().st_size for shard in shards),
-                        digest=", ".join(sorted({shard.digest for shard in shards})),
+                        digest=", ".join(sorted({shard.spec.digest for shard in shards})),
                     )
                 )
     return found

@@ -220,7 +220,7 @@ class _LogMels:
             levels = None
             if found is not None and len(found[0]):
                 shard, some = found[0], np.linspace(0, len(found[0]) - 1, _NORMAL).astype(int)
-                mel = settings(LogMelConfig, shard.config["config"], str(shard.path))
+                mel = settings(LogMelConfig, shard.spec.recipe["config"], str(shard.path))
                 clips = [np.array(shard.features[row]) for row in np.unique(some)]
                 levels = NormalLevels.of_log_mels(clips, mel, self.sample_rate)
             self._levels[section] = levels

@@ -107,7 +107,7 @@ def _lazy(shard: Shard, rows: int) -> Any:
     return da.map_blocks(
         partial(_block, shard.path, shard.dtype, shard.offset, (len(shard), *shard.row_shape)),
         # What data this is: a shard that was extracted again is another array.
-        name=f"{shard.feature}-{shard.identity}-{rows}",
+        name=f"{shard.spec.feature}-{shard.identity}-{rows}",
         chunks=(sizes, *((size,) for size in shard.row_shape)),
         dtype=shard.dtype,
         meta=np.empty((0,) * (1 + len(shard.row_shape)), shard.dtype),

@@ -120,36 +120,6 @@ class Shard:
         return len(self.table)
 
     @property
-    def machine(self) -> str:
-        """The machine type."""
-        return self.spec.machine
-
-    @property
-    def feature(self) -> str:
-        """The feature's name."""
-        return self.spec.feature
-
-    @property
-    def section(self) -> str:
-        """The section, two digits."""
-        return self.spec.section
-
-    @property
-    def split(self) -> str:
-        """``"train"`` or ``"test"``."""
-        return self.spec.split
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The recipe of the feature."""
-        return self.spec.recipe
-
-    @property
-    def digest(self) -> str:
-        """The feature digest."""
-        return self.spec.digest
-
-    @property
     def row_shape(self) -> tuple[int, ...]:
         """The shape of one row."""
         return self.spec.row_shape

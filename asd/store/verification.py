@@ -142,8 +142,9 @@ def _open(store: FeatureStore, path: Path) -> Shard | Damage:
         shard = Shard.open(path)
     except AsdError as error:
         return Damage.of(path, error)
-    if store.path(shard.machine, shard.feature, shard.section, shard.split) != path:
-        place = f"{shard.machine} {shard.feature} section {shard.section} {shard.split}"
+    spec = shard.spec
+    if store.path(spec.machine, spec.feature, spec.section, spec.split) != path:
+        place = f"{spec.machine} {spec.feature} section {spec.section} {spec.split}"
         reason = f"lies in the wrong place: it says that it is {place}"
         return Damage(path, f"{reason}; move it, or run 'asd verify --repair'")
     return shard

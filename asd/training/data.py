@@ -17,7 +17,7 @@ from asd.clips.record import Clip
 from asd.config import ALL, Channel
 from asd.errors import JobError, UsageError
 from asd.memory import kept
-from asd.store import FeatureStore, Shard
+from asd.store import FeatureStore, Shard, ShardSpec
 from asd.training.labels import held_out
 from asd.training.transforms import decibel
 
@@ -73,7 +73,7 @@ class StoredClips:
         reference = self._shards[features[0]]
         self._starts = np.cumsum([0, *(len(shard) for shard in reference)])
         self._chosen = np.arange(self._starts[-1])
-        self.machines = [s.machine for s in reference for _ in range(len(s))]
+        self.machines = [s.spec.machine for s in reference for _ in range(len(s))]
         self.table = ClipTable.joined([shard.clips for shard in reference])
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class StoredClips:
     @property
     def recipes(self) -> dict[str, dict[str, Any]]:
         """The recipe of each feature."""
-        return {name: shards[0].config for name, shards in self._shards.items()}
+        return {name: shards[0].spec.recipe for name, shards in self._shards.items()}
 
     @property
     def identities(self) -> dict[str, dict[str, str]]:
@@ -113,11 +113,12 @@ class StoredClips:
 
         Where several machines were asked for, a section is named with its machine, ``fan/00``.
         """
+
+        def section(spec: ShardSpec) -> str:
+            return f"{spec.machine}/{spec.section}" if self.joint else spec.section
+
         return {
-            name: {
-                f"{shard.machine}/{shard.section}" if self.joint else shard.section: shard.identity
-                for shard in shards
-            }
+            name: {section(shard.spec): shard.identity for shard in shards}
             for name, shards in self._shards.items()
         }
 
@@ -127,13 +128,14 @@ class StoredClips:
         return tuple(
             name
             for name, shards in self._shards.items()
-            if len(shards[0].row_shape) == 1 and shards[0].config.get("extractor", "wave") != "wave"
+            if len(shards[0].row_shape) == 1
+            and shards[0].spec.recipe.get("extractor", "wave") != "wave"
         )
 
     @property
     def decibels(self) -> dict[str, float | None]:
         """How much one decibel of level adds to a value of each feature, None if not known."""
-        return {name: decibel(shards[0].config) for name, shards in self._shards.items()}
+        return {name: decibel(shards[0].spec.recipe) for name, shards in self._shards.items()}
 
     def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """Return the features (n, ...) of the clips at ``rows`` (n,), float32, by name."""
@@ -289,19 +291,21 @@ def _shards_of(
 
 def _check_alike(shards: Sequence[Shard]) -> None:
     """Check that a feature is the same one for all machines."""
-    first = shards[0]
+    first = shards[0].spec
     for shard in shards:
-        if shard.machine == first.machine or shard.config == first.config:
+        spec = shard.spec
+        if spec.machine == first.machine or spec.recipe == first.recipe:
             continue
-        here, there = (one.config.get("signal", {}) for one in (first, shard))
-        if here != there or shard.row_shape != first.row_shape:
+        here, there = (one.recipe.get("signal", {}) for one in (first, spec))
+        if here != there or spec.row_shape != first.row_shape:
             raise UsageError(
-                f"{first.machine} has clips of {_form(here)}, {shard.machine} of {_form(there)}:"
+                f"{first.machine} has clips of {_form(here)}, {spec.machine} of {_form(there)}:"
                 " a joint model needs one length and rate; set index.seconds to a number and run"
                 " 'asd index' and 'asd extract'"
             )
         raise JobError(
-            f"{first.path} and {shard.path}: not computed with the same settings; run 'asd extract'"
+            f"{shards[0].path} and {shard.path}: not computed with the same settings;"
+            " run 'asd extract'"
         )
 
 

@@ -47,9 +47,9 @@ def test_states(project: Path, asd: Callable) -> None:
 def test_what_is_in_a_shard(project: Path, asd: Callable) -> None:
     (facts,) = json.loads(asd("store", "info", TRAIN, "--json").out)
     shard = Shard.open(TRAIN)
-    assert (facts["digest"], facts["identity"]) == (shard.digest, shard.identity)
+    assert (facts["digest"], facts["identity"]) == (shard.spec.digest, shard.identity)
     assert (facts["rows"], facts["shape"], facts["dtype"]) == (9, [16, 33], "float16")
-    assert facts["recipe"] == shard.config
+    assert facts["recipe"] == shard.spec.recipe
     assert facts["labels"] == {"normal": 9}
     test = asd("store", "info", "--machine", "pump", "--feature", "wave").out
     assert test.count("labels    anomaly 2, normal 2") == 2

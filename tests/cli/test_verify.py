@@ -87,7 +87,7 @@ def _model() -> str:
         machines=(),
         model={"network": "tdnn", "features": ["wave"]},
         train={},
-        inputs={"wave": {one.section: one.identity for one in shards}},
+        inputs={"wave": {one.spec.section: one.identity for one in shards}},
         shapes={},
         recipes={},
         task="sections",

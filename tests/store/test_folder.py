@@ -26,10 +26,10 @@ def store(tmp_path):
 
 
 def test_shards_come_sorted_and_by_split(store):
-    found = [(s.section, s.split) for s in store.shards("fan", "logmel")]
+    found = [(s.spec.section, s.spec.split) for s in store.shards("fan", "logmel")]
     assert found == [("00", "test"), ("00", "train"), ("01", "test"), ("01", "train")]
-    assert [s.section for s in store.shards("fan", "logmel", "train")] == ["00", "01"]
-    assert store.open("fan", "logmel", "01", "test").split == "test"
+    assert [s.spec.section for s in store.shards("fan", "logmel", "train")] == ["00", "01"]
+    assert store.open("fan", "logmel", "01", "test").spec.split == "test"
 
 
 def test_missing_shards_name_the_way_out(tmp_path):
