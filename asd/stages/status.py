@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from asd.artifact import RECORD, read_any, surplus
 from asd.config import ALL
 from asd.errors import AsdError
-from asd.stages import embed, evaluate, extract, finetune, index, score, train
+from asd.stages import STAGES, embed, evaluate, extract, finetune, index, score, train
 from asd.workspace import Workspace
 
-Word = Literal["current", "stale", "missing", "unused"]
+Word = Literal["current", "stale", "missing", "waiting", "unused"]
+# A stage, a machine ("" where it is over all of them) and what it makes, such as a model.
+Item = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class State:
         stage: the verb.
         machine: the machine, or ``""``.
         state: ``current``; ``stale``, where something was made from other inputs or settings than
-            there are now; ``missing``, where nothing is there; ``unused``, where nothing needs it.
+            there are now; ``missing``, where nothing is there; ``waiting``, where all is of what
+            there is now, and something of that will be made anew; ``unused``, where nothing needs
+            it.
         there: what is there, such as ``"5 features"``.
         reasons: what is not current, and why.
     """
@@ -43,33 +47,109 @@ def states(workspace: Workspace, machines: Sequence[str], chosen: bool = False) 
         machines: the machines to look at.
         chosen: whether they are only some, so that stages over all machines are left out.
     """
+    params, late = workspace.params, _Late()
     unnamed = {} if chosen else _unnamed(workspace)
-    yield from (_index(workspace, machine) for machine in machines)
+    for machine in machines:
+        yield late.told(_index(workspace, machine))
     yield from unnamed.get("index", ())
     if not chosen:
-        yield _finetune(workspace)
-    yield from (_extract(workspace, machine) for machine in machines)
-    yield from unnamed.get("extract", ())
-    joint, models = workspace.params.joint, workspace.models()
+        indexes = [("index", machine, "") for machine in machines]
+        yield late.told(_finetune(workspace), indexes)
     for machine in machines:
-        lacks = {m: train.lacks(workspace, m, machine) for m in models if m not in joint}
-        yield _judged("train", machine, lacks, "model")
-    if joint:
-        yield _judged("train", ALL, {m: train.lacks(workspace, m, ALL) for m in joint}, "model")
+        yield _extract(workspace, machine, late)
+    yield from unnamed.get("extract", ())
+    joint, models = params.joint, workspace.models()
+
+    def features(model: str, machine: str) -> list[Item]:
+        of = machines if machine == ALL else (machine,)
+        return [("extract", one, name) for one in of for name in params.every_model[model].features]
+
+    own = [model for model in models if model not in joint]
+    for machine, named in [*((one, own) for one in machines), *([(ALL, joint)] if joint else [])]:
+        lacks = {model: train.lacks(workspace, model, machine) for model in named}
+        needs = {model: features(model, machine) for model in named}
+        yield late.judged("train", machine, lacks, "model", needs)
     yield from unnamed.get("train", ())
     for machine in machines:
         lacks = {model: embed.lacks(workspace, model, machine) for model in models}
-        yield _judged("embed", machine, lacks, "bank")
+        needs = {
+            model: [("train", params.owner(model, machine), model), *features(model, machine)]
+            for model in models
+        }
+        yield late.judged("embed", machine, lacks, "bank", needs)
     yield from unnamed.get("embed", ())
     for machine in machines:
         lacks = {name: score.lacks(workspace, name, machine) for name in workspace.systems()}
-        yield _judged("score", machine, lacks, "system")
+        needs = {
+            name: [("embed", machine, model) for model in params.models_of(name)] for name in lacks
+        }
+        yield late.judged("score", machine, lacks, "system", needs)
     yield from unnamed.get("score", ())
     for machine in machines:
         yield from _enrolled(workspace, machine)
     if not chosen:
-        yield _evaluate(workspace)
-        yield _report(workspace)
+        yield late.told(_evaluate(workspace), late.of("score"))
+        yield late.told(_report(workspace), late.of(*STAGES))
+
+
+@dataclass(frozen=True)
+class _Late:
+    """What is not of the present inputs and params, or is made of what is not.
+
+    Attributes:
+        causes: by item, the stage that is to be run first.
+    """
+
+    causes: dict[Item, str] = field(default_factory=dict)
+
+    def of(self, *stages: str) -> list[Item]:
+        """Return what is late of some stages."""
+        return [item for item in self.causes if item[0] in stages]
+
+    def told(self, state: State, needs: Iterable[Item] = ()) -> State:
+        """Return the state of a stage that makes one thing, or that it waits for what it needs."""
+        if state.state == "unused":
+            return state
+        lacks = {"": "" if state.state == "current" else state.state}
+        waits = self._waits(state.stage, state.machine, lacks, {"": needs})
+        if state.state != "current" or not waits:
+            return state
+        return replace(state, state="waiting", reasons=(f"waits for {waits['']}",))
+
+    def judged(
+        self,
+        stage: str,
+        machine: str,
+        lacks: Mapping[str, str],
+        noun: str,
+        needs: Mapping[str, Iterable[Item]],
+    ) -> State:
+        """Return the state of a stage with several results, by what each lacks and needs."""
+        state = _judged(stage, machine, lacks, noun)
+        waits = self._waits(stage, machine, lacks, needs)
+        if state.state != "current" or not waits:
+            return state
+        reasons = [f"{name}: waits for {cause}" for name, cause in waits.items()]
+        if len(waits) == len(lacks) and len(set(waits.values())) == 1:
+            reasons = [f"waits for {next(iter(waits.values()))}"]
+        return replace(state, state="waiting", reasons=tuple(reasons))
+
+    def _waits(
+        self,
+        stage: str,
+        machine: str,
+        lacks: Mapping[str, str],
+        needs: Mapping[str, Iterable[Item]],
+    ) -> dict[str, str]:
+        """Note what is late of a stage; return, by name, what stage it waits for."""
+        waits: dict[str, str] = {}
+        for name, lack in lacks.items():
+            before = [self.causes[item] for item in needs[name] if item in self.causes]
+            if before:
+                waits[name] = min(before, key=STAGES.index)
+            if before or lack:
+                self.causes[stage, machine, name] = waits.get(name, stage)
+        return waits
 
 
 def next_verb(workspace: Workspace, machines: Sequence[str], found: Sequence[State]) -> str:
@@ -115,10 +195,17 @@ def _finetune(workspace: Workspace) -> State:
     return State("finetune", "", "stale" if why else "current", base, (why,) if why else ())
 
 
-def _extract(workspace: Workspace, machine: str) -> State:
+def _extract(workspace: Workspace, machine: str, late: _Late) -> State:
+    names = workspace.feature_names()
+    needs: dict[str, list[Item]] = {name: [("index", machine, "")] for name in names}
     try:
-        return _judged("extract", machine, extract.lacks(workspace, machine), "feature")
+        lacks = extract.lacks(workspace, machine)
+        for name in names:
+            if extract.reads_checkpoint(workspace, name):
+                needs[name].append(("finetune", "", ""))
+        return late.judged("extract", machine, lacks, "feature", needs)
     except AsdError:
+        late.judged("extract", machine, dict.fromkeys(names, "missing"), "feature", needs)
         folder = workspace.features / machine
         there = any((folder / name).is_dir() for name in workspace.feature_names())
         reasons = ("no index to compare it with",) if there else ()

@@ -212,6 +212,68 @@ def test_what_a_change_makes_stale(project: Path, status: Status, change: str) -
     assert all(found[stage]["state"] in ("current", "unused") for stage in stages[:first])
 
 
+WAITS = {
+    "a feature": (
+        lambda: _edit("hop: 128, mels", "hop: 64, mels"),
+        {stage: ["waits for extract"] for stage in ("train", "embed", "score", "evaluate")},
+    ),
+    "a feature that nothing reads": (
+        lambda: _edit("  wave: {", "  second: {extractor: wave}\n  wave: {"),
+        {},
+    ),
+    "one model": (
+        lambda: _edit("mel: {features: [logmel]}", "mel: {features: [logmel], train: {epochs: 1}}"),
+        {
+            "embed": ["mel: waits for train"],
+            "score": ["spread: waits for train"],
+            "evaluate": ["waits for train"],
+        },
+    ),
+    "the threshold": (
+        lambda: _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
+        {"evaluate": ["waits for score"]},
+    ),
+    "a recording": (
+        LOUDER.unlink,
+        {
+            stage: ["waits for index"]
+            for stage in ("extract", "train", "embed", "score", "evaluate")
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("change", WAITS)
+def test_what_is_made_of_what_is_stale_waits_for_it(
+    project: Path, status: Status, change: str
+) -> None:
+    make, expected = WAITS[change]
+    make()
+    found = status()
+    waiting = {stage: row for stage, row in found.items() if row["state"] == "waiting"}
+    assert waiting.keys() == expected.keys()
+    assert found["report"]["state"] == "stale"
+    for stage, row in waiting.items():
+        assert row["reasons"] == expected[stage]
+
+
+def test_a_line_is_read_at_a_hundred_columns(project: Path, asd: Callable, status: Status) -> None:
+    path = Path("pipeline/params.yaml")
+    more = "".join(f"  more_{number}: {{model: mel, scorer: cosine}}\n" for number in range(8))
+    path.write_text(path.read_text().replace("systems:\n", f"systems:\n{more}"))
+    lines = asd("status").out.splitlines()
+    score = "11 systems; more_0, more_1, more_2 and 5 more: missing"
+    assert f"score     pump  stale    {score}" in lines
+    assert "in full: asd status --json" not in lines
+    _edit("hop: 128, mels", "hop: 64, mels")
+    lines = asd("status").out.splitlines()
+    assert max(map(len, lines)) == 100
+    (cut,) = (line for line in lines if line.endswith("..."))
+    assert "logmel: other settings (config.hop 128 -> 64) (4 shards, " in cut
+    assert "in full: asd status --json" in lines
+    assert cut[:-3].partition("; ")[2] in status()["extract"]["reasons"][0]
+
+
 def test_an_enrolment_changes_no_stage_but_the_report(project: Path, asd: Callable) -> None:
     arguments = ("enroll", "--force", "--section", "00", "raw/pump/id_02/train/02_00.wav")
     assert "enroll" not in asd("status").out
@@ -281,8 +343,8 @@ IDLE = (
     "check",
     "status",
     "verify",
-    "store",
-    "store logmel --machine pump",
+    "store ls",
+    "store info --machine pump --feature logmel",
     "synth",
     "finetune",
     "extract",
@@ -290,8 +352,6 @@ IDLE = (
     "embed",
     "score",
     "report",
-    "threshold",
-    "feedback list",
     "completion bash",
     "init --help",
 )
