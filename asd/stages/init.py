@@ -223,18 +223,20 @@ def _below(raw: Path, normal: Sequence[Path], machines: Sequence[str]) -> list[s
     """
     from asd.clips.scan import folder_of
 
-    found: list[str] = []
+    found: dict[str, None] = {}
     for given in normal:
-        places = {machine: folder_of(raw, machine) for machine in machines}
-        for machine, place in places.items():
+        of_given = []
+        for machine in machines:
+            place = folder_of(raw, machine)
             for folder in (given, raw / given, place / given):
                 inside = Path(os.path.relpath(folder.resolve(), place.resolve()))
                 if folder.is_dir() and ".." not in inside.parts:
-                    found.append("/".join((machine, *inside.parts)))
+                    of_given.append("/".join((machine, *inside.parts)))
                     break
-        if not any(path for path in found):
+        if not of_given:
             raise UsageError(f"--normal {given}: no such folder below {raw}")
-    return list(dict.fromkeys(found))
+        found |= dict.fromkeys(of_given)
+    return list(found)
 
 
 def _synthesise_what_is_not_there(
