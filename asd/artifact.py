@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ValidationError
 
-from asd.atomic import refusals, remove, replacing
+from asd.atomic import locked, refusals, remove, replacing
 from asd.config import Settings
 from asd.digest import canonical_json, sha256_file, sha256_json
 from asd.errors import AsdError, JobError, UnreadableError, UsageError
@@ -245,6 +246,27 @@ def is_current(path: Path, request: Request) -> bool:
     return not lack(path, request, whole=True)
 
 
+@contextmanager
+def claimed(path: Path, request: Request) -> Iterator[bool]:
+    """Yield whether an artifact has to be made, with the word that no other run makes it meanwhile.
+
+    Of two runs that want the same one makes it; the other waits, and finds that it is there.
+
+    Raises:
+        JobError: nothing can be written there.
+    """
+    if is_current(path, request):
+        yield False
+        return
+    with locked(lock_path(path), fleeting=True):
+        yield not is_current(path, request)
+
+
+def lock_path(path: Path) -> Path:
+    """Return the file that whoever makes the artifact of a record holds the lock of."""
+    return path.with_name(f".{path.name}.lock.part")
+
+
 def lack(path: Path, request: Request | None, whole: bool = False) -> str:
     """Say why what is there is not what is asked for; ``""`` where it is.
 
@@ -266,7 +288,7 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
             file = path.parent / name
             if not file.is_file():
                 return f"{name} is gone"
-            if whole or _is_younger(file, written):
+            if whole or may_be_younger(file, written):
                 record.file(name)
     except AsdError as error:
         return "cannot be read" if isinstance(error, UnreadableError) else "damaged"
@@ -413,9 +435,13 @@ VERBS = {
 """The verb that makes an artifact of each kind."""
 
 
-def _is_younger(file: Path, written: int) -> bool:
+def may_be_younger(file: Path, written: int) -> bool:
+    """Return whether a file may have been written after a moment, in nanoseconds.
+
+    A moment to come, by the clock of now, tells nothing.
+    """
     times = file.stat()
-    return max(times.st_mtime_ns, times.st_ctime_ns) > written
+    return max(times.st_mtime_ns, times.st_ctime_ns) > written or written > time.time_ns()
 
 
 def _flat(values: Any, above: str = "") -> dict[str, Any]:

@@ -42,22 +42,44 @@ def refusals(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, fleeting: bool = False) -> Iterator[None]:
     """Hold the lock of a file, which is made; wait while another process, or thread, holds it.
+
+    Args:
+        path: the file.
+        fleeting: whether it is removed when the block ends.
 
     Raises:
         JobError: the file cannot be made.
     """
-    with refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            note(f"{path.parent}: another run is writing there; waiting")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                note(f"{path.parent}: another run is writing there; waiting")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            # Who held it may have removed it meanwhile, and then it keeps nobody out.
+            if fleeting and not is_at(file.fileno(), path):
+                continue
+            try:
+                yield
+            finally:
+                if fleeting:
+                    with suppress(OSError):
+                        path.unlink()
+            return
+
+
+def is_at(handle: int, path: Path) -> bool:
+    """Return whether an open file is the one that lies at a path now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

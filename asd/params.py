@@ -64,6 +64,18 @@ class Params(Settings):
         """The models of one machine each, and those that are joint over all machines."""
         return self.models | self.joint
 
+    @property
+    def read_features(self) -> tuple[str, ...]:
+        """The features that models read; where none reads a log-mel, one for pictures too.
+
+        All of them where there is no model: then the store itself is what is wanted.
+        """
+        read = {name for model in self.every_model.values() for name in model.features}
+        drawn = [key for key, of in self.features.items() if of.get("extractor", key) == "logmel"]
+        if not read.intersection(drawn):
+            read.update(drawn[:1])
+        return tuple(name for name in self.features if name in read or not self.every_model)
+
     def owner(self, model: str, machine: str) -> str:
         """Return whose a model is: the machine's, or of :data:`ALL` machines if it is joint."""
         return ALL if model in self.joint else machine

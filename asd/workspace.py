@@ -41,6 +41,18 @@ def find_root(start: Path) -> Path | None:
     return next((folder for folder in folders if (folder / PARAMS).is_file()), None)
 
 
+def current_folder() -> Path:
+    """Return the current folder.
+
+    Raises:
+        UsageError: it was removed.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder is not there any more; change to another") from None
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A workspace, its params, and every path below it.
@@ -62,7 +74,7 @@ class Workspace:
         Raises:
             UsageError: no folder above has a params file.
         """
-        here = (start or Path.cwd()).resolve()
+        here = (start or current_folder()).resolve()
         root = find_root(here)
         if root is None:
             raise UsageError(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from copy import copy
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 import click
 
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
+from asd.stages.undisturbed import undisturbed
 from asd.version import __version__
 
 # One line for the list of commands, in the order of the work; a verb is a module of its name.
@@ -44,6 +49,9 @@ VERBS = {
     "verify": "Check that everything stored is what was written.",
     "completion": "Print the script that completes commands in a shell.",
 }
+
+
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _speak(ctx: click.Context, option: click.Parameter, given: bool) -> None:
@@ -112,11 +120,33 @@ def cli() -> None:
 cli.params.extend(_speech_options())
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let what stops a process end it as Ctrl-C does, so that nothing half-made is left behind.
+
+    A signal that is ignored, as `nohup` has it, stays so.
+    """
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    known = [one for one in _STOPPING if signal.getsignal(one) == signal.SIG_DFL]
+    for one in known:
+        signal.signal(one, stop)
+    try:
+        yield
+    finally:
+        for one in known:
+            signal.signal(one, signal.SIG_DFL)
+
+
 def main() -> None:
     """Run the command line; the package's own errors become one line and an exit code."""
     try:
-        # In a context of its own: what an option sets ends with the command, whatever happens.
-        sys.exit(copy_context().run(partial(cli.main, standalone_mode=False)) or 0)
+        with _interruptible(), undisturbed():
+            # In a context of its own: what an option sets ends with the command, whatever happens.
+            code: Any = copy_context().run(partial(cli.main, standalone_mode=False))
+        sys.exit(code or 0)
     except AsdError as error:
         click.echo(f"asd: {error}", err=True)
         sys.exit(error.exit_code)
@@ -125,9 +155,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo("asd: interrupted; run it again to go on from here", err=True)
-        sys.exit(130)
+        number, *_ = (*(error.__cause__ or error).args, signal.SIGINT)
+        sys.exit(128 + number)
     except BrokenPipeError:
         # The reader of our output (head, say) has enough.
         sys.stderr.close()

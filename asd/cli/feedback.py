@@ -124,6 +124,16 @@ def _take(
         say(f"{machine}: {counted(len(new), 'fault')} learned, {there} known already")
         say(_known(detector))
         return [{"machine": machine, "mark": mark, "recording": one.name} for one in new]
+    if mark == "normal":
+        if section is None and len(detector.sections) > 1:
+            heard = {one.section for one in detector.predictions(sounds)}
+            if len(heard) > 1:
+                named = ", ".join(sorted(heard))
+                raise UsageError(f"{machine}: the recordings are of {named}: say it with --section")
+            (section,) = heard
+        enrolment = Enrolment(workspace, machine)
+        enroll(enrolment, sounds, choose_section(enrolment.sections, section), "", True)
+    # After what may fail, so that nothing is forgotten that did not become normal.
     length = detector.signal.length
     contents = [content_digest(one.digest, one.start, length) for one in sounds]
     gone = forget_faults(workspace, machine, contents)
@@ -134,13 +144,6 @@ def _take(
         say(f"{machine}: {counted(len(gone), 'fault')} forgotten{more}")
     rows = [{"machine": machine, "mark": "forget", "recording": one.name} for one in gone]
     if mark == "normal":
-        if section is None and len(detector.sections) > 1:
-            heard = {one.section for one in detector.predictions(sounds)}
-            if len(heard) > 1:
-                raise UsageError(f"{machine}: the recordings are of {heard}: say it with --section")
-            (section,) = heard
-        enrolment = Enrolment(workspace, machine)
-        enroll(enrolment, sounds, choose_section(enrolment.sections, section), "", True)
         rows += [{"machine": machine, "mark": mark, "recording": one.name} for one in sounds]
     return rows
 

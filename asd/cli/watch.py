@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,13 +140,11 @@ def command(
     watch = Watch(detector, rule, show, tell, section)
     if verbosity() > QUIET:
         click.echo(f"watching {source}; Ctrl-C ends", err=True)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watch.run(_arrivals(source, detector, given), given["rate"] or 0)
     except KeyboardInterrupt:
         click.echo("", err=True)
     finally:
-        signal.signal(signal.SIGTERM, before)
         for messenger in messengers:
             messenger.close(5.0)
 

@@ -11,14 +11,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Making, Record, Request, difference, read_record, write_record
+from asd.artifact import (
+    RECORD,
+    Making,
+    Record,
+    Request,
+    difference,
+    lock_path,
+    read_any,
+    read_record,
+    write_record,
+)
 from asd.atomic import locked, refusals, sync
 from asd.clip_table import ClipTable, by_recording, content_digest, window_name
 from asd.detection.recording import Recording, identified, window_starts, windows
@@ -224,8 +234,12 @@ class Enrolment:
         # Who names a recording twice means it once.
         known = {(one.digest, one.start): one for one in map(identified, recordings)}
         recordings = list(known.values())
-        with locked(_lock(self.workspace, self.machine)):
-            if _state(self.workspace, self.machine) != self._known:  # another run has enrolled
+        with ExitStack() as stack:
+            stack.enter_context(locked(_lock(self.workspace, self.machine)))
+            for system in self.detectors:  # none is scored anew before they all are enlarged
+                record = self.workspace.score_record(system, self.machine)
+                stack.enter_context(locked(lock_path(record), fleeting=True))
+            if _state(self.workspace, self.machine) != self._known:  # another run was here
                 self._load()
             clips, waves = self._clips(recordings, section, domain)
             outputs = self._ensemble.outputs(self._ensemble.features(waves))
@@ -464,11 +478,13 @@ def _lock(workspace: Workspace, machine: str) -> Path:
 
 
 def _state(workspace: Workspace, machine: str) -> tuple[str, ...]:
-    """Return the digests of the enrolments of a machine."""
+    """Return the digests of the enrolments of a machine, and of its scores."""
+    records = [folder / RECORD for folder in _folders(workspace, machine)]
+    records += [workspace.score_record(system, machine) for system in workspace.systems()]
     found = []
-    for folder in _folders(workspace, machine):
+    for path in records:
         try:
-            found.append(read_record(folder / RECORD, EnrolmentRequest).digest)
+            found.append(read_any(path).digest)
         except AsdError:
             found.append("")  # damaged: loading it says so
     return tuple(found)

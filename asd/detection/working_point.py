@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from asd.artifact import Request, making, read_record
+from asd.artifact import Request, read_record, write_record
 from asd.atomic import remove
 from asd.errors import JobError
 from asd.scoring.calibration import Calibration
@@ -64,8 +64,8 @@ def set_working_point(workspace: Workspace, point: WorkingPointRequest) -> None:
     Raises:
         JobError: it cannot be written.
     """
-    with making(workspace.working_point(point.machine, point.system), point):
-        pass
+    # At one moment: meanwhile, and after a kill, a watch would decide by the params.
+    write_record(workspace.working_point(point.machine, point.system), point, [], {})
 
 
 def reset_working_point(workspace: Workspace, machine: str, system: str) -> None:

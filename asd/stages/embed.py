@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asd.artifact import is_current, read_record
+from asd.artifact import claimed, read_record
 from asd.stages import each, lack_of, prune_unnamed
 from asd.stages.check import check
 from asd.workspace import Workspace
@@ -97,17 +97,15 @@ def _embed(workspace: Workspace, machine: str, model: str) -> Iterator[Embedded]
 
     path = workspace.bank_record(model, machine)
     asked = request(workspace, model, machine)
-    if is_current(path, asked):
-        counts = read_banks_record(path).facts["clips"]
-        yield Embedded(machine, model, **counts)
-        return
-    trained = load_model(workspace.model_record(model, machine))
-    train = _outputs(workspace, machine, trained, "train")
-    has_tests = any(asked.inputs["test"].values())
-    test = _outputs(workspace, machine, trained, "test") if has_tests else train.empty()
-    counts = {"train": len(train), "test": len(test)}
-    write_banks(path, asked, train, test.without_truth(), {"clips": counts})
-    yield Embedded(machine, model, **counts)
+    with claimed(path, asked) as wanted:
+        if wanted:
+            trained = load_model(workspace.model_record(model, machine))
+            train = _outputs(workspace, machine, trained, "train")
+            has_tests = any(asked.inputs["test"].values())
+            test = _outputs(workspace, machine, trained, "test") if has_tests else train.empty()
+            counts = {"train": len(train), "test": len(test)}
+            write_banks(path, asked, train, test.without_truth(), {"clips": counts})
+    yield Embedded(machine, model, **read_banks_record(path).facts["clips"])
 
 
 def _outputs(workspace: Workspace, machine: str, trained: Trained, split: str) -> Bank:

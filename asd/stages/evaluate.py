@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from asd.artifact import Record, Request, is_current, lack, making, prune
+from asd.artifact import Record, Request, claimed, lack, making, prune
 from asd.errors import JobError, UsageError
 from asd.metrics import results
 from asd.metrics.figures import Figures, Judging
@@ -108,10 +108,11 @@ def run(
     asked = request(workspace, there, judging)
     figures = figures_of(workspace, judging, systems=systems, machines=machines)
     texts = figures.texts()
-    if not is_current(folder / NAME, asked):
-        with making(folder / NAME, asked, "numpy") as made:
-            for name, text in texts.items():
-                made.text(name, text)
+    with claimed(folder / NAME, asked) as wanted:
+        if wanted:
+            with making(folder / NAME, asked, "numpy") as made:
+                for name, text in texts.items():
+                    made.text(name, text)
     for kind in ("roc", "official"):
         # DVC wants the outputs of a stage to be there, where nothing is labelled too.
         (folder / kind).mkdir(parents=True, exist_ok=True)

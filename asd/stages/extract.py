@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.errors import AsdError, JobError
-from asd.progress import counted
+from asd.progress import counted, note
 from asd.stages import each, prune_unnamed
 from asd.stages.check import check
 from asd.stages.index import clips_of
@@ -28,11 +28,13 @@ def run(
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> Iterator[Account]:
-    """Compute features of machines (default: all of both); rows that are there already are kept.
+    """Compute features of machines; rows that are there already are kept.
 
     Args:
         workspace: the workspace.
-        machines, features: which.
+        machines: which (default: all).
+        features: which (default: those that something reads, :attr:`Params.read_features`). What
+            is there of others stays as it is, as long as the params name them.
         workers: local processes; None for as many as the params say, 0 for this one alone.
         scheduler: the address of a running Dask scheduler.
 
@@ -42,7 +44,15 @@ def run(
     """
     check(workspace)
     count = workspace.params.extract.workers if workers is None else workers
-    chosen = workspace.feature_names(features)
+    chosen = workspace.feature_names(features) if features else workspace.params.read_features
+    if unread := [
+        name for name in workspace.params.features if name not in chosen and not features
+    ]:
+        note(
+            f"{', '.join(unread)}: left out, as no model of the params reads"
+            f" {'it' if len(unread) == 1 else 'them'}; 'asd extract --feature {unread[0]}' computes"
+            " it"
+        )
     with _cluster(count, scheduler) as client:
         yield from each(
             workspace.machines(machines),
@@ -98,13 +108,13 @@ def wanted(workspace: Workspace, feature: str, clips: Sequence[Clip]) -> list[Wa
 
 
 def lacks(workspace: Workspace, machine: str) -> dict[str, str]:
-    """Say of each feature of a machine how its shards differ from index and params.
+    """Say of each feature that is read how a machine's shards differ from index and params.
 
     Raises:
         AsdError: there is no index.
     """
     clips = clips_of(workspace, machine)
-    return {feature: _lack(workspace, feature, clips) for feature in workspace.feature_names()}
+    return {feature: _lack(workspace, feature, clips) for feature in workspace.params.read_features}
 
 
 def mend(workspace: Workspace, machine: str, feature: str, suspect: Collection[Path]) -> int:

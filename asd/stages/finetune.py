@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def is_needed(workspace: Workspace) -> bool:
-    """Return whether any feature of the params reads the fine-tuned checkpoint."""
-    return any(reads_checkpoint(workspace, feature) for feature in workspace.params.features)
+    """Return whether any feature that is read needs the fine-tuned checkpoint."""
+    return any(reads_checkpoint(workspace, feature) for feature in workspace.params.read_features)
 
 
 def run(workspace: Workspace) -> Iterator[Account]:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asd.artifact import Request, difference, making, prune, read_record
+from asd.artifact import (
+    Request,
+    difference,
+    is_current,
+    lock_path,
+    making,
+    may_be_younger,
+    prune,
+    read_record,
+)
+from asd.atomic import locked
 from asd.clips.record import Clip, index_text, read_index
 from asd.config import IndexConfig
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError
-from asd.progress import counted
+from asd.progress import counted, note
 from asd.stages import each
 from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from asd.clips.index import Indexed as Recordings
     from asd.clips.likeness import Remark, Unlike
 
 
@@ -80,16 +90,40 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
         request = IndexRequest(
             machine=machine, config=workspace.params.index, recordings=_digest(found.clips)
         )
-        with making(path.with_suffix(".json"), request) as made:
-            made.text(path.name, index_text(found.clips))
-            if found.training is not None:
-                made.facts["training"] = found.training.to_json()
+        _tell_changed(workspace, machine, found.clips)
+        _write(path, request, found)
         yield summary(machine, found.clips, found.remarks)
 
     yield from each(workspace.machines(machines), work)
     if not machines:
         named = workspace.machines()
         prune(workspace.index_path("").parent, lambda path: path.stem in named)
+
+
+def _write(path: Path, request: IndexRequest, found: Recordings) -> None:
+    """Write an index; where it is there as it is, whoever reads it meanwhile is not disturbed."""
+    record, text = path.with_suffix(".json"), index_text(found.clips)
+    if is_current(record, request) and path.read_bytes() == text.encode():
+        return
+    with locked(lock_path(record), fleeting=True), making(record, request) as made:
+        made.text(path.name, text)
+        if found.training is not None:
+            made.facts["training"] = found.training.to_json()
+
+
+def _tell_changed(workspace: Workspace, machine: str, clips: Sequence[Clip]) -> None:
+    """Say which recordings have other bytes than before: it may be the disk that changed them."""
+    try:
+        before = {clip.path: clip.digest for clip in clips_of(workspace, machine)}
+    except AsdError:
+        return
+    now = {clip.path: clip.digest for clip in clips}
+    changed = sorted(
+        key for key, digest in before.items() if digest and now.get(key, digest) != digest
+    )
+    if changed:
+        count = counted(len(changed), "recording")
+        note(f"{machine}: {count} changed since the last index, such as {changed[0]}")
 
 
 def summary(
@@ -191,10 +225,7 @@ def _listing(
 def _changed(file: Path, digest: str, written: int) -> bool:
     """Whether a recording has other bytes than it had; only a younger one is read."""
     try:
-        times: os.stat_result = file.stat()
-        if max(times.st_mtime_ns, times.st_ctime_ns) <= written:
-            return False
-        return sha256_file(file) != digest
+        return may_be_younger(file, written) and sha256_file(file) != digest
     except OSError:
         return True
 

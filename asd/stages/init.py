@@ -17,12 +17,13 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asd.atomic import replacing
+from asd.artifact import lock_path
+from asd.atomic import locked, replacing
 from asd.config import IndexConfig, machine_name, settings
 from asd.errors import JobError, UsageError, unknown_name
 from asd.params import parse_params
 from asd.stages.synth import FOLDER
-from asd.workspace import PARAMS, find_root
+from asd.workspace import PARAMS, current_folder, find_root
 
 if TYPE_CHECKING:
     from asd.clips.index import Indexed
@@ -101,7 +102,7 @@ def run(
 
     if profile not in profiles():
         raise unknown_name("profile", profile, profiles())
-    here = folder if folder is not None else Path.cwd()
+    here = folder if folder is not None else current_folder()
     root = Path(os.path.relpath(find_root(here.resolve()) or here.resolve()))
     yaml = YAML()
     yaml.width = 120
@@ -122,7 +123,8 @@ def run(
     yaml.dump(values, written)
     text = written.getvalue()
     params = parse_params(text.encode(), f"profile {profile}")
-    before = _write_params(root / PARAMS, text)
+    with locked(lock_path(root / PARAMS), fleeting=True):
+        before = _write_params(root / PARAMS, text)
     return Initialised(root, params, tuple(_complete(root)), before)
 
 

@@ -344,10 +344,11 @@ def _row(workspace: Workspace, clip: Clip, extractor: str) -> np.ndarray | None:
     store = FeatureStore(workspace.features)
     for feature, values in workspace.params.features.items():
         path = store.path(clip.machine, feature, clip.section, clip.split)
-        if values.get("extractor") == extractor and path.is_file():
+        if values.get("extractor", feature) == extractor and path.is_file():
             shard = Shard.open(path)
-            names = shard.clips.name
-            row = names.index(clip.name) if clip.name in names else -1
+            # By content: what no model reads any more may be of a recording of before.
+            contents = shard.clips.content
+            row = contents.index(clip.content) if clip.content in contents else -1
             if row >= 0 and shard.intact_rows([(row, shard.table["row"][row])]):
                 return np.array(shard.features[row])
     return None

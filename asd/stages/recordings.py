@@ -194,9 +194,9 @@ class _LogMels:
     def row(self, clip: Clip) -> np.ndarray | None:
         """Return the log-mel (F, T) of a clip, if it is stored."""
         found = self._shard(clip.section, clip.split)
-        if found is None or clip.name not in found[1]:
+        if found is None or clip.content not in found[1]:
             return None
-        return np.array(found[0].features[found[1][clip.name]])
+        return np.array(found[0].features[found[1][clip.content]])
 
     def reason(self, clip: Clip) -> Reason | None:
         """Return where a clip is most unlike normal ones."""
@@ -209,7 +209,7 @@ class _LogMels:
             paths = (self._store.path(self._machine, name, *key) for name in self._names)
             path = next((path for path in paths if path.is_file()), None)
             shard = Shard.open(path) if path else None
-            rows = {name: row for row, name in enumerate(shard.clips.name)} if shard else {}
+            rows = {one: row for row, one in enumerate(shard.clips.content)} if shard else {}
             self._shards[key] = (shard, rows) if shard else None
         return self._shards[key]
 

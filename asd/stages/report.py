@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from asd.artifact import Request, is_current, lack, making, prune, read_any, read_record
+from asd.artifact import Request, claimed, lack, making, prune, read_any, read_record
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
 from asd.stages import index
@@ -76,8 +76,9 @@ def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str
     check(workspace)
     asked = request(workspace, others, systems)
     path = workspace.reports / NAME
-    if not is_current(path, asked):
-        _write(workspace, asked, others)
+    with claimed(path, asked) as wanted:
+        if wanted:
+            _write(workspace, asked, others)
     facts = read_any(path).facts
     return Written(**facts["counts"], paths=tuple(workspace.reports / n for n in facts["names"]))
 

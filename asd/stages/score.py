@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asd.artifact import is_current, making
+from asd.artifact import claimed, making
 from asd.config import EmbedConfig, settings
 from asd.stages import each, lack_of, prune_unnamed
 from asd.stages.check import check
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from asd.config import SystemConfig
     from asd.scoring.scored import ScoresRequest
     from asd.scoring.system import Fits
@@ -137,22 +139,24 @@ class _Known:
 
 
 def _score(workspace: Workspace, system: str, machine: str, known: _Known) -> Iterator[Scored]:
-    from asd.scoring.bank import BanksRequest, read_bank, read_banks_record
-    from asd.scoring.scored import (
-        MadeBy,
-        ScoreTable,
-        make_detector,
-        read_scores_record,
-        write_scored,
-    )
-    from asd.scoring.system import score_recordings, unscored
-    from asd.stages.select import choose_members
+    from asd.scoring.scored import read_scores_record
 
     path = workspace.score_record(system, machine)
     asked = request(workspace, system, machine)
-    if is_current(path, asked):
-        yield Scored(system, machine, **read_scores_record(path).facts["account"])
-        return
+    with claimed(path, asked) as wanted:
+        if wanted:
+            _write(workspace, asked, path, known)
+    yield Scored(system, machine, **read_scores_record(path).facts["account"])
+
+
+def _write(workspace: Workspace, asked: ScoresRequest, path: Path, known: _Known) -> None:
+    """Score the test clips, and write the scores with the detector."""
+    from asd.scoring.bank import BanksRequest, read_bank, read_banks_record
+    from asd.scoring.scored import MadeBy, ScoreTable, make_detector, write_scored
+    from asd.scoring.system import score_recordings, unscored
+    from asd.stages.select import choose_members
+
+    system, machine = asked.system, asked.machine
     members, facts = asked.members, dict[str, Any]()
     if not members:
         members, facts["selection"] = choose_members(workspace, machine)
@@ -177,4 +181,3 @@ def _score(workspace: Workspace, system: str, machine: str, known: _Known) -> It
     with making(path, asked, "numpy", "scikit-learn", "scipy") as made:
         write_scored(made, table, detector, machine)
         made.facts |= {"account": account, **facts}
-    yield Scored(system, machine, **account)

@@ -86,11 +86,18 @@ def write_choice(workspace: Workspace, chosen: Mapping[str, Sequence[SystemConfi
         UsageError: the params cannot be read.
         JobError: they cannot be written.
     """
-    from asd.atomic import replacing
-    from asd.yaml_text import on_one_line, read_round_trip, set_value, write_round_trip
+    from asd.artifact import lock_path
+    from asd.atomic import locked, replacing
 
     path = workspace.root / PARAMS
-    document = read_round_trip(path.read_bytes())
+    with locked(lock_path(path), fleeting=True), replacing(path) as beside:
+        beside.write_bytes(_with_choice(path.read_bytes(), chosen))
+
+
+def _with_choice(text: bytes, chosen: Mapping[str, Sequence[SystemConfig]]) -> bytes:
+    from asd.yaml_text import on_one_line, read_round_trip, set_value, write_round_trip
+
+    document = read_round_trip(text)
     parent = document
     for key in ("fusions", SELECTED, "machines"):
         if not isinstance(parent.get(key), dict):
@@ -99,8 +106,7 @@ def write_choice(workspace: Workspace, chosen: Mapping[str, Sequence[SystemConfi
     for machine, members in chosen.items():
         lines = [on_one_line(member.model_dump(mode="json")) for member in members]
         set_value(parent, machine, lines)
-    with replacing(path) as beside:
-        beside.write_bytes(write_round_trip(document))
+    return write_round_trip(document)
 
 
 def _train(workspace: Workspace, model: str, machine: str) -> Path:

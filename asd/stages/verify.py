@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asd.artifact import RECORD, Record, begun_path, read_any, read_record
-from asd.atomic import remove
+from asd.artifact import RECORD, Record, begun_path, lock_path, read_any, read_record
+from asd.atomic import locked, remove
 from asd.config import ALL
-from asd.errors import AsdError
+from asd.errors import AsdError, UnreadableError
 from asd.progress import counted, progress
 from asd.stages.extract import mend
 from asd.stages.index import clips_of
@@ -139,13 +139,50 @@ def repair(workspace: Workspace, damaged: Iterable[Damage]) -> Iterator[Done]:
                 f"{damage.path}: cannot be repaired; 'asd enroll --undo' takes it back", False
             )
         elif verb := _verb(place):
-            removed = "removed; " if damage.path.exists() else ""
-            remove(damage.path)
-            yield Done(f"{damage.path}: {removed}run 'asd {verb}'", False)
+            yield _remove(damage, verb)
         else:
             yield Done(f"{damage.path}: cannot be repaired", False)
     for (machine, feature), paths in shards.items():
         yield _mend(workspace, machine, feature, paths)
+
+
+def _remove(damage: Damage, verb: str) -> Done:
+    """Remove a damaged file, unless another run has made it anew since it was looked at."""
+    path = damage.path
+    if not path.exists():
+        return Done(f"{path}: run 'asd {verb}'", False)
+    records = _records_beside(path)
+    with ExitStack() as stack:
+        for record in records:
+            stack.enter_context(locked(lock_path(record), fleeting=True))
+        if any(_vouches(record, path) for record in records):
+            return Done(f"{path}: whole again, as a run made it anew meanwhile", True)
+        remove(path)
+    return Done(f"{path}: removed; run 'asd {verb}'", False)
+
+
+def _records_beside(path: Path) -> list[Path]:
+    """Return the records that may vouch for a file below the data, itself where it is one."""
+    folder = (
+        path.parent.parent if path.parent.name in ("roc", "official", "figures") else path.parent
+    )
+    known = (
+        path.with_suffix(".json"),
+        *(folder / n for n in (RECORD, "evaluate.json", "report.json")),
+    )
+    return sorted({one for one in known if one.exists()})
+
+
+def _vouches(record: Path, path: Path) -> bool:
+    """Return whether a record is whole, and names a file as it is now."""
+    try:
+        found = read_any(record)
+        if path == record:
+            return not [*_files(found), *_misplaced(found)]
+        found.file(path.relative_to(record.parent).as_posix())
+    except AsdError:
+        return False
+    return True
 
 
 def _linked_copies(workspace: Workspace) -> dict[tuple[int, int], Path]:
@@ -180,8 +217,11 @@ def _artifacts(
                 yield _unread(workspace, path, error)
                 continue
             named |= {path.parent / name for name in record.files}
-            yield from _files(record)
-            yield from _misplaced(record)
+            found = [*_files(record), *_misplaced(record)]
+            if found and _is_gone(record):
+                yield Note(path, "a run made it anew meanwhile; verify again")
+            else:
+                yield from found
     for pattern in _VOUCHED:
         for path in _found(folder, pattern):
             owner = _record_of(folder, path)
@@ -226,6 +266,16 @@ def _closed(workspace: Workspace) -> Iterator[Damage]:
             folders.remove("raw")
     for error in refused:
         yield Damage(Path(error.filename), f"cannot be read: {error.strerror}", unreadable=True)
+
+
+def _is_gone(record: Record) -> bool:
+    """Return whether there is another record by now, or none, as an artifact is made anew."""
+    try:
+        return read_any(record.path).digest != record.digest
+    except UnreadableError:
+        return False
+    except AsdError:
+        return begun_path(record.path).exists()
 
 
 def _files(record: Record) -> Iterator[Damage]:
@@ -323,7 +373,7 @@ def _made_of(
 
 def _recordings(
     workspace: Workspace, machines: Collection[str], counts: dict[str, int]
-) -> Iterator[Damage]:
+) -> Iterator[Damage | Note]:
     """Yield the recordings whose bytes are not those that were indexed."""
     from asd.clips.scan import folder_of
     from asd.store.verification import verify_files
@@ -333,8 +383,9 @@ def _recordings(
             continue
         try:
             clips = clips_of(workspace, path.stem)
-        except AsdError:
-            continue  # listed with the artifacts
+        except AsdError:  # listed with the artifacts
+            yield from _uncompared(workspace, path)
+            continue
         digests = {workspace.raw / clip.path: clip.digest for clip in clips if clip.digest}
         counts["recording"] = counts.get("recording", 0) + len(digests)
         folder = folder_of(workspace.raw, path.stem)
@@ -344,6 +395,16 @@ def _recordings(
             continue
         with progress(len(digests), f"verify {path.stem}") as advance:
             yield from verify_files(digests, advance)
+
+
+def _uncompared(workspace: Workspace, index: Path) -> Iterator[Note]:
+    """Say how many recordings there are that a damaged index tells nothing of any more."""
+    from asd.clips.scan import find_recordings, folder_of
+
+    folder = folder_of(workspace.raw, index.stem)
+    if count := len(find_recordings(folder)) if folder.is_dir() else 0:
+        them = f"{count:,} recording{' is' if count == 1 else 's are'} not compared"
+        yield Note(folder, f"{them}, as {index} is not what was written")
 
 
 def _mend(workspace: Workspace, machine: str, feature: str, paths: Sequence[Path]) -> Done:

@@ -23,7 +23,7 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from asd.atomic import sync
+from asd.atomic import is_at, sync
 from asd.clip_table import COLUMNS as CLIP_COLUMNS
 from asd.clip_table import ClipTable
 from asd.digest import canonical_json
@@ -142,7 +142,7 @@ class ShardWriter:
                 print(f"{self.path}: another run is writing it; waiting", file=sys.stderr)
                 fcntl.flock(handle, fcntl.LOCK_EX)
             # The other run may have renamed the part away while this one waited.
-            if _same_file(handle, self._part):
+            if is_at(handle, self._part):
                 return handle
             os.close(handle)
 
@@ -238,15 +238,6 @@ def _read_journal(path: Path, part: Shard) -> Iterator[tuple[int, bytes]]:
     for row, content in enumerate(part.table["content"]):
         if bytes(content) in digest_of:
             yield row, digest_of[bytes(content)]
-
-
-def _same_file(handle: int, path: Path) -> bool:
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        return False
-    here = os.fstat(handle)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 @dataclass(frozen=True)

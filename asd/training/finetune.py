@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asd.artifact import RECORD, is_current
+from asd.artifact import RECORD, claimed
 from asd.atomic import restore
 from asd.clips.audio import REVISION
 from asd.clips.record import Clip
@@ -201,22 +201,22 @@ def finetune(recordings: Recordings, config: FinetuneConfig, folder: Path, work:
     resumed = updates = 0
     beside = work / "checkpoint"
     restore(folder)
-    reused = is_current(folder / RECORD, plan.request)
-    if not reused:
-        from asd.training.finetune_run import Run
+    with claimed(folder / RECORD, plan.request) as wanted:
+        if wanted:
+            from asd.training.finetune_run import Run
 
-        run = Run(plan, work / "state.safetensors")
-        resumed = len(run.state.history)
-        run.write(folder, beside)
-        updates = len(run.state.history) - resumed
+            run = Run(plan, work / "state.safetensors")
+            resumed = len(run.state.history)
+            run.write(folder, beside)
+            updates = len(run.state.history) - resumed
     # Beside a checkpoint that is there lies what a run left that was killed at its very end.
-    shutil.rmtree(beside if reused else work, ignore_errors=True)
+    shutil.rmtree(work if wanted else beside, ignore_errors=True)
     return Account(
         clips=len(recordings.clips),
         machines=len({clip.machine for clip in recordings.clips}),
         objectives=config.objectives,
         updates=updates,
         resumed=resumed,
-        reused=reused,
+        reused=not wanted,
         seconds=time.monotonic() - started,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asd.artifact import is_current
+from asd.artifact import claimed
 from asd.clips.names import NOISE, SUPPLEMENTAL
 from asd.config import ModelConfig, TrainConfig, settings
 from asd.device import Compute, choose_compute
@@ -206,17 +206,18 @@ def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
     started = time.monotonic()
     request = plan.request
     epochs = resumed = 0
-    if not is_current(path, request):
-        if len(plan.learned) < 2:
-            count = f"{plan.clips} training clip" + ("" if plan.clips == 1 else "s")
-            raise UsageError(f"{request.machine}: {count}, too few to train on")
-        if plan.aim.objective:
-            resumed, history, network = _run(plan, state)
-            epochs = plan.config.epochs - resumed
-        else:
-            history, network = [], build_network(request)
-        write_model(path, network, request, history)
-        state.unlink(missing_ok=True)
+    with claimed(path, request) as wanted:
+        if wanted:
+            if len(plan.learned) < 2:
+                count = f"{plan.clips} training clip" + ("" if plan.clips == 1 else "s")
+                raise UsageError(f"{request.machine}: {count}, too few to train on")
+            if plan.aim.objective:
+                resumed, history, network = _run(plan, state)
+                epochs = plan.config.epochs - resumed
+            else:
+                history, network = [], build_network(request)
+            write_model(path, network, request, history)
+            state.unlink(missing_ok=True)
     return Training(
         machine=request.machine,
         model=name,

@@ -153,3 +153,17 @@ def test_wrong_working_points(project: Path, asd: Callable) -> None:
         done = asd("threshold", *wrong)
         assert done.code == 2
         assert text in done.err
+
+
+def test_a_fault_is_not_forgotten_where_it_does_not_become_normal(
+    project: Path, asd: Callable
+) -> None:
+    assert asd("feedback", "--section", "00", "fault", f"{ODD}/00_11.wav").code == 0
+    closed = project / "data/enrolled"
+    closed.write_text("no folder")
+    done = asd("feedback", "--section", "00", "normal", f"{ODD}/00_11.wav")
+    assert (done.code, "cannot be written" in done.err) == (1, True)
+    assert "00_11.wav" in asd("feedback", "--list").out
+    closed.unlink()
+    done = asd("feedback", "--section", "00", "normal", f"{ODD}/00_11.wav")
+    assert (done.code, "1 fault forgotten" in done.out) == (0, True)

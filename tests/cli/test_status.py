@@ -143,7 +143,10 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
         {"extract": "logmel: other settings (config.hop 128 -> 64) (4 shards"},
     ),
     "a feature more": (
-        lambda: _edit("  wave: {", "  second: {extractor: wave}\n  wave: {"),
+        lambda: (
+            _edit("  wave: {", "  second: {extractor: wave}\n  wave: {"),
+            _edit("  mel: {", "  more: {features: [second]}\n  mel: {"),
+        ),
         {"extract": "second: missing"},
     ),
     "a shard less": (
@@ -274,6 +277,11 @@ def test_a_line_is_read_at_a_hundred_columns(project: Path, asd: Callable, statu
     assert cut[:-3].partition("; ")[2] in status()["extract"]["reasons"][0]
 
 
+def test_a_feature_that_no_model_reads_makes_nothing_stale(project: Path, status: Callable) -> None:
+    _edit("  wave: {", "  second: {extractor: wave}\n  wave: {")
+    assert {status()[stage]["state"] for stage in ("extract", "train", "embed")} == {"current"}
+
+
 def test_an_enrolment_changes_no_stage_but_the_report(project: Path, asd: Callable) -> None:
     arguments = ("enroll", "--force", "--section", "00", "raw/pump/id_02/train/02_00.wav")
     assert "enroll" not in asd("status").out
@@ -312,6 +320,8 @@ def test_labels_and_scores_decide_on_the_figures(
 
 def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status) -> None:
     _edit("  wave: {", "  ptm: {extractor: ptm}\n  wave: {")
+    assert status()["finetune"]["state"] == "unused"  # no model reads it
+    _edit("mel: {features: [logmel]}", "mel: {features: [ptm]}")
     _edit("features:\n", "finetune: {base: 'builtin:tiny'}\nfeatures:\n")
     assert status()["finetune"]["state"] == "missing"
     config = load_params(Path("pipeline/params.yaml")).finetune

@@ -1,4 +1,4 @@
-"""Feedback and export killed at every step: what was there stays, or the new is there whole."""
+"""Feedback, threshold, export killed at every step: what was there stays, or the new is whole."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import pytest
 
 from asd.detection import Detector, export, feedback
 from asd.detection.recording import read_recording
+from asd.detection.working_point import (
+    WorkingPointRequest,
+    set_working_point,
+    working_point,
+)
 from asd.stages import verify
 from asd.workspace import Workspace
 
@@ -81,3 +86,23 @@ def test_a_killed_export_leaves_the_file_of_before(
         step += 1
     assert kills
     assert Detector.load(path).bank.clips.name[-1] == "00_11.wav"
+
+
+def test_a_killed_threshold_leaves_the_one_of_before(
+    tiny: Path, killed_at: Callable[..., bool]
+) -> None:
+    workspace = Workspace.at(tiny)
+
+    def decide_by(rate: float) -> None:
+        point = WorkingPointRequest(machine="pump", system="cosine", rate=rate)
+        set_working_point(workspace, point)
+
+    decide_by(0.05)
+    step = 0
+    while killed_at(step, EVENTS, lambda: decide_by(0.02)):
+        point = working_point(workspace, "pump", "cosine")
+        assert point is not None
+        assert point.rate in (0.05, 0.02)
+        decide_by(0.05)
+        step += 1
+    assert step > 1
