@@ -205,14 +205,8 @@ def test_a_converted_recording_keeps_its_facts(suffix: str) -> None:
         ("train/normal/monday", Facts("00", "", "train", "normal")),
         ("test", Facts("00", "", "test", "")),
         ("test/monday", Facts("00", "", "test", "")),
-        ("test/normal", Facts("00", "", "test", "normal")),
-        ("test/abnormal", Facts("00", "", "test", "anomaly")),
-        ("test/anomaly", Facts("00", "", "test", "anomaly")),
         ("Test/Anomalous", Facts("00", "", "test", "anomaly")),
-        ("normal", Facts("00", "", "", "normal")),
         ("abnormal/loose belt", Facts("00", "", "test", "anomaly")),
-        ("id_06/normal", Facts("06", "", "", "normal")),
-        ("id_06/abnormal", Facts("06", "", "test", "anomaly")),
     ],
 )
 def test_places(folders: str, facts: Facts) -> None:
