@@ -26,18 +26,6 @@ def change_weights(folder, change):
     save_file(weights, folder / "model.safetensors")
 
 
-@pytest.mark.parametrize("model_type", FAMILY)
-def test_save_pretrained_round_trips(model_type, small_model, tmp_path):
-    model = small_model(model_type)
-    model.save_pretrained(tmp_path)
-    kind = describe(tmp_path, "").kind
-    assert (kind.layers, kind.hidden) == (3, 24)
-    assert (kind.grid.stride, kind.grid.receptive_field) == (320, 400)
-    loaded = load(tmp_path)
-    with torch.inference_mode():
-        assert torch.equal(loaded(WAVES).last_hidden_state, model(WAVES).last_hidden_state)
-
-
 @pytest.mark.parametrize("form", ["several files", "pickle"])
 def test_body_is_found_below_a_head(form, small_model, tmp_path):
     model = small_model(head=True)

@@ -49,14 +49,6 @@ def test_identities_change_with_the_features_that_are_read_alone(fill):
     assert after[1]["wave"] != before[1]["wave"]
 
 
-def test_a_file_that_is_no_shard_is_refused(fill):
-    store = fill({"00": 5})
-    path = store.path("fan", "wave", "00", "train")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(JobError, match="not a readable shard"):
-        StoredClips(store, "fan", ["logmel", "wave"], "train")
-
-
 def test_features_must_hold_the_same_clips(fill, tmp_path):
     store = fill({"00": 5})
     other = fill({"00": 6}, root="other")

@@ -14,7 +14,7 @@ from asd.training import loop
 from asd.training.loop import Batch, Course, Objective, State, go_through
 
 ROWS = [{"step": 5, "loss": 0.1 + 0.2}]
-CPU = Compute(torch.device("cpu"), half=False)
+CPU = Compute("cpu", half=False)
 
 
 def trained(steps):

@@ -14,7 +14,7 @@ def test_against_scikit_learn(raw, clips):
 
     model, _ = load_base("builtin:tiny", find_base("builtin:tiny"), 0)
     recordings = training_recordings(raw, clips, 16000, 0)
-    compute = Compute(torch.device("cpu"), half=False)
+    compute = Compute("cpu", half=False)
     weight, bias = fit_components(model, recordings, 6, 5, find_base("builtin:tiny").kind, compute)
     assert (weight.shape, bias.shape) == ((5, 6, 128), (5, 6))
     chosen = [0, 6, 12, 17, 23]  # evenly from 24
@@ -40,7 +40,7 @@ def test_against_scikit_learn(raw, clips):
 def test_rows_beyond_the_width_are_zero(raw, clips):
     model, _ = load_base("builtin:tiny", find_base("builtin:tiny"), 0)
     recordings = training_recordings(raw, clips, 16000, 0)
-    compute = Compute(torch.device("cpu"), half=False)
+    compute = Compute("cpu", half=False)
     weight, bias = fit_components(
         model, recordings, 130, 2, find_base("builtin:tiny").kind, compute
     )
