@@ -98,18 +98,6 @@ class HollowFile(io.RawIOBase):
         parts = (self._pages.get(page, hole)[low:high] for page, low, high in _cut(start, stop))
         return b"".join(parts)
 
-    def readable(self) -> bool:
-        """It can be read."""
-        return True
-
-    def writable(self) -> bool:
-        """It can be written."""
-        return True
-
-    def seekable(self) -> bool:
-        """It has a position."""
-        return True
-
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a position, and return it."""
         self._position = {0: 0, 1: self._position, 2: self.size}[whence] + offset

@@ -142,9 +142,6 @@ def test_a_hollow_file_is_a_file(operations: list[tuple[int, bytes | None]]) -> 
     assert buffer[:count] == whole[len(whole) // 2 :]
     assert hollow.seek(0, io.SEEK_END) == len(whole)
     assert hollow.seek(-len(whole), io.SEEK_CUR) == 0
-    assert hollow.readable()
-    assert hollow.writable()
-    assert hollow.seekable()
 
 
 def test_holes_take_no_memory() -> None:
