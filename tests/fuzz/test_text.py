@@ -133,10 +133,10 @@ def _read_thresholds(path: Path) -> object:
     """Read the thresholds of a record that vouches for them, whatever they are."""
     try:
         facts = {"thresholds": json.loads(path.read_bytes())}
-        record = write_record(path.with_name("fan.json"), REQUEST, [], facts)
+        write_record(path.with_name("fan.json"), REQUEST, [], facts)
     except (ValueError, RecursionError):
         return None  # it is no JSON, so no record has it
-    return read_thresholds(record)
+    return read_thresholds(read_scores_record(path.with_name("fan.json")))
 
 
 READERS: dict[str, tuple[str, bytes | Callable[[Path], bytes], Callable[[Path], Any]]] = {
