@@ -31,6 +31,7 @@ class Embedder:
 
     Args:
         record: of the model.
+        machine: whose clips it is given.
         config: batch size, device and precision.
         features: the section ``features`` of the params; only what no recipe tells is read, the
             place of a checkpoint.
@@ -49,6 +50,7 @@ class Embedder:
     def __init__(
         self,
         record: Path,
+        machine: str,
         config: EmbedConfig,
         features: Mapping[str, Mapping[str, Any]],
         root: Path,
@@ -56,7 +58,7 @@ class Embedder:
         self.trained = load_model(record)
         self.extractors = {
             feature: _rebuild(feature, recipe, features.get(feature, {}), root)
-            for feature, recipe in self.trained.request.recipes.items()
+            for feature, recipe in self.trained.request.recipes_of(machine).items()
         }
         self.signal: Signal = next(iter(self.extractors.values())).signal
         self._compute = choose_compute(config.device, config.precision, "embed")
@@ -165,7 +167,9 @@ def load_ensemble(workspace: Workspace, *detectors: FittedDetector) -> Ensemble:
         for model, made_by in detector.models.items():
             path = workspace.model_record(model, detector.machine)
             if model not in embedders:
-                embedders[model] = Embedder(path, made_by.embed, features, workspace.root)
+                embedders[model] = Embedder(
+                    path, detector.machine, made_by.embed, features, workspace.root
+                )
             if embedders[model].trained.digest != made_by.digest:
                 raise JobError(
                     f"{path.parent}: another model than the one whose clips were scored;"

@@ -52,6 +52,8 @@ class ModelRequest(Request):
         classes, attribute_classes: their names.
         attribute_head: whether there is one.
         plugins: by name, whose the network and the head are, if they are not of this package.
+        lengths: of a joint model the samples of a clip of each machine, where they differ; shapes
+            and recipes are those of the shortest and of the first.
     """
 
     kind: ClassVar[str] = "model"
@@ -71,6 +73,14 @@ class ModelRequest(Request):
     attribute_head: bool
     plugins: dict[str, str] = Field({})
     further: dict[str, dict[str, dict[str, str]]] = Field({})
+    lengths: dict[str, int] = Field({})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as the record holds it; lengths only where they differ."""
+        values = super().to_json()
+        if not self.lengths:
+            del values["lengths"]
+        return values
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -82,6 +92,16 @@ class ModelRequest(Request):
         """What makes pseudo-labels for it, if anything does."""
         given = self.model.get("pseudo")
         return PseudoLabels.model_validate(given) if given else None
+
+    def recipes_of(self, machine: str) -> dict[str, dict[str, Any]]:
+        """Return the recipe of each feature for the clips of a machine, which have a length."""
+        if machine not in self.lengths:
+            return self.recipes
+        length = {"length": self.lengths[machine]}
+        return {
+            feature: {**recipe, "signal": {**recipe["signal"], **length}}
+            for feature, recipe in self.recipes.items()
+        }
 
     def inputs_of(self, machine: str) -> dict[str, dict[str, str]]:
         """Return the identities of a machine's shards, by feature and section."""

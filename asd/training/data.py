@@ -34,7 +34,8 @@ class StoredClips:
     Or those of several machines, one machine after the other, for a network over all of them.
 
     Nothing is read until a batch is asked for, and no batch is kept, so memory does not grow with
-    the number of clips.
+    the number of clips. Where clips of several machines differ in length, features with a time axis
+    are read up to the end of the shortest.
 
     Args:
         store: the feature store.
@@ -49,8 +50,8 @@ class StoredClips:
         table: the clips.
 
     Raises:
-        UsageError: a feature has no shard of this split, or the machines' clips differ in length
-            or rate.
+        UsageError: a feature has no shard of this split, or the machines' clips differ in rate, or
+            in length where a feature has no time axis.
         JobError: the features do not hold the same clips, or a feature is not computed in the
             same way for all machines.
     """
@@ -100,7 +101,17 @@ class StoredClips:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of one row of each feature."""
-        return {name: shards[0].row_shape for name, shards in self._shards.items()}
+        return {
+            name: (*shards[0].row_shape[:-1], min(shard.row_shape[-1] for shard in shards))
+            for name, shards in self._shards.items()
+        }
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """The samples of a clip of each machine; nothing where all have as many."""
+        specs = [shard.spec for shard in next(iter(self._shards.values()))]
+        found = {spec.machine: spec.recipe.get("signal", {}).get("length", 0) for spec in specs}
+        return found if len(set(found.values())) > 1 else {}
 
     @property
     def recipes(self) -> dict[str, dict[str, Any]]:
@@ -140,16 +151,20 @@ class StoredClips:
     def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """Return the features (n, ...) of the clips at ``rows`` (n,), float32, by name."""
         chosen = self._chosen[rows]
-        return {name: self._rows(shards, chosen) for name, shards in self._shards.items()}
+        shapes = self.shapes
+        return {name: self._rows(of, chosen, shapes[name]) for name, of in self._shards.items()}
 
-    def _rows(self, shards: Sequence[Shard], rows: np.ndarray) -> torch.Tensor:
+    def _rows(
+        self, shards: Sequence[Shard], rows: np.ndarray, shape: tuple[int, ...]
+    ) -> torch.Tensor:
         import torch
 
-        values = np.empty((len(rows), *shards[0].row_shape), shards[0].dtype)
+        values = np.empty((len(rows), *shape), shards[0].dtype)
         owners = np.searchsorted(self._starts, rows, side="right") - 1
         for owner in np.unique(owners):
             mine = owners == owner
-            values[mine] = shards[owner].features[rows[mine] - self._starts[owner]]
+            found = shards[owner].features[rows[mine] - self._starts[owner]]
+            values[mine] = found[..., : shape[-1]]
         return torch.from_numpy(values).float()
 
 
@@ -297,11 +312,15 @@ def _check_alike(shards: Sequence[Shard]) -> None:
         if spec.machine == first.machine or spec.recipe == first.recipe:
             continue
         here, there = (one.recipe.get("signal", {}) for one in (first, spec))
+        timed = len(first.row_shape) == 2 and first.row_shape[0] == spec.row_shape[0]
+        as_long = {"signal": {**there, "length": here.get("length")}}
+        if timed and {**spec.recipe, **as_long} == first.recipe:
+            continue
         if here != there or spec.row_shape != first.row_shape:
             raise UsageError(
                 f"{first.machine} has clips of {_form(here)}, {spec.machine} of {_form(there)}:"
-                " a joint model needs one length and rate; set index.seconds to a number and run"
-                " 'asd index' and 'asd extract'"
+                " a joint model needs one rate, and one length where it reads waves or spectra; set"
+                " index.seconds to a number and run 'asd index' and 'asd extract'"
             )
         raise JobError(
             f"{shards[0].path} and {shard.path}: not computed with the same settings;"

@@ -141,6 +141,7 @@ def make_plan(
         further=further,
         shapes=clips.shapes,
         recipes=clips.recipes,
+        lengths=clips.lengths if clips.joint else {},
         plugins=_plugins(model),
         **aim.facts(labels, model),
     )

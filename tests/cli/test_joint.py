@@ -121,12 +121,27 @@ def test_a_machine_has_no_joint_model_of_its_own(project: Path, asd: Callable) -
     assert [(t["machine"], t["model"]) for t in trained] == [("fan", "alone")]
 
 
-def test_lengths_that_differ_name_the_way_out(project: Path, asd: Callable) -> None:
+def test_machines_whose_clips_differ_in_length(
+    project: Path, asd: Callable, scores_of: Callable
+) -> None:
+    """Learned from up to the end of the shortest; embedded, scored and predicted at their own."""
     params = project / "pipeline" / "params.yaml"
     params.write_text(PARAMS.replace("seconds: 0.512", "seconds: 0.25"))
     for verb in ("index", "extract"):
         assert asd(verb, "--machine", "fan").code == 0
-    done = asd("train", "--model", "together")
+    done = asd("train", "--model", "branched")
     assert done.code == 2
     assert "pump has clips of 0.512 s at 8000 Hz, fan of 0.25 s at 8000 Hz" in done.err
     assert "set index.seconds" in done.err
+    for verb in ("train", "embed"):
+        assert asd(verb, "--model", "together").code == 0
+    record = read_record(project / "data/models/together/all" / RECORD, ModelRequest)
+    assert record.request["lengths"] == {"pump": 4096, "fan": 2000}
+    assert record.request["shapes"] == {"logmel": [16, 16]}
+    assert asd("score", "--system", "together").code == 0
+    for machine in ("pump", "fan"):
+        clip = next((project / "raw" / machine / "id_00" / "test" / "anomaly").glob("*.wav"))
+        done = asd("predict", "--machine", machine, "--system", "together", "--json", clip)
+        (found,) = json.loads(done.out)
+        score = scores_of(project, "together", "00", machine)[clip.name]
+        assert found["score"] == pytest.approx(score, rel=1e-4)
