@@ -449,12 +449,15 @@ class SelectConfig(Settings):
         scorers: by name, the scorers that are tried on each of them.
         criterion: how candidates are ranked, from training clips alone.
         members: how many of the best are joined.
+        otherwise: scorers, by name, whose candidates are joined where the criterion says nothing;
+            none for all of them.
     """
 
     models: dict[Name, tuple[str, ...]] = Field({})
     scorers: dict[Name, ScorerConfig] = Field({})
     criterion: Component = "strangers"
     members: Positive = 5
+    otherwise: tuple[Name, ...] = ()
 
     def candidates(self) -> dict[str, SystemConfig]:
         """Return every combination as a system, named ``model/embedding/scorer``."""

@@ -272,6 +272,8 @@ def _references(params: Params) -> Iterator[tuple[str, str, str, Collection[str]
         yield f"systems.{name}.model", "model", system.model, models
     for name in params.select.models:
         yield "select.models", "model", name, models
+    for name in params.select.otherwise:
+        yield "select.otherwise", "scorer of the selection", name, params.select.scorers
     for name, fusion in params.fusions.items():
         for member in fusion.members:
             yield f"fusions.{name}.members", "system", member, params.systems

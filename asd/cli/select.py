@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 @machine_option
 @click.option("--compare", is_flag=True, help="Show what every criterion says of each candidate.")
 @click.option("--dry-run", is_flag=True, help="Show the table and leave the params as they are.")
+@click.option("--replace", is_flag=True, help="Write the choice in place of members named there.")
 @json_option
-def command(machines: tuple[str, ...], compare: bool, dry_run: bool) -> None:
+def command(machines: tuple[str, ...], compare: bool, dry_run: bool, replace: bool) -> None:
     """Choose what scores each machine best, from training clips alone, and write it down.
 
     Candidates are all embeddings and scorers of the params' section `select`. The best by its
     criterion are joined, and written into pipeline/params.yaml as the fusion `selected`; until
     then, `asd score` chooses anew whenever a bank changes. The table goes to
     data/reports/selection.md.
+
+    Where `selected` names its members, as for own recordings, they stay unless --replace is given:
+    on genuine sound no choice without labels has been better than they are.
     """
     from asd.atomic import replacing
     from asd.stages.select import choose_members, write_choice
@@ -44,8 +48,12 @@ def command(machines: tuple[str, ...], compare: bool, dry_run: bool) -> None:
     if not dry_run:
         with replacing(workspace.reports / "selection.md") as beside:
             beside.write_text(f"# What was selected\n\n{text.rstrip()}\n", encoding="utf-8")
-        write_choice(workspace, chosen)
-        say(f"wrote fusions.{SELECTED} of {workspace.root / PARAMS}; next: dvc repro")
+        fusion, where = workspace.params.fusions.get(SELECTED), workspace.root / PARAMS
+        if fusion is None or not fusion.members or replace:
+            write_choice(workspace, chosen)
+            say(f"wrote fusions.{SELECTED} of {where}; next: dvc repro")
+        else:
+            say(f"fusions.{SELECTED} of {where} has members: kept; --replace writes the choice")
     emit(rows)
 
 

@@ -52,6 +52,7 @@ def choose_members(
         select.criterion,
         select.members,
         tuple(CRITERIA) if compare else (),
+        {name for name in candidates if name.rsplit("/", 1)[1] in select.otherwise},
     )
     return tuple(candidates[name] for name in choice.chosen), _account(choice, select.criterion)
 
@@ -123,5 +124,6 @@ def _account(choice: Choice, wanted: str) -> dict[str, Any]:
         "chosen": list(choice.chosen),
     }
     if not choice.criterion:
-        account["note"] = f"'{wanted}' says nothing here; all candidates are joined"
+        which = "all of them" if len(choice.chosen) == len(choice.values) else "those for this case"
+        account["note"] = f"'{wanted}' tells nothing of the candidates here: {which} joined"
     return account

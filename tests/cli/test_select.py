@@ -98,6 +98,20 @@ def test_selected_is_the_default_of_predict(
     assert picture.stat().st_size > 10_000
 
 
+def test_members_named_in_the_params_stay(project: Path, asd: Callable) -> None:
+    path = project / "pipeline" / "params.yaml"
+    path.write_text(
+        path.read_text().replace("selected: {}", "selected: {members: [cosine, spread]}")
+    )
+    text = path.read_text()
+    out = asd("select").out
+    assert "has members: kept; --replace writes the choice" in out
+    assert path.read_text() == text
+    out = asd("select", "--replace").out
+    assert "wrote fusions.selected" in out
+    assert list(load_params(path).fusions["selected"].machines) == ["pump"]
+
+
 def test_the_choice_sees_no_test_clip(project: Path, asd: Callable) -> None:
     first = json.loads(asd("select", "--dry-run", "--json", "--compare").out)
     for path in (project / "data/banks/pooled/pump").glob("test.h5"):
@@ -126,6 +140,7 @@ def test_evaluate_takes_fusions(project: Path, asd: Callable) -> None:
         ("  both: {members", "  cosine: {members", "fusions.cosine: systems has one of this name"),
         ("{pooled: [mean, loud]}", "{pool: [mean]}", "select.models: unknown model 'pool'"),
         ("{pooled: [mean, loud]}", "{}", "fusions.selected: no members"),
+        ("  members: 2\n", "  otherwise: [neer]\n", "select.otherwise: unknown .* 'neer'.*'near'"),
     ],
 )
 def test_wrong_params(project: Path, asd: Callable, old: str, new: str, message: str) -> None:

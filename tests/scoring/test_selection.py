@@ -28,7 +28,8 @@ def bank(make_bank: Callable[..., Bank]) -> Bank:
     apart = 8.0 * np.eye(4)[[int(section) for section in whole.clips.section]]
     noise = draw.normal(size=(2, len(whole), 4))
     arrays = {"keen": noise[0] + apart, "blind": noise[1]}
-    return whole.with_arrays({name: one.astype(np.float32) for name, one in arrays.items()})
+    arrays = {name: one.astype(np.float32) for name, one in arrays.items()}
+    return Bank(whole.clips, np.full(len(whole), -1, np.int32), arrays)
 
 
 def members() -> dict[str, Member]:
@@ -84,6 +85,23 @@ def test_sections_that_nothing_tells_apart_choose_nothing(bank: Bank) -> None:
     alike = bank.with_arrays({**bank.arrays, "keen": bank.arrays["blind"][::-1].copy()})
     choice = choose(members(), {"pooled": alike}, {}, "strangers", 1)
     assert (choice.criterion, choice.chosen) == ("", tuple(SELECT.candidates()))
+
+
+def test_those_for_this_case_are_chosen_where_nothing_is_told(bank: Bank) -> None:
+    alone, named = of_section(bank, "00"), {"pooled/keen/gmm", "pooled/blind/gmm"}
+    choice = choose(members(), {"pooled": alone}, {}, "strangers", 1, otherwise=named)
+    assert (choice.criterion, set(choice.chosen)) == ("", named)
+    choice = choose(members(), {"pooled": bank}, {}, "strangers", 1, otherwise=named)
+    assert choice.criterion == "strangers"
+
+
+def test_a_model_that_learned_to_tell_classes_apart_is_not_judged_by_strangers(bank: Bank) -> None:
+    sections = np.array(bank.clips.section).astype(np.int32)
+    learned = Bank(bank.clips, sections, bank.arrays)
+    both = {**members(), "net": Member("net", "keen", members()["pooled/keen/gmm"].scorer)}
+    choice = choose(both, {"pooled": bank, "net": learned}, {}, "strangers", 3)
+    assert choice.values["net"]["strangers"] is None
+    assert "net" not in choice.chosen
 
 
 def test_a_single_section_takes_other_machines(bank: Bank) -> None:
