@@ -11,7 +11,7 @@ from pathlib import Path
 def test_figures_and_report_say_so(project: Path, asd: Callable) -> None:
     for section in ("00", "02"):
         shutil.rmtree(f"raw/pump/id_{section}/test")
-    for verb in ("index", "extract", "train"):
+    for verb in ("index", "extract", "train", "embed", "score"):
         assert asd(verb).code == 0
     done = asd("evaluate")
     assert (done.code, done.out.splitlines()[0]) == (0, "no test clips: nothing to evaluate")
