@@ -102,7 +102,7 @@ class Level(Settings):
     """The clip's mean over time and bins: (B, 1), in decibels of a log-mel in decibels.
 
     A mean of logarithms, so that few loud moments do not move it. It is not there to be scored, but
-    to tell scorers how loud a clip is (see :mod:`asd.scoring.level`).
+    to tell scorers how loud a clip is (see :mod:`asd.scoring.bands`).
     """
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Pseudo-labels: what stands for the attributes of clips whose names hide them.
 
-The embeddings of a training-free model (:mod:`asd.models.pooled`) are clustered by k-means, each
+The embeddings of a training-free model (:mod:`asd.models.pooling`) are clustered by k-means, each
 machine's and section's for themselves, source clips alone: a cluster then counts as an operating
 state. Target clips, which are few, stay one class. (An entry of 2025 did so on its own encoder's
 embeddings, with k about 0.8 % of the clips.)
