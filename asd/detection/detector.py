@@ -411,11 +411,7 @@ class Detector:
             input_tags=InputTags(two_d_array=False, string=True),
         )
 
-    def scores_of(self, outputs: Outputs, section: str) -> np.ndarray:
-        """Return the scores (n,) of what the models gave for clips, against one section."""
-        return self._judge(outputs, section)[0]
-
-    def _judge(self, outputs: Outputs, section: str) -> tuple[np.ndarray, np.ndarray]:
+    def judge(self, outputs: Outputs, section: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores (n,), and what each of several members says, (M, n) or (0, n)."""
         count = len(next(iter(next(iter(outputs.values())).values())))
         # As for the network: the products of a single row have other last bits.
@@ -430,7 +426,7 @@ class Detector:
         sections: Sequence[str],
         pooling: Pooling,
     ) -> tuple[Prediction, Outputs]:
-        judged = [self._judge(outputs, section) for section in sections]
+        judged = [self.judge(outputs, section) for section in sections]
         of_windows = np.array([scores for scores, _ in judged])
         pooled = of_windows.max(axis=1) if pooling == "max" else of_windows.mean(axis=1)
         best = int(pooled.argmin())

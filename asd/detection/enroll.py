@@ -20,14 +20,13 @@ import numpy as np
 
 from asd.artifact import (
     RECORD,
-    Making,
     Record,
     Request,
     difference,
     lock_path,
+    making,
     read_any,
     read_record,
-    write_record,
 )
 from asd.atomic import locked, refusals, sync
 from asd.clip_table import ClipTable, by_recording, content_digest, window_name
@@ -367,12 +366,10 @@ class Enrolment:
         try:
             with refusals(folder):
                 shutil.rmtree(beside, ignore_errors=True)
-                beside.mkdir(parents=True)
-                writing = Making(beside)
-                for system, detector in made.items():
-                    write_scored(writing, None, detector, system)
-                facts = {"models": _learned(self.detectors, made)}
-                write_record(beside / RECORD, request, writing.names, facts, "numpy", "torch")
+                with making(beside / RECORD, request, "numpy", "torch") as writing:
+                    for system, detector in made.items():
+                        write_scored(writing, None, detector, system)
+                    writing.facts = {"models": _learned(self.detectors, made)}
                 sync(beside)
                 _remove_from(self.workspace, self.machine, number)
                 beside.rename(folder)

@@ -233,7 +233,7 @@ def _drops(
 
 
 def _score(detector: Detector, features: dict[str, np.ndarray], section: str) -> np.ndarray:
-    return detector.scores_of(detector.embedder.outputs(features), section)
+    return detector.judge(detector.embedder.outputs(features), section)[0]
 
 
 def _training_features(
@@ -249,13 +249,13 @@ def _training_features(
     wave = clip_wave(detector, detector.bank.clips.content[row])
     if wave is not None:
         return embedder.features(wave), view(wave)[0], wave
-    stored = {
-        name: _stored(detector, name, extractor, row)
-        for name, extractor in embedder.extractors.items()
-    }
-    if any(values is None for values in stored.values()):
+    try:
+        features = {
+            name: _stored(detector, name, extractor, row)
+            for name, extractor in embedder.extractors.items()
+        }
+    except (AsdError, ValueError):
         return None
-    features = {name: values for name, values in stored.items() if values is not None}
     for name, extractor in embedder.extractors.items():
         if extractor.name == "wave":
             return features, view(features[name])[0], features[name]
@@ -280,16 +280,17 @@ def clip_wave(detector: Detector, content: str) -> np.ndarray | None:
         return None
 
 
-def _stored(detector: Detector, feature: str, extractor: Extractor, row: int) -> np.ndarray | None:
-    """Read the row (1, ...) of a training clip from the store, if it is there."""
+def _stored(detector: Detector, feature: str, extractor: Extractor, row: int) -> np.ndarray:
+    """Read the row (1, ...) of a training clip from the store.
+
+    Raises:
+        AsdError, ValueError: it is not there.
+    """
     clips, store = detector.bank.clips, FeatureStore(detector.workspace.features)
-    try:
-        shard = Shard.open(store.path(detector.machine, feature, clips.section[row], "train"))
-        found = shard.clips.content.index(clips.content[row])
-    except (AsdError, ValueError):
-        return None
+    shard = Shard.open(store.path(detector.machine, feature, clips.section[row], "train"))
     if shard.spec.digest != sha256_json(extractor.recipe):
-        return None
+        raise ValueError("another kind of the feature is stored")
+    found = shard.clips.content.index(clips.content[row])
     return np.array(shard.features[found : found + 1])
 
 

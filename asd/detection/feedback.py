@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Request, read_record, write_record
-from asd.atomic import locked, refusals, replace_folder, restore, sync
+from asd.artifact import RECORD, Request, making, read_record
+from asd.atomic import locked, refusals, replace_folder, restore
 from asd.clip_table import content_digest, window_place
 from asd.clips.record import read_index
 from asd.config import Settings
@@ -290,15 +290,14 @@ def _write(
     try:
         with refusals(folder):
             shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
-            for one in faults:
-                if (folder / one.file).exists():
-                    shutil.copyfile(folder / one.file, beside / one.file)
-                else:
-                    write_sound(beside / one.file, sounds[one.file], rate)
-                sync(beside / one.file)
             request = FaultsRequest(machine=machine, faults=faults)
-            write_record(beside / RECORD, request, [one.file for one in faults], {}, "numpy")
+            with making(beside / RECORD, request, "numpy") as made:
+                for one in faults:
+                    with made.file(one.file) as part:
+                        if (folder / one.file).exists():
+                            shutil.copyfile(folder / one.file, part)
+                        else:
+                            write_sound(part, sounds[one.file], rate)
             replace_folder(folder, beside)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

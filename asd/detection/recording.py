@@ -75,9 +75,13 @@ def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
     found = probe(path, signal.channel, limits, signal.full_scale)
     if found.problem:
         way_out = _WAYS_OUT.get(found.problem.partition(":")[0], "")
-        kind = SilentError if found.problem.startswith("silent") else JobError
-        raise kind(f"{path}: {found.problem}" + (f"; {way_out}" if way_out else ""))
+        raise _unusable(str(path), found.problem + (f"; {way_out}" if way_out else ""))
     return Recording(str(path), read_samples(path, signal), found.digest, facts=found.facts)
+
+
+def _unusable(name: str, reason: str) -> JobError:
+    kind = SilentError if reason.startswith("silent") else JobError
+    return kind(f"{name}: {reason}")
 
 
 def _window(whole: Recording, second: float, signal: Signal) -> Recording:
@@ -139,8 +143,7 @@ def _recording(wave: Any, number: int, signal: Signal, limits: Limits) -> Record
             signal.full_scale if is_float else None,
         )
     except UnusableError as reason:
-        kind = SilentError if str(reason).startswith("silent") else JobError
-        raise kind(f"wave {number}: {reason}") from None
+        raise _unusable(f"wave {number}", str(reason)) from None
     if rate != signal.sample_rate:
         samples = resample(samples, int(rate), signal.sample_rate)
     elif is_float:

@@ -53,12 +53,12 @@ def test_paths_arrays_of_paths_and_waves_score_alike(detector, paths):
         np.array(paths, dtype=object),
         [Path(path) for path in paths],
         waves(paths),
+        list(waves(paths)),
+        waves(paths) / 32768.0,
         [(wave, rate) for wave in waves(paths)],
+        [(wave, float(rate)) for wave in waves(paths)],
     ):
         assert detector.score(same, "00").tolist() == expected.tolist()
-    assert detector.score([(wave, float(rate)) for wave in waves(paths)], "00").tolist() == (
-        expected.tolist()
-    )
     assert detector.score(paths[1], "00").tolist() == expected[1:].tolist()
     assert detector.score((waves(paths)[1], rate), "00").tolist() == expected[1:].tolist()
 

@@ -37,6 +37,14 @@ def vouch(path):
     write_record(path.with_name(RECORD), REQUEST, ["train.h5", "test.h5"], {})
 
 
+def refuse(path, reason=None, named=None):
+    """Check that a bank is refused in one line that names it, or another file."""
+    with pytest.raises(JobError, match=reason) as caught:
+        read_bank(path)
+    assert str(named or path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.fixture
 def bank(make_bank):
     return make_bank({"00": (6, 2), "01": (3, 1)})
@@ -103,49 +111,31 @@ def test_failed_write_leaves_the_old_files(bank, path):
 
 def test_any_flipped_byte_is_found(bank, path):
     """By the record; and reading what it vouches for ends in a bank or in one line."""
-    whole = path.read_bytes()
-    # Every byte of the values, and a sample of the rest of the file.
-    with h5py.File(path, "r") as file:
-        embedding = file["array.embedding"]
-        start, size = embedding.id.get_offset(), embedding.size * 4
-    draw = np.random.default_rng(0)
-    places = {*range(start, start + size, 7), *draw.integers(len(whole), size=500).tolist()}
-    for place in sorted(places):
+    whole, refusals = path.read_bytes(), 0
+    for place in np.random.default_rng(0).integers(len(whole), size=500):
         broken = bytearray(whole)
         broken[place] ^= 0xFF
         path.write_bytes(broken)
-        with pytest.raises(JobError, match="is not what was written") as caught:
-            read_bank(path)
-        assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
-    refusals = []
-    for place in sorted(places - set(range(start, start + size))):
-        broken = bytearray(whole)
-        broken[place] ^= 0xFF
-        path.write_bytes(broken)
+        refuse(path, "is not what was written")
         vouch(path)
         try:
             assert len(read_bank(path)) == len(bank)
-        except AsdError as error:
-            refusals.append(str(error))
+        except AsdError:
+            refuse(path)
+            refusals += 1
     assert refusals
-    assert all(str(path) in line and "\n" not in line for line in refusals)
 
 
 def test_truncated_file_is_refused(path):
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
-        with pytest.raises(JobError, match="is not what was written.*run 'asd embed'"):
-            read_bank(path)
+        refuse(path, "is not what was written.*run 'asd embed'")
         vouch(path)
-        with pytest.raises(JobError, match="not a readable bank.*run 'asd embed'"):
-            read_bank(path)
-        write_record(path.with_name(RECORD), REQUEST, ["test.h5"], {})
-        with pytest.raises(JobError, match="does not name train.h5"):
-            read_bank(path)
-        path.write_bytes(whole)
-        vouch(path)
+        refuse(path, "not a readable bank.*run 'asd embed'")
+    write_record(path.with_name(RECORD), REQUEST, ["test.h5"], {})
+    with pytest.raises(JobError, match="does not name train.h5"):
+        read_bank(path)
 
 
 def test_missing_files(tmp_path, path):
@@ -168,10 +158,7 @@ def test_other_records_are_refused(path):
         (('"machine": "fan"', '"machine": "fad"'), "do not have the digest"),
     ):
         record.write_text(whole.replace(*change))
-        with pytest.raises(JobError, match=f"not a readable banks record.*{reason}") as caught:
-            read_bank(path)
-        assert str(record) in str(caught.value)
-        assert "\n" not in str(caught.value)
+        refuse(path, f"not a readable banks record.*{reason}", record)
 
 
 def external_link(file):
@@ -229,13 +216,9 @@ def test_anything_else_is_refused(path, change, reason):
     with h5py.File(path, "r+") as file:
         del file["array.error"]
         change(file)
-    with pytest.raises(JobError, match="is not what was written"):
-        read_bank(path)
+    refuse(path, "is not what was written")
     vouch(path)
-    with pytest.raises(JobError, match=f"not a readable bank.*{reason}") as caught:
-        read_bank(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
+    refuse(path, f"not a readable bank.*{reason}")
 
 
 @pytest.mark.parametrize(
