@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from asd.artifact import read_any
 from asd.detection import Detector
 from asd.detection.feedback import (
     forget_faults,
@@ -185,17 +184,3 @@ def test_a_listed_recording_is_found_as_the_index_names_it(tiny):
     )
     with pytest.raises(UsageError, match=r"gone\.wav: no such recording here, in .*raw"):
         listed_recording(workspace, "pump", "gone.wav")
-
-
-def test_records_name_what_they_vouch_for(tiny):
-    learned(tiny, ODD)
-    set_working_point(
-        Workspace.at(tiny), WorkingPointRequest(machine="pump", system="cosine", rate=0.3)
-    )
-    for place, kind, verb in (
-        ("faults/pump/record.json", "faults", "feedback"),
-        ("thresholds/pump/cosine.json", "working point", "threshold"),
-    ):
-        record = read_any(tiny / "data" / place)
-        assert (record.kind, record.verb) == (kind, verb)
-        record.check()

@@ -111,14 +111,6 @@ def test_two_banks_take_the_smaller_score(make_bank):
         np.testing.assert_allclose(model.score({"embedding": test}), expected, **TOLERANCE)
 
 
-def test_two_banks_without_target_clips_are_one(make_bank):
-    bank = make_bank({"00": (12, 0)})
-    model, _ = fitted_to(bank, {"banks": "two", "smote_ratio": 0.5, "memmixup": 2})
-    plain, _ = fitted_to(bank, {})
-    test = make_bank({"00": (6, 0)}, seed=1).arrays
-    np.testing.assert_array_equal(model.score(test), plain.score(test))
-
-
 @pytest.mark.parametrize("distance", ["cosine", "standardised"])
 def test_centroids(make_bank, distance):
     bank = make_bank({"00": (40, 5)})

@@ -305,17 +305,6 @@ def test_what_cannot_be_told_apart_or_compared_is_refused(make_bank):
         ScoreTable.of(some_scores(["a.wav", "a.wav"], [1.0, 0.0]), deciding)
 
 
-def test_banks_that_do_not_go_together_are_refused(make_bank):
-    with pytest.raises(UsageError, match="needs one member or more"):
-        detector_of({"small": make_bank(SECTIONS)})
-    banks = {"small": make_bank(SECTIONS), "large": make_bank({"00": (30, 4), "01": (20, 0)})}
-    with pytest.raises(JobError, match="small and large hold different clips"):
-        detector_of(banks, one("cosine"), one("cosine", "large"))
-    lacking = make_bank(SECTIONS).with_arrays({})
-    with pytest.raises(UsageError, match="reads 'embedding', which the bank lack"):
-        detector_of({"small": lacking}, one("cosine"))
-
-
 @pytest.fixture
 def record(make_bank, tmp_path):
     detector = detector_of({"small": make_bank(SECTIONS)}, one("cosine"))
@@ -346,9 +335,8 @@ def test_damaged_files_are_refused(record, suffix, read):
 
 def vouched(record):
     """Let the record say that the files are what they are now."""
-    return write_record(
-        record.path, record.asked(ScoresRequest), ["fan.csv", "fan.h5"], record.facts
-    )
+    write_record(record.path, record.asked(ScoresRequest), ["fan.csv", "fan.h5"], record.facts)
+    return read_scores_record(record.path)
 
 
 @pytest.mark.parametrize(
@@ -428,6 +416,8 @@ def test_other_detectors_are_refused(record, change):
         {"thresholds": {"00": {"x": {}}}},
         {"thresholds": {"00": {"1": {"value": 1}}}},
         {"thresholds": {"00": {"1": {"value": "x", "method": "gamma", "rate": 0.1, "count": 1}}}},
+        {"thresholds": {"00": {"1": {"value": 1.0, "method": "gama", "rate": 0.1, "count": 1}}}},
+        {"thresholds": {"00": {"1": {"value": 1.0, "method": "gamma", "rate": 1.5, "count": 1}}}},
     ],
 )
 def test_other_thresholds_are_refused(record, facts):

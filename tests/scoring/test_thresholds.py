@@ -1,21 +1,16 @@
 """Thresholds against SciPy, against counting, and against their own guarantee."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from asd.digest import canonical_json
 from asd.errors import JobError, UsageError
 from asd.scoring.thresholds import (
     THRESHOLDS,
     conformal_p_values,
-    dumped,
     find_threshold,
-    loaded,
 )
 
 floats = st.floats(-1e6, 1e6, width=32)
@@ -139,34 +134,3 @@ def test_wrong_use():
         find_threshold("gamma", scores[:0])
     with pytest.raises(JobError, match="not finite"):
         find_threshold("gamma", np.array([1.0, np.nan]))
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        find_threshold("gamma", gamma_scores(0)),
-        find_threshold("conformal", np.arange(50.0)),
-        find_threshold("conformal", np.arange(5.0)),
-    ],
-    ids=["gamma", "conformal", "infinite"],
-)
-def test_round_trip(found):
-    """Through JSON, which has no infinity."""
-    text = canonical_json(dumped(found))
-    assert "Infinity" not in text
-    assert loaded(json.loads(text)) == found
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {},
-        {"value": 1},
-        {"value": "x", "method": "gamma", "rate": 0.1, "count": 1},
-        {"value": 1.0, "method": "gama", "rate": 0.1, "count": 1},
-        {"value": 1.0, "method": "gamma", "rate": 1.5, "count": 1},
-    ],
-)
-def test_other_values_are_refused(values):
-    with pytest.raises((LookupError, ValueError)):
-        loaded(values)
