@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from copy import copy
 from functools import partial
@@ -16,7 +17,6 @@ import click
 
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
-from asd.stages.undisturbed import undisturbed
 from asd.version import __version__
 
 # One line for the list of commands, in the order of the work; a verb is a module of its name.
@@ -140,10 +140,19 @@ def _interruptible() -> Iterator[None]:
             signal.signal(one, signal.SIG_DFL)
 
 
+def _undisturbed() -> AbstractContextManager[None]:
+    """Watch what a stage that DVC runs depends on; without DVC nothing is imported for it."""
+    if not os.environ.get("DVC_STAGE"):
+        return nullcontext()
+    from asd.stages.undisturbed import undisturbed
+
+    return undisturbed()
+
+
 def main() -> None:
     """Run the command line; the package's own errors become one line and an exit code."""
     try:
-        with _interruptible(), undisturbed():
+        with _interruptible(), _undisturbed():
             # In a context of its own: what an option sets ends with the command, whatever happens.
             code: Any = copy_context().run(partial(cli.main, standalone_mode=False))
         sys.exit(code or 0)
