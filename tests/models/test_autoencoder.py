@@ -110,13 +110,6 @@ def test_one_scale_is_that_of_all_values():
     assert float(network.deviation) == pytest.approx(float(values.std(correction=0)), rel=1e-5)
 
 
-def test_a_clip_does_not_depend_on_the_others():
-    network, clips = _network(), torch.randn(5, 4, 12)
-    whole = network({"logmel": clips}).error
-    for row in range(5):
-        assert torch.equal(network({"logmel": clips[row : row + 1]}).error, whole[row : row + 1])
-
-
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
