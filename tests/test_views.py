@@ -69,5 +69,5 @@ def test_what_differs_fits_a_screen_and_a_new_system_is_one_row(
     diff = json.loads(shell(demo, "dvc", "metrics", "diff", "--json"))
     assert diff == {"data/reports/scores.json": {"mine": {"old": None, "new": 0.6}}}
     # One number a system is DVC's metric: intervals lie in metrics.json.
-    metrics = json.loads(shell(demo, "dvc", "metrics", "show", "--json"))["workspace"]["data"]
-    assert list(metrics) == ["data/reports/scores.json"]
+    (metrics,) = json.loads(shell(demo, "dvc", "metrics", "show", "--json")).values()
+    assert list(metrics["data"]) == ["data/reports/scores.json"]
