@@ -38,11 +38,8 @@ def test_two_of_three_make_an_alarm():
 
 def test_an_alarm_lasts_until_scores_fall_to_the_level():
     assert states(Rule(clear=0.5), of([2, 0.9, 0.6, 0.5, 0.9])) == ["alarm"] * 3 + ["normal"] * 2
-    assert states(Rule(2, 3, clear=0.5), of([2, 2, 0.6, 0.6, 0, 0])) == [
-        "normal",
-        *["alarm"] * 4,
-        "normal",
-    ]
+    found = states(Rule(2, 3, clear=0.5), of([2, 2, 0.6, 0.6, 0, 0]))
+    assert found == ["normal", *["alarm"] * 4, "normal"]
 
 
 def test_silence_and_strange_recordings_are_no_alarm():
@@ -54,12 +51,8 @@ def test_what_tells_nothing_of_the_machine_ends_no_alarm():
     odd = [("no sound", -np.inf), ("unlike training", 5.0), ("normal", 0.0), ("normal", 0.0)]
     found = states(Rule(2, 3), [*of([2, 2]), *odd])
     assert found == ["normal", "alarm", "alarm", "alarm", "alarm", "normal"]
-    assert states(Rule(2, 3), [odd[0], odd[0], odd[1], odd[2]]) == [
-        "normal",
-        "no sound",
-        "no sound",
-        "normal",
-    ]
+    found = states(Rule(2, 3), [odd[0], odd[0], odd[1], odd[2]])
+    assert found == ["normal", "no sound", "no sound", "normal"]
 
 
 def test_a_state_is_told_once_an_interval():
@@ -80,17 +73,17 @@ def test_a_state_is_told_once_an_interval():
 
 @pytest.fixture
 def watched(tiny):
-    def start(**rule):
-        shown = []
-        told = []
-        detector = Detector(tiny, "pump")
-        return Watch(detector, Rule(**rule), shown.append, told.append, "00"), shown, told
+    """Return a watch over the pump, the rows that it shows, and those that it tells."""
+    shown, told = [], []
+    return Watch(Detector(tiny, "pump"), Rule(), shown.append, told.append, "00"), shown, told
 
-    return start
+
+def decisions(shown):
+    return [row["decision"] for row in shown if row["event"] == "recording"]
 
 
 def test_rows_of_recordings_and_states(tiny, watched):
-    watch, shown, told = watched()
+    watch, shown, told = watched
     watch.run([Arrival(str(tiny / one)) for one in (NORMAL, ODD, QUIET)])
     assert [(row["event"], row["state"]) for row in shown] == [
         ("recording", "normal"),
@@ -111,31 +104,27 @@ def test_rows_of_recordings_and_states(tiny, watched):
 
 
 def test_a_file_that_was_only_touched_is_not_scored_again(tiny, watched):
-    watch, shown, _ = watched()
+    watch, shown, _ = watched
     file = tiny / "a.wav"
     for source in (NORMAL, NORMAL, ODD):
         file.write_bytes((tiny / source).read_bytes())
         watch.run([Arrival(str(file))])
-    assert [row["decision"] for row in shown if row["event"] == "recording"] == [
-        "normal",
-        "anomalous",
-    ]
+    assert decisions(shown) == ["normal", "anomalous"]
 
 
 def test_bad_and_silent_recordings_are_told_apart(tiny, watched):
-    watch, shown, told = watched()
+    watch, shown, told = watched
     (tiny / "half.wav").write_bytes((tiny / NORMAL).read_bytes()[:3000])
     soundfile.write(tiny / "silent.wav", np.zeros(4096), 8000)
     watch.run([Arrival(str(tiny / one)) for one in ("half.wav", "gone.wav", "silent.wav", NORMAL)])
-    decisions = [row["decision"] for row in shown if row["event"] == "recording"]
-    assert decisions == ["unusable", "unusable", "no sound", "normal"]
+    assert decisions(shown) == ["unusable", "unusable", "no sound", "normal"]
     assert "cut short" in shown[0]["reason"]
     assert [row["state"] for row in told] == ["no sound", "normal"]
 
 
 def test_clips_of_a_stream(tiny, watched):
     """They are scored as files of the same samples are, at any rate and number of channels."""
-    watch, shown, _ = watched()
+    watch, shown, _ = watched
     wave, rate = soundfile.read(tiny / ODD, dtype="float32")
     stereo = np.stack([wave, -wave], axis=1)
     clips = [wave, stereo, np.zeros_like(wave)]
@@ -149,7 +138,7 @@ def test_clips_of_a_stream(tiny, watched):
 
 
 def test_an_enrolment_is_taken_up(tiny, watched):
-    watch, shown, _ = watched()
+    watch, shown, _ = watched
     odd = [Arrival(str(tiny / ODD))]
     watch.run(odd)
     Detector(tiny, "pump").enroll([tiny / ODD], "00", force=True)
@@ -160,13 +149,10 @@ def test_an_enrolment_is_taken_up(tiny, watched):
 
 
 def test_a_detector_that_cannot_be_loaded_leaves_the_old_one(tiny, watched, capsys):
-    watch, shown, _ = watched()
+    watch, shown, _ = watched
     (tiny / "data/scores/cosine/pump.json").write_text("{}")
     watch.run([Arrival(str(tiny / ODD)), Arrival(str(tiny / NORMAL))])
-    assert [row["decision"] for row in shown if row["event"] == "recording"] == [
-        "anomalous",
-        "normal",
-    ]
+    assert decisions(shown) == ["anomalous", "normal"]
     assert capsys.readouterr().err.count("the detector of before decides on") == 1
 
 
