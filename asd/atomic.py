@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,7 +54,7 @@ def locked(path: Path, fleeting: bool = False) -> Iterator[None]:
         JobError: the file cannot be made.
     """
     while True:
-        with refusals(path):
+        with refusals(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a")
         with file:
@@ -96,7 +97,11 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            beside.touch()
+            mode = beside.stat().st_mode
             yield beside
+            if beside.stat().st_mode != mode:  # some libraries write what nobody else may read
+                beside.chmod(stat.S_IMODE(mode))
             sync(beside)
             beside.replace(path)
             sync(path.parent)

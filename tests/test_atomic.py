@@ -142,3 +142,13 @@ def test_what_was_set_aside_and_replaced_is_removed(
     replace_folder(folder, beside)
     assert _contents(folder) == {"one": "new", "two": "new"}
     assert [path.name for path in folder.parent.iterdir()] == ["ptm"]
+
+
+def test_a_file_may_be_read_as_any_other(tmp_path: Path) -> None:
+    """Their library writes weights that its own user alone can read: no service of another."""
+    other = tmp_path / "other"
+    other.touch()
+    with replacing(tmp_path / "weights") as beside:
+        beside.unlink()
+        beside.touch(mode=0o600)
+    assert (tmp_path / "weights").stat().st_mode == other.stat().st_mode

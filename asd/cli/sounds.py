@@ -139,6 +139,6 @@ def _below(folder: Path, complaints: Complaints) -> Iterator[Path]:
         complaints.add(f"{folder}: no {READABLE} recordings in it")
     for recording in recordings:
         if recording.problem:
-            complaints.add(f"{recording.file}: {recording.problem}")
+            complaints.add(f"{folder / recording.place}: {recording.problem}")
         else:
             yield recording.file

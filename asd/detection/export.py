@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from asd.artifact import RECORD, Request, read_any, read_record, write_record
-from asd.atomic import replacing
+from asd.atomic import refusals, replacing
 from asd.errors import JobError, UsageError, unknown_name
 from asd.training.artifact import WEIGHTS
 from asd.workspace import PARAMS, Workspace
@@ -204,8 +204,10 @@ def _copy(workspace: Workspace, root: Path, file: Path) -> None:
     """Copy a file to where it lies in a workspace; what depends on a seed loses that place."""
     base = workspace.work if file.is_relative_to(workspace.work) else workspace.data
     place = root / "data" / file.relative_to(base)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, place)
+    content = file.read_bytes()
+    with refusals(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
 
 
 def _checkpoints(detector: Detector, root: Path) -> dict[str, dict[str, str]]:

@@ -171,7 +171,7 @@ def compute_on(
 def _compute(
     client: Any, task: Any, size: int, clips: Sequence[Clip], pending: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    from distributed import KilledWorker, as_completed
+    from distributed import CancelledError, KilledWorker, as_completed
 
     todo = iter(batches(pending, size))
     under_way: dict[Any, np.ndarray] = {}
@@ -193,6 +193,11 @@ def _compute(
             values = future.result()
         except KilledWorker as error:
             raise JobError(f"{clips[rows[0]].path}: workers died computing it ({error})") from None
+        except CancelledError:
+            raise JobError(
+                f"{clips[rows[0]].path}: the Dask scheduler went away; what was computed is kept,"
+                " so run it again"
+            ) from None
         submit()
         yield rows, values
 

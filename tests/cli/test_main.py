@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from asd.cli import VERBS
+from asd.cli import VERBS, cli
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -48,3 +50,32 @@ def test_unknown_option_is_wrong_use(asd: Callable) -> None:
     done = asd("extract", "--machin", "fan")
     assert done.code == 2
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_stops_it_lets_it_clean_up(
+    number: signal.Signals, asd: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleaned = []
+
+    def work(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            cleaned.append(number)
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr(cli, "main", work)
+    done = asd("predict")
+    assert (done.code, cleaned) == (128 + number, [number])
+    assert done.err == "asd: interrupted; run it again to go on from here\n"
+    assert signal.getsignal(number) == before
+
+
+def test_what_nohup_ignores_stays_ignored(
+    asd: Callable, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    monkeypatch.setattr(cli, "main", lambda **_: os.kill(os.getpid(), signal.SIGHUP))
+    assert asd("predict").code == 0

@@ -140,6 +140,11 @@ def test_bad_recordings_get_a_line_each(project: Path, asd: Callable, tmp_path: 
         (line,) = (line for line in lines if line.startswith(f"asd: {tmp_path / name}: "))
         assert why in line
     assert "00_09.wav" in done.out
+    odd = tmp_path / "odd" / "two\nlines.wav"
+    odd.parent.mkdir()
+    odd.write_bytes(b"")
+    (line,) = asd("predict", odd.parent).err.splitlines()
+    assert line.endswith(r"two\nlines.wav: unprintable name: rename the file or its folder")
 
 
 def test_names_of_nothing_are_wrong_use(project: Path, asd: Callable, tmp_path: Path) -> None:

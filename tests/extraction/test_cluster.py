@@ -3,6 +3,8 @@
 import os
 import signal as signals
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -65,6 +67,37 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path, clips):
         found = _extract(tmp_path, clips, "dask", own, "logmel")
         thread.join()
     assert found == serial
+
+
+def test_a_scheduler_that_goes_away_is_one_line(tmp_path, clips):
+    """It was a traceback of its client."""
+    script = "import sys; from distributed.cli.dask_scheduler import main; main(sys.argv[1:])"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    place = ["--host", address, "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", script, *place], **quiet) as scheduler:
+        try:
+            with connected(scheduler=_answering(address)) as own:
+                extractor = build_extractor(EXTRACTORS, "wave", {}, SIGNAL)
+                compute = compute_on(own, tmp_path / "raw", extractor, {})
+                # Without a worker nothing comes before the scheduler goes.
+                threading.Timer(0.5, scheduler.kill).start()
+                with pytest.raises(JobError, match="the Dask scheduler went away"):
+                    list(compute([clip for clip in clips if clip.usable], np.arange(3)))
+        finally:
+            scheduler.kill()
+
+
+def _answering(address):
+    """Return an address as soon as a scheduler answers there."""
+    for _ in range(60):
+        with suppress(UsageError):
+            cluster._ask_who(address)
+            return address
+        time.sleep(0.5)
+    raise AssertionError("no scheduler came up")
 
 
 def test_the_memory_of_a_worker_does_not_grow_with_the_clips(tmp_path, clips):

@@ -43,7 +43,7 @@ def _start(root: Path, command: str, before: Callable[[], object]) -> int:
         return child
     try:
         with (root / "said").open("a") as said:
-            os.dup2(said.fileno(), sys.stderr.fileno())
+            os.dup2(said.fileno(), 2)
         sys.stderr = os.fdopen(2, "w", buffering=1)
         before()
         _run(root, command)
@@ -78,12 +78,16 @@ def test_of_two_runs_one_makes_what_both_want(
     assert os.WIFSTOPPED(os.waitpid(first, os.WUNTRACED)[1])
     assert not made.exists()
     second = _start(tiny, verb, lambda: None)
-    for _ in range(600):
-        if "another run is writing there; waiting" in (tiny / "said").read_text():
-            break
-        assert os.waitpid(second, os.WNOHANG) == (0, 0), "it did not wait"
-        time.sleep(0.1)
-    os.kill(first, signal.SIGCONT)
+    try:
+        for _ in range(1200):
+            if "another run is writing there; waiting" in (tiny / "said").read_text():
+                break
+            assert os.waitpid(second, os.WNOHANG) == (0, 0), "it did not wait"
+            time.sleep(0.1)
+        else:
+            pytest.fail("it did not say that it waits")
+    finally:
+        os.kill(first, signal.SIGCONT)
     assert os.waitpid(first, 0)[1] == 0
     there = made.stat()
     assert os.waitpid(second, 0)[1] == 0
