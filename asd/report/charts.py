@@ -65,7 +65,7 @@ _BARS = {  # token, direction and legend of the bars of a label
     ANOMALY: ("anomaly", -1, "anomalous, downward"),
     "": ("edge", 1, "unlabelled"),
 }
-_ROW = 26  # height of one system's row
+_ROW = 34  # height of one system's row: its name, and its bar below
 _STYLE: Any = {
     "font.size": 11.0,
     "axes.labelsize": 11.0,
@@ -254,34 +254,33 @@ def dot_chart(title: str, figures: Mapping[str, Figure], low: float) -> Chart:
         figures: by system, at least one, best first.
         low: where the axis begins, in percent, below every interval; it ends at 100.
     """
-    left = 124
 
     def draw(ax: Any) -> None:
         ax.set_xlim(low, 100)
-        ax.set_ylim(0.5 - len(figures), 0.5)
+        ax.set_ylim(0.6 - len(figures), 0.7)
         ax.set_xlabel("official score (%)")
-        ax.set_yticks([-i for i in range(len(figures))], [_cut(name, 17) for name in figures])
-        ax.tick_params(axis="y", pad=8, labelcolor=LIGHT["ink"])
+        ax.set_yticks([])
         ax.grid(axis="x")
         _scale(ax.xaxis)
         if low < 50:
             ax.axvline(50, color=LIGHT["edge"], linewidth=1)
-        for number, figure in enumerate(figures.values()):
+        # Name and figure stand above their bar: there the widest interval leaves them room.
+        ground = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 1.0}
+        above = {"va": "center", "bbox": ground, "transform": ax.get_yaxis_transform()}
+        for number, (name, figure) in enumerate(figures.items()):
             colour = LIGHT["quiet" if number else "accent"]
-            if math.isnan(figure.value):
-                ax.text(low, -number, "  undefined", va="center", color=LIGHT["quiet"])
+            known = not math.isnan(figure.value)
+            said = f"{100 * figure.value:.1f}" if known else "undefined"
+            ax.text(0, 0.4 - number, _cut(name, 36), **above)
+            ax.text(1, 0.4 - number, said, ha="right", **above)
+            if not known:
                 continue
-            value = 100 * figure.value
-            ends = (100 * figure.low, 100 * figure.high) if figure.has_interval else (value, value)
             if figure.has_interval:
-                ax.plot(ends, [-number, -number], color=colour, linewidth=2)
-            ax.plot([value], [-number], "o", color=colour, markersize=9, mew=0)
-            # The figure stands right of the bar where there is room for it, else left of it.
-            right = (ends[1] - low) / (100 - low) * (WIDTH - left - 12) + 46 < WIDTH - left
-            place = {"xytext": (8 if right else -8, 0), "textcoords": "offset points"}
-            at = (ends[1] if right else ends[0], -number)
-            side = "left" if right else "right"
-            ax.annotate(f"{value:.1f}", at, va="center", ha=side, **place)
+                ends = (100 * figure.low, 100 * figure.high)
+                line = ax.plot(ends, [-number, -number], color=colour, linewidth=2)
+                line[0].set_clip_on(False)
+            value = [100 * figure.value]
+            ax.plot(value, [-number], "o", color=colour, markersize=9, mew=0, clip_on=False)
 
     listed = ", ".join(f"system {name} {percent(one.value)}" for name, one in figures.items())
     return Chart(
@@ -289,8 +288,8 @@ def dot_chart(title: str, figures: Mapping[str, Figure], low: float) -> Chart:
         f"{title}: {listed}",
         _ROW * len(figures) + 46,
         draw,
-        left=left,
-        top=8,
+        left=12,
+        top=4,
         name="results",
     )
 

@@ -40,6 +40,7 @@ from asd.report.material import Map, Material
 from asd.report.results import Figure
 from asd.report.scores import ScoredSection
 
+matplotlib = pytest.importorskip("matplotlib")
 matplotlib_figure = pytest.importorskip("matplotlib.figure")
 
 ENDS = np.array([0.0, 1.0])
@@ -193,17 +194,43 @@ def test_dots_are_ordered_as_their_scores() -> None:
     figures = {
         "a": Figure(0.5, 0.45, 0.55),
         "b": Figure(0.99, 0.97, 1.0),
-        "a name that is far too long": Figure(math.nan),
+        "pooled_mahalanobis_of_the_whole_clip": Figure(math.nan),
+        45 * "x": Figure(0.4),
     }
     chart = dot_chart("All machines", figures, 40.0)
     lines = drawn(chart).lines
     dots = [line.get_xdata()[0] for line in lines if line.get_marker() == "o"]
     whiskers = [line.get_xdata() for line in lines if line.get_linewidth() == 2]
-    assert dots == [50.0, 99.0]
+    assert dots == [50.0, 99.0, 40.0]
     assert whiskers == [pytest.approx((45, 55)), pytest.approx((97, 100))]
     found = [text.strip() for text in texts(parsed(chart))]
-    assert {"a", "b", "a name that is f…", "undefined", "50.0", "99.0"} <= set(found)
+    whole = "pooled_mahalanobis_of_the_whole_clip"
+    assert {"a", "b", whole, f"{35 * 'x'}…", "undefined", "50.0", "99.0"} <= set(found)
     assert "system a 50.00" in chart.label
+
+
+def test_names_and_figures_stand_clear_of_the_widest_intervals() -> None:
+    figures = {
+        "pooled_mahalanobis_of_the_whole_clip": Figure(0.6, 0.0, 1.0),
+        "b": Figure(1.0, 0.5, 1.0),
+        "c": Figure(0.0),
+    }
+    chart = dot_chart("All machines", figures, 0.0)
+    canvas = matplotlib_figure.Figure(figsize=(WIDTH / 72, chart.height / 72), dpi=72)
+    with matplotlib.rc_context(charts._STYLE):
+        charts._draw(chart, canvas)
+        canvas.draw_without_rendering()
+    (ax,) = canvas.axes
+    places = [text.get_window_extent() for text in ax.texts]
+    assert len(places) == 6
+    rows = [line.get_window_extent() for line in ax.lines if len(line.get_xdata()) == 1]
+    rows += [line.get_window_extent().padded(1) for line in ax.lines if line.get_linewidth() == 2]
+    assert len(rows) == 5
+    for number, place in enumerate(places):
+        assert not any(place.overlaps(other) for other in places[number + 1 :])
+        assert not any(place.overlaps(row) for row in rows)
+        assert 0 <= place.x0 < place.x1 <= WIDTH
+        assert 0 <= place.y0 < place.y1 <= chart.height
 
 
 def test_lines_leave_out_what_is_not_finite() -> None:
