@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from asd.cli.output import emit, json_option, say
+from asd.cli.output import counted, emit, json_option, say
 from asd.workspace import Workspace
 
 
@@ -19,6 +19,6 @@ def command() -> None:
     from asd.stages.check import run
 
     found = run(Workspace.find())
-    counts = ", ".join(f"{count} {name}" for name, count in vars(found).items())
+    counts = ", ".join(counted(count, name[:-1]) for name, count in vars(found).items())
     say(f"nothing is wrong with the params: {counts}")
     emit([found])
