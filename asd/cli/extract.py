@@ -25,6 +25,9 @@ def command(
 ) -> None:
     """Compute features into the store; rows that are there already are kept.
 
+    Without --feature, those that a model of the params reads; where none reads a log-mel, also one
+    for the pictures of the report. What is there of others stays.
+
     \b
     Examples:
       asd extract --machine valve --feature logmel
