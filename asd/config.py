@@ -112,7 +112,7 @@ def _explain(
         # A misspelt key is also a missing one; the misspelling is what the user can see.
         elif one["type"] != "missing" or one["loc"][:-1] not in misspelt:
             given = "" if one["type"] == "missing" else f", not {one.get('input')!r}"
-            yield f"{'.'.join(location)}: {one['msg']}{given}"
+            yield f"{'.'.join(location)}: {one['msg'].removeprefix('Value error, ')}{given}"
 
 
 def _place(location: Sequence[int | str], values: Any) -> tuple[int | str, ...]:

@@ -22,7 +22,7 @@ from asd.atomic import locked
 from asd.clips.record import Clip, index_text, read_index
 from asd.config import IndexConfig
 from asd.digest import sha256_file, sha256_json
-from asd.errors import AsdError
+from asd.errors import AsdError, JobError
 from asd.progress import counted, note
 from asd.stages import each
 from asd.stages.check import check
@@ -79,6 +79,7 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
 
     Raises:
         UsageError: a machine's folder is missing or empty.
+        JobError: none of a machine's recordings can be used.
     """
     check(workspace)
 
@@ -93,6 +94,9 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
         _tell_changed(workspace, machine, found.clips)
         _write(path, request, found)
         yield summary(machine, found.clips, found.remarks)
+        if not any(clip.usable for clip in found.clips):
+            first = found.clips[0]
+            raise JobError(f"{path}: no usable clip; the first, {first.path}: {first.status}")
 
     yield from each(workspace.machines(machines), work)
     if not machines:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from asd.artifact import lack
 from asd.config import ALL
 from asd.errors import UsageError
-from asd.progress import VERBOSE, detail, verbosity
+from asd.progress import VERBOSE, detail, note, verbosity
 from asd.stages import each, lack_of, prune_unnamed
 from asd.stages.check import check
 from asd.workspace import Workspace
@@ -95,6 +95,10 @@ def _train(workspace: Workspace, machine: str, model: str) -> Iterator[Training]
         for one in workspace.machines() if machine == ALL else (machine,):
             for feature in workspace.params.every_model[model].features:
                 check_rows(store.shards(one, feature, "train"))
+        uses = workspace.params.model(model).supplemental
+        if uses and not planned.supplement:
+            asked = ", ".join(uses)
+            note(f"{machine} {model}: no supplemental clips for {asked}; trained without any")
     if verbosity() >= VERBOSE:
         detail(f"{machine} {model}: {f'trained, as it is: {why}' if why else 'current'}")
     yield train(planned, model, path, workspace.state_path(model, machine))

@@ -71,6 +71,7 @@ class Plan:
         model: the model's features, network and losses.
         config: how it is trained.
         noise: clips of noise alone that a classifier mixes in, if there are any.
+        supplement: how many supplemental clips are learned from or mixed in.
         request: everything that decides the weights.
         compute: where it is computed.
         clips: how many training clips there are, those that are held out among them.
@@ -82,6 +83,7 @@ class Plan:
     model: ModelConfig
     config: TrainConfig
     noise: StoredClips | None
+    supplement: int
     request: ModelRequest
     compute: Compute
     clips: int
@@ -126,6 +128,7 @@ def make_plan(
     rows = np.flatnonzero(np.append(own, np.ones(len(whole) - len(clips), bool)))
     learned, labels = whole.only(rows), labels.of(rows)
     noise = None if given is None or "mix" not in model.supplemental else _of_label(given, NOISE)
+    supplement = len(whole) - len(clips) + (len(noise) if noise is not None else 0)
     read = {"epochs", "learning_rate", "seed", "held_out", *aim.reads}
     read |= {"noise_share", "noise_snr_db"} if noise is not None else set()
     decisive = config.model_dump(mode="json", include=read) | compute.describe()
@@ -145,7 +148,9 @@ def make_plan(
         plugins=_plugins(model),
         **aim.facts(labels, model),
     )
-    return Plan(aim, learned, labels, model, config, noise, request, compute, len(clips))
+    return Plan(
+        aim, learned, labels, model, config, noise, supplement, request, compute, len(clips)
+    )
 
 
 def _supplement(

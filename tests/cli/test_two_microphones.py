@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 STAGES = ("synth", "index", "finetune", "extract", "train", "embed", "score", "evaluate")
 
@@ -25,7 +27,8 @@ def test_2026_runs_on_synthesised_sound(project: Path, asd: Callable) -> None:
     text = path.read_text()
     assert text.count(seven) == 2
     path.write_text(text.replace(seven, "[fan]"))
-    assert asd("check").code == 0
+    checked = asd("check")
+    assert (checked.code, checked.out[:45]) == (0, "nothing is wrong with the params: 1 machine, ")
     for stage in STAGES:
         done = asd(stage)
         assert done.code == 0, done.err
@@ -47,7 +50,7 @@ def test_2026_runs_on_synthesised_sound(project: Path, asd: Callable) -> None:
 @pytest.mark.parametrize(
     ("edit", "complaint"),
     [
-        (("channel: near", "channel: left"), "features.logmel_near: channel: "),
+        (("channel: near", "channel: left"), "features.logmel_near: channel: give a number "),
         (("channel: far", "channel: 1.5"), "features.logmel_far: channel: "),
         (
             ("features: [logmel_far]", "features: [logmel_far, logmel_near]"),
@@ -66,3 +69,26 @@ def test_a_model_hears_one_channel(
     done = asd("check")
     assert done.code == 2
     assert complaint in done.err
+
+
+def test_recordings_of_one_channel_have_no_residual(project: Path, asd: Callable) -> None:
+    for number in range(3):
+        path = (
+            project
+            / f"data/raw/dcase2026/fan/train/section_00_source_train_normal_{number:04d}.wav"
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 8000), 16000)
+    asd("init", "dcase2026")
+    path = project / "pipeline" / "params.yaml"
+    text = path.read_text()
+    named = "machines: [ToyCar, ToyCarEmu, bearingEmu, fan, gearboxEmu, sliderEmu, valveEmu]"
+    path.write_text(text.replace(named, "machines: [fan]"))
+    done = asd("index")
+    assert done.code == 1
+    assert "fan: 0 clips in 0 sections (0 train, 0 test), 3 rejected" in done.out
+    reason = "channel out of range: a residual needs two, and there is one"
+    first = "fan/train/section_00_source_train_normal_0000.wav"
+    assert f"data/index/fan.csv: no usable clip; the first, {first}: {reason}\n" in done.err
+    # What is wrong with each can be read.
+    assert (project / "data/index/fan.csv").read_text().count(reason) == 3

@@ -51,6 +51,7 @@ def test_without_a_word_they_are_not_there(store):
     plan = planned(store, "fan", model())
     assert len(plan.objective.clips) == 12
     assert plan.request.further == {}
+    assert plan.supplement == 0
     assert not {"supplemental", "pseudo"} & plan.request.model.keys()
     assert not {"noise_share", "noise_snr_db"} & plan.request.train.keys()
 
@@ -61,8 +62,10 @@ def test_clean_clips_are_further_training_clips(store):
     assert len(plan.objective.clips) == 12
     assert plan.request.classes == ("source", "source speed=1", "source speed=2")
     assert list(plan.request.further["supplemental"]["logmel"]) == ["00"]
+    assert plan.supplement == 4
     # Noise is none of them.
-    assert len(planned(store, "fan", model("clips")).objective.clips) == 12
+    without = planned(store, "fan", model("clips"))
+    assert (len(without.objective.clips), without.supplement) == (12, 0)
 
 
 def test_a_class_of_its_own(store, fill):
@@ -90,6 +93,8 @@ def test_one_network_over_machines_of_which_some_have_none(store, fill):
 def test_noise_is_mixed_in_at_the_ratio_and_labels_are_kept(store):
     plain, mixing = planned(store, "fan", model()), planned(store, "fan", model("mix"))
     assert mixing.request.train["noise_snr_db"] == [5.0, 20.0]
+    assert mixing.supplement == 5
+    assert planned(store, "valve", model("mix")).supplement == 0
     assert len(mixing.objective.clips) == 12
     for without, within in zip(
         plain.objective.batches(0), mixing.objective.batches(0), strict=True
