@@ -30,7 +30,7 @@ _NOT_LEARNED = re.compile(
 )
 PLACEHOLDER = "FILL_IN"
 # The challenge asks for general tags. A component that has none here goes by its own name.
-_FEATURES = {"logmel": "log-mel energies", "wave": "raw waveform", "ptm": "wav2vec 2.0 features"}
+_FEATURES = {"logmel": "log-mel energies", "wave": "raw waveform", "ptm": "pre-trained features"}
 _NETWORKS = {  # with how it aggregates over time
     "tdnn": ("CNN", "average, standard deviation"),
     "autoencoder": ("AE", "average"),

@@ -165,7 +165,7 @@ def test_the_facts_of_the_system_are_filled_in(project: Path, asd: Callable) -> 
     meta = meta_of(project)
     description = meta["system"]["description"]
     assert description["acoustic_features"] == (
-        "log-mel energies, raw waveform, wav2vec 2.0 features"
+        "log-mel energies, raw waveform, pre-trained features"
     )
     assert description["embeddings"] == "facebook/wav2vec2-base"
     assert description["attribute_usage"] == "classification"

@@ -81,7 +81,7 @@ def test_what_a_system_is_made_of_shows() -> None:
         pretrained=("facebook/wav2vec2-base", "own-folder"),
     )
     description = meta["system"]["description"]
-    assert description["acoustic_features"] == "wav2vec 2.0 features, own_feature"
+    assert description["acoustic_features"] == "pre-trained features, own_feature"
     assert description["machine_learning_method"] == "own_network, GMM"
     assert PLACEHOLDER in description["aggregation_method"]
     assert description["data_augmentation"] == "reversed, slower, SMOTE, MemMixup"
