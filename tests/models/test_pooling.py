@@ -22,6 +22,8 @@ CASES = [
     ("fine_structure", {"reach": 1}),
     ("fine_structure", {}),
     ("level", {}),
+    ("lull", {}),
+    ("lull", {"frames": 40}),
 ]
 LEVEL_FREE = ("deviation", "level_free_mean", "flux", "fine_structure")
 every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=lambda value: str(value))
@@ -64,6 +66,9 @@ def reference(name, values, frames):
             pooled.append(10 * np.log10(np.mean([10 ** (x / 10) for x in row])))
         elif name == "level_free_mean":
             pooled.append(np.mean(row) - np.mean(frames))
+        elif name == "lull":
+            width = min(values.get("frames", 4), len(row))
+            pooled.append(min(np.mean(row[i : i + width]) for i in range(len(row) - width + 1)))
         elif name == "flux":
             pooled.append(np.mean([abs(y - x) for x, y in pairwise(row)]))
         else:
