@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -177,6 +178,33 @@ def _at_rate(wanted: int, wave: np.ndarray, rate: int) -> tuple[np.ndarray, int]
     common = math.gcd(wanted, rate)
     resampled = signal.resample_poly(wave, wanted // common, rate // common)
     return np.clip(resampled, -1, 1), wanted
+
+
+def test_a_network_that_tells_a_machine_from_eight_others(command: Command, tmp_path: Path) -> None:
+    """The network of propellers and others at once; alone it comes to .90 (README).
+
+    The machines' clips have 10 and 12 seconds.
+    """
+    raw, year = tmp_path / "machines", _recordings("dcase2023")
+    raw.mkdir()
+    (raw / "propeller").symlink_to(_recordings("propeller_mix") / "propeller")
+    (raw / "slide_rail").symlink_to(_recordings("dcase2020") / "slider")
+    for machine in SEVEN:
+        (raw / machine).symlink_to(year / machine)
+    command("asd", "init", "folder", "--raw", raw)
+    path = tmp_path / "pipeline/params.yaml"
+    network = "{features: [logmel], classes: [machine, section]}"
+    params = path.read_text().replace("joint: {}", f"joint: {{trained: {network}}}")
+    params = params.replace("systems:\n", "systems:\n  trained: {model: trained, scorer: cosine}\n")
+    path.write_text(re.sub("rules: .*", "rules: '2022'", params))
+    command("asd", "index")
+    command("asd", "extract")
+    for verb in ("train", "embed"):
+        command("asd", verb, "--model", "trained")
+    command("asd", "score", "--system", "trained")
+    machines = json.loads(command("asd", "evaluate", "--json"))["systems"]["trained"]["machines"]
+    assert machines["propeller"]["score"] >= 0.92  # three seeds: README
+    assert machines["slide_rail"]["score"] >= 0.95
 
 
 def test_views_of_fan_features() -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from asd.params import Params
 
 _COMMON, _STAGES = "common", "stages"
-# What is run is one list: a profile that names its own models or systems means no others.
+# What is run is one list: a profile that names its own models or systems means no others. One that
+# names but nulls takes these away.
 _WHOLE = ("models", "systems")
 _LEAST_TRAINING = 2  # clips, without which nothing is a distance from the others
 _RULES_OF = {"dcase2020": "2020", "dcase2021": "2021", "dcase2022": "2022", "folder": "2020"}
@@ -325,10 +326,12 @@ def _merge(into: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
         mergeable = isinstance(value, Mapping) and isinstance(into.get(key), MutableMapping)
         if value is None and isinstance(into.get(key), Mapping):
             del into[key]
-        elif mergeable and key not in _WHOLE:
+        elif mergeable and (key not in _WHOLE or not any(value.values())):
             _merge(into[key], value)
         else:
             into[key] = value
+    if not into and hasattr(into, "fa"):
+        into.fa.set_flow_style()  # {} on the line of its key
 
 
 def _write_params(path: Path, text: str) -> Path | None:

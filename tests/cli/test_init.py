@@ -53,6 +53,8 @@ def test_every_profile_is_valid_and_commented(profile: str, project: Path, asd: 
     assert params.dataset.name.removesuffix("_synthesised") == profile
     assert params.dataset.machines
     assert path.read_text().count("#") > 20
+    trained = profile.startswith("dcase") and profile != "dcase2026"
+    assert ("trained" in params.joint, "trained" in params.systems) == (trained, trained)
 
 
 @pytest.mark.parametrize("name", ["pipeline/params.yaml", "dvc.yaml"])
