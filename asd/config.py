@@ -239,8 +239,9 @@ class FinetuneConfig(Settings):
     """How wav2vec 2.0, or an encoder in its place, is fitted to the machines.
 
     Attributes:
-        base: ``"builtin:tiny"``, a local folder, or a name on the Hugging Face hub: of the wav2vec
-            2.0 family, or BEATs, EAT, CED or Dasheng, whose frequency bands are averaged.
+        base: ``"builtin:tiny"``, ``"builtin:bank"`` (the same with a filter bank for convolutions),
+            a local folder, or a name on the Hugging Face hub: of the wav2vec 2.0 family, or BEATs,
+            EAT, CED or Dasheng, whose frequency bands are averaged.
         revision: branch, tag or commit on the hub.
         allow_pickle: whether weights that exist as a pickle alone may be read.
         objectives: ``"contrastive"`` (wav2vec 2.0's own loss), ``"classify"`` (machine, section and

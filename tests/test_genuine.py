@@ -195,7 +195,8 @@ def test_a_network_that_tells_a_machine_from_eight_others(command: Command, tmp_
     path = tmp_path / "pipeline/params.yaml"
     network = "{features: [logmel], classes: [machine, section]}"
     params = path.read_text().replace("joint: {}", f"joint: {{trained: {network}}}")
-    params = params.replace("systems:\n", "systems:\n  trained: {model: trained, scorer: cosine}\n")
+    system = "  trained: {model: trained, scorer: cosine}"
+    params = re.sub("(systems: .*)", rf"\1\n{system}", params, count=1)
     path.write_text(re.sub("rules: .*", "rules: '2022'", params))
     command("asd", "index")
     command("asd", "extract")

@@ -51,7 +51,9 @@ _TINY: dict[str, Any] = {
     "codevector_dim": 64,
     "proj_codevector_dim": 64,
 }
-BUILTIN = {"builtin:tiny": _TINY}
+BANK = "builtin:bank"
+"""The tiny one with a filter bank for its convolutions; its contrastive loss does not fall."""
+BUILTIN = {"builtin:tiny": _TINY, BANK: _TINY}
 
 _WAYS_OUT = (
     f"set finetune.base to builtin:tiny, or to a local folder that holds {CONFIG} and {WEIGHTS}"
@@ -62,7 +64,7 @@ def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> 
     """Find a checkpoint and read what it says of itself; weights from the hub are fetched.
 
     Args:
-        name: ``"builtin:tiny"``, a local folder, or a name on the hub.
+        name: ``"builtin:tiny"``, ``"builtin:bank"``, a local folder, or a name on the hub.
         revision: branch, tag or commit on the hub.
         allow_pickle: whether to fetch weights that exist as a pickle alone.
 
@@ -80,7 +82,8 @@ def find_base(name: str, revision: str = "main", allow_pickle: bool = False) -> 
 def base_digest(name: str, checkpoint: Checkpoint, seed: int) -> str:
     """Return the digest of what fine-tuning begins with."""
     if name in BUILTIN:
-        return sha256_bytes(json.dumps([checkpoint.config, seed], sort_keys=True).encode())
+        begin = [checkpoint.config, seed, *([name] if name == BANK else [])]
+        return sha256_bytes(json.dumps(begin, sort_keys=True).encode())
     return files_digest(checkpoint.folder, weight_files(checkpoint.folder))
 
 
@@ -93,7 +96,12 @@ def load_base(
         UsageError: the weights are missing, are an unwanted pickle, or do not fit.
     """
     if name in BUILTIN:
-        return build_model(checkpoint.config, name, seed), {}
+        from asd.training.filterbank import set_filterbank
+
+        model = build_model(checkpoint.config, name, seed)
+        if name == BANK:
+            set_filterbank([layer.conv for layer in model.feature_extractor.conv_layers])
+        return model, {}
     folder = checkpoint.folder
     check_weights(folder, allow_pickle, "finetune.allow_pickle")
     if checkpoint.config["model_type"] not in FAMILY:

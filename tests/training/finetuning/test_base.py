@@ -29,6 +29,21 @@ def test_the_seed_makes_the_weights_and_nothing_else_does():
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_convolutions_that_are_a_filter_bank():
+    """A low sound and then a high one: low bands are louder before, high bands after."""
+    bank = find_base("builtin:bank")
+    model, _ = load_base("builtin:bank", bank, 0)
+    assert base_digest("builtin:bank", bank, 0) != base_digest("builtin:tiny", bank, 0)
+    time = torch.arange(32_000) / 16_000
+    tones = torch.where(time < 1, torch.sin(6000 * time), torch.sin(44_000 * time))
+    noise = 0.01 * torch.randn(32_000, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        moduli = model.feature_extractor((tones + noise)[None])[0, ::4]  # of the lower halves
+    before, after = moduli[:, :45].mean(dim=1), moduli[:, 55:].mean(dim=1)
+    assert (before[:3] > 1.5 * after[:3]).all()  # 955 Hz; bands are 500 Hz wide
+    assert (after[13:15] > 1.5 * before[13:15]).all()  # 7003 Hz
+
+
 def test_no_network_and_no_checkpoint(monkeypatch, tmp_path):
     from huggingface_hub import constants
 
