@@ -141,24 +141,22 @@ class Params(Settings):
 
         Where it has pseudo-labels, what the model that makes them reads is filled in too.
         """
+        model = self._filled(name)
+        pseudo = model.pseudo
+        # In params that are being checked it may be the name of nothing.
+        if pseudo is None or pseudo.model not in self.every_model:
+            return model
+        of = self._filled(pseudo.model)
+        read = {"features": of.features, "network": of.network, "settings": of.settings}
+        return model.model_copy(update={"pseudo": pseudo.model_copy(update=read)})
+
+    def _filled(self, name: str) -> ModelConfig:
         model = self.every_model[name]
         common = dict(self.networks.get(model.network, {}))
         kind = common.pop("network", model.network)
         train = dict(common.pop("train", {})) | model.train
-        pseudo = model.pseudo
-        if pseudo is not None:
-            of = self.model(pseudo.model)
-            pseudo = pseudo.model_copy(
-                update={"features": of.features, "network": of.network, "settings": of.settings}
-            )
-        return model.model_copy(
-            update={
-                "network": kind,
-                "settings": common | model.settings,
-                "train": train,
-                "pseudo": pseudo,
-            }
-        )
+        settings = common | model.settings
+        return model.model_copy(update={"network": kind, "settings": settings, "train": train})
 
 
 def load_params(path: Path) -> Params:

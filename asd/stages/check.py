@@ -202,10 +202,13 @@ def _settings(params: Params) -> Iterator[str]:
 
 
 def _strange_embeddings(params: Params) -> Iterator[str]:
-    """Yield embeddings that a system or a selection names, and its pooled model does not give."""
+    """Yield embeddings that are named, and that the pooled model there does not give."""
     named = [(f"systems.{name}", one.model, one.embedding) for name, one in params.systems.items()]
-    for model, embeddings in params.select.models.items():
-        named += [("select.models", model, embedding) for embedding in embeddings]
+    for name, embeddings in params.select.models.items():
+        named += [("select.models", name, embedding) for embedding in embeddings]
+    for of, model in params.every_model.items():
+        if (rule := model.pseudo) is not None:
+            named.append((f"{params.place(of)}.pseudo", rule.model, rule.embedding))
     for place, name, embedding in named:
         if name not in params.every_model:
             continue  # told already

@@ -37,6 +37,23 @@ def test_an_embedding_that_no_pooling_gives(workspace):
         check.run(planted(workspace, fault))
 
 
+@pytest.mark.parametrize(
+    ("pseudo", "complaint"),
+    [
+        ("{model: logmel}", "models.logmel.pseudo.model: it has pseudo-labels itself"),
+        ("{model: pooled}", "pseudo.model: unknown model 'pooled' (did you mean 'pooled_logmel'?)"),
+        ("{model: pooled_logmel, embedding: men}", "models.logmel.pseudo: unknown embedding"),
+    ],
+)
+def test_what_no_pseudo_labels_come_from(workspace, pseudo, complaint):
+    before = "  logmel:\n    features: [logmel]\n    losses"
+    after = before.replace("losses", f"pseudo: {pseudo}\n    losses")
+    with pytest.raises(UsageError) as told:
+        check.run(planted(workspace, [(before, after, "")]))
+    (line,) = str(told.value).splitlines()
+    assert complaint in line
+
+
 def planted(workspace, faults):
     path = workspace.root / PARAMS
     text = path.read_text()
