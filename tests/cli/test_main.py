@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_what_stops_it_lets_it_clean_up(
     def work(**_: object) -> None:
         try:
             os.kill(os.getpid(), number)
+            time.sleep(60)  # its handler runs when Python comes to it
         finally:
             cleaned.append(number)
 

@@ -54,7 +54,7 @@ NOTHING: dict[str, Any] = {"features": {}, "models": set()}
     ("change", "features", "models"),
     [
         (_set("features", "logmel", "f_min", to=50), {"logmel"}, {BOTH, MEL}),
-        (_set("features", "another", to={"extractor": "logmel"}), {"another"}, set()),
+        (_set("features", "another", to={"extractor": "logmel"}), set(), set()),  # nothing reads it
         (_set("index", "channel", to=0), set(), set()),
         (_set("index", "seconds", to=0.6), {"logmel", "wave"}, {BOTH, MEL}),
         (_set("models", BOTH, "losses", to={"triplet": 0.5}), set(), {BOTH}),

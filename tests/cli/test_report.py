@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,7 +46,14 @@ def wave_of(clip: Clip) -> np.ndarray:
 def make_clip(name: str, section: str, domain: str, label: str, **known: str) -> Clip:
     values = {"section": section, "domain": domain, "label": label, "split": "test"} | known
     path = f"fan/{values['split']}/{name}"
-    return a_clip(path, RATE, LENGTH, attributes="sp=1;mic=2", digest="0" * 64, **values)
+    return a_clip(
+        path,
+        RATE,
+        LENGTH,
+        attributes="sp=1;mic=2",
+        digest=sha256(path.encode()).hexdigest(),
+        **values,
+    )
 
 
 def make_clips() -> list[Clip]:

@@ -27,6 +27,8 @@ from pathlib import Path
 
 from asd.cli import cli
 
+_MOST_RUNS = 500
+
 
 def fork(command: list[str]) -> int:
     """Run the command in a child; return its process."""
@@ -84,7 +86,10 @@ def kill(kills: int, command: list[str], outputs: list[str], goal: str) -> None:
     finish(command)
     seconds = time.monotonic() - started
     begin(outputs, states[0])
+    runs = 0
     while kills > 0 or goal not in Path("printed").read_text():
+        runs += 1
+        assert runs <= _MOST_RUNS, f"{command}: no run prints '{goal}'"
         child = fork(command)
         time.sleep(chance.uniform(0, seconds))
         os.kill(child, signal.SIGKILL)

@@ -80,6 +80,7 @@ STAGES = [
         {
             "index": {"sample_rate": 16000},
             "features": {"ptm": {}},
+            "models": {"heard": {"features": ["ptm"]}},
             "finetune": {"steps": 10, "batch_size": 2, "rows": 16, "seconds": 0.4},
         },
         {"finetune": {"seed": 5, "steps": 1}},
