@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -367,9 +367,14 @@ def tell_drift_of(path: Path) -> None:
 
 def prune(folder: Path, wanted: Callable[[Path], bool]) -> None:
     """Remove what lies in a folder and is not wanted, but for hidden files."""
+    discard(surplus(folder, wanted))
+
+
+def discard(paths: Iterable[Path]) -> None:
+    """Remove files, and folders with what is in them."""
     import shutil
 
-    for path in surplus(folder, wanted):
+    for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+import pytest
+
 from asd.clips.record import Clip
 
 
@@ -29,3 +31,17 @@ def a_clip(path: str, rate: int, length: int, **known: Any) -> Clip:
         "status": "ok",
     }
     return Clip(path=path, **values | known)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other are slow where tests run side by side.
+
+    It holds in the rooms whose conftest.py imports it.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

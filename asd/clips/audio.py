@@ -35,13 +35,12 @@ from asd.clips.decoding import (
     readable,
 )
 from asd.clips.decoding import Limits as Limits
-from asd.clips.likeness import Facts, Listening
+from asd.clips.likeness import FULL_SCALE, Facts, Listening
 from asd.config import Channel
 from asd.errors import JobError
 
 REVISION = 2
 """Of how clips are made of recordings: raised whenever their samples change."""
-_FULL_SCALE = 32768.0
 # Share of the power of a channel that is not in the other one, below which the two are one.
 _ONE_MICROPHONE = 1e-5
 # Share of the samples beyond full scale from which it is another unit, and not a loud moment.
@@ -256,7 +255,7 @@ def without_mean(samples: np.ndarray, mean: Any) -> np.ndarray:
     """Return samples without their mean, as float32 of full scale 1, cut there."""
     exact = samples.astype(np.float64) - mean
     if samples.dtype == np.int16:
-        exact /= _FULL_SCALE
+        exact /= FULL_SCALE
     return np.clip(exact, -1, 1).astype(np.float32)  # a filter's sums overflow on large floats
 
 
@@ -282,7 +281,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
     if samples.dtype == np.int16:
         return samples
     # Clipped first: the largest floats would overflow when scaled.
-    scaled = np.rint(np.clip(samples, -1, 1) * _FULL_SCALE)
+    scaled = np.rint(np.clip(samples, -1, 1) * FULL_SCALE)
     return np.minimum(scaled, 32767).astype(np.int16)
 
 
@@ -340,7 +339,7 @@ def listen(
             products += pair.T @ pair
         listening.add(part if part.ndim == 1 else part[:, 0])
     lowest, highest = listening.range
-    if (highest - lowest) * _FULL_SCALE < 1:
+    if (highest - lowest) * FULL_SCALE < 1:
         raise UnusableError("silent: all samples are equal")
     near, far = products.diagonal()
     if near * far and 1 - products[0, 1] ** 2 / (near * far) < _ONE_MICROPHONE:

@@ -34,7 +34,7 @@ _ENOUGH = 5  # training recordings from which each is compared with the others
 # Of the spectrum: points of a segment, segments of a block, bands that it is judged in.
 _POINTS, _SEGMENTS, _BANDS = 2048, 16, 64
 _AT_ONCE = 16384  # samples in double precision, which then stay in the cache
-_FULL_SCALE = 32768.0
+FULL_SCALE = 32768.0  # of int16
 _BELOW_ALL = 1e-7  # a band with less of the power than that is empty
 _NOISE = 10 ** (-112 / 10)  # power of full scale; rounding to 16 bits leaves -119 dB a band
 # Clipped, and no peak: within a tenth of a thousandth of the extreme lie samples in a row, and more
@@ -288,7 +288,7 @@ class Listening:
 
     def add(self, samples: np.ndarray) -> None:
         """Hear samples (n,) int16, or float of full scale 1."""
-        scale = _FULL_SCALE if samples.dtype == np.int16 else 1.0
+        scale = FULL_SCALE if samples.dtype == np.int16 else 1.0
         self._count += len(samples)
         for start in range(0, len(samples), _AT_ONCE):
             exact = samples[start : start + _AT_ONCE].astype(np.float64)

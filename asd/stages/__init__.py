@@ -8,10 +8,11 @@ what is current by its record is kept. An item that fails is told at the end and
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from asd.artifact import Request, lack, prune
+from asd.artifact import Request, lack, surplus
 from asd.errors import AsdError, JobError, UsageError
 
 STAGES = ("synth", "index", "finetune", "extract", "train", "embed", "score", "evaluate", "report")
@@ -65,13 +66,21 @@ def lack_of(path: Path, request: Callable[[], Request]) -> str:
         return str(error)
 
 
-def prune_unnamed(folder: Path, named: Mapping[str, Collection[str]]) -> None:
-    """Remove what the params do not name: below a folder, and below those in it that they name.
+@dataclass(frozen=True)
+class Named:
+    """What the params name of the outputs of a stage.
 
-    Args:
-        folder: of the outputs of a stage.
-        named: by the name of a folder in it, those of the folders and files there.
+    Attributes:
+        folder: of the outputs.
+        names: by the name of a folder in it, those of the folders and files there.
     """
-    prune(folder, lambda path: path.name in named)
-    for name, below in named.items():
-        prune(folder / name, lambda path, below=below: path.name in below)  # type: ignore[misc]
+
+    folder: Path
+    names: Mapping[str, Collection[str]]
+
+    def others(self) -> list[Path]:
+        """Return what lies there and is not named: in the folder, and in those that are named."""
+        found = surplus(self.folder, lambda path: path.name in self.names)
+        for name, below in self.names.items():
+            found += surplus(self.folder / name, lambda path, of=below: path.name in of)  # type: ignore[misc]
+        return found

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asd.artifact import claimed, read_record
-from asd.stages import each, lack_of, prune_unnamed
+from asd.artifact import claimed, discard, read_record
+from asd.stages import Named, each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -47,8 +47,12 @@ def run(
     ]
     yield from each(pairs, lambda pair: _embed(workspace, *pair))
     if not machines and not models and workspace.seed is None:
-        named = dict.fromkeys(workspace.models(), workspace.machines())
-        prune_unnamed(workspace.work / "banks", named)
+        discard(named(workspace).others())
+
+
+def named(workspace: Workspace) -> Named:
+    """Return what the params name of the banks."""
+    return Named(workspace.work / "banks", dict.fromkeys(workspace.models(), workspace.machines()))
 
 
 def request(workspace: Workspace, model: str, machine: str) -> BanksRequest:

@@ -7,9 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asd.artifact import discard
 from asd.errors import AsdError, JobError
 from asd.progress import counted, note
-from asd.stages import each, prune_unnamed
+from asd.stages import Named, each
 from asd.stages.check import check
 from asd.stages.index import clips_of
 from asd.workspace import Workspace
@@ -59,8 +60,12 @@ def run(
             lambda machine: _extract(workspace, machine, chosen, client),
         )
     if not machines and not features:
-        named = dict.fromkeys(workspace.machines(), workspace.feature_names())
-        prune_unnamed(workspace.features, named)
+        discard(named(workspace).others())
+
+
+def named(workspace: Workspace) -> Named:
+    """Return what the params name of the store."""
+    return Named(workspace.features, dict.fromkeys(workspace.machines(), workspace.feature_names()))
 
 
 def reads_checkpoint(workspace: Workspace, feature: str) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asd.artifact import claimed, making
+from asd.artifact import claimed, discard, making
 from asd.config import EmbedConfig, settings
-from asd.stages import each, lack_of, prune_unnamed
+from asd.stages import Named, each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -59,10 +59,14 @@ def run(
     known = _Known("", {})
     yield from each(pairs, lambda pair: _score(workspace, *pair, known))
     if not machines and not systems and workspace.seed is None:
-        ends = (".csv", ".h5", ".json")
-        files = {f"{machine}{end}" for machine in workspace.machines() for end in ends}
-        named = dict.fromkeys(workspace.systems(), files)
-        prune_unnamed(workspace.work / "scores", named)
+        discard(named(workspace).others())
+
+
+def named(workspace: Workspace) -> Named:
+    """Return what the params name of the scores."""
+    ends = (".csv", ".h5", ".json")
+    files = {f"{machine}{end}" for machine in workspace.machines() for end in ends}
+    return Named(workspace.work / "scores", dict.fromkeys(workspace.systems(), files))
 
 
 def request(workspace: Workspace, system: str, machine: str) -> ScoresRequest:

@@ -267,33 +267,16 @@ def _report(workspace: Workspace) -> State:
 
 def _unnamed(workspace: Workspace) -> dict[str, list[State]]:
     """Return, by stage, what a run of it would remove, as the params no longer name it."""
-    machines, models, data = workspace.machines(), workspace.models(), workspace.data
-    wanted = {
-        "index": {data / "index": {f"{m}{end}" for m in machines for end in (".csv", ".json")}},
-        "extract": {workspace.features: {*machines}}
-        | {workspace.features / machine: {*workspace.feature_names()} for machine in machines},
-        "train": {data / "models": {*models}}
-        | {
-            data / "models" / model: {workspace.params.owner(model, one) for one in machines}
-            for model in models
-        },
-        "embed": {data / "banks": {*models}}
-        | {data / "banks" / model: {*machines} for model in models},
-        "score": {data / "scores": {*workspace.systems()}}
-        | {
-            data / "scores" / system: {
-                f"{machine}{end}" for machine in machines for end in (".csv", ".h5", ".json")
-            }
-            for system in workspace.systems()
-        },
+    indexes = {f"{one}{end}" for one in workspace.machines() for end in (".csv", ".json")}
+    others = {
+        "index": surplus(workspace.data / "index", lambda path: path.name in indexes),
+        "extract": extract.named(workspace).others(),
+        "train": train.named(workspace).others(),
+        "embed": embed.named(workspace).others(),
+        "score": score.named(workspace).others(),
     }
     found = {}
-    for stage, folders in wanted.items():
-        gone = [
-            path
-            for folder, names in folders.items()
-            for path in surplus(folder, lambda path, names=names: path.name in names)  # type: ignore[misc]
-        ]
+    for stage, gone in others.items():
         if gone:
             reasons = tuple(f"{path}: not in the params any more" for path in gone)
             found[stage] = [State(stage, "", "stale", "", reasons)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from asd.artifact import lack
+from asd.artifact import discard, lack
 from asd.config import ALL
 from asd.errors import UsageError
 from asd.progress import VERBOSE, detail, note, verbosity
-from asd.stages import each, lack_of, prune_unnamed
+from asd.stages import Named, each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -33,11 +33,18 @@ def run(
     check(workspace)
     yield from each(list(_asked(workspace, machines, models)), lambda one: _train(workspace, *one))
     if not machines and not models and workspace.seed is None:
-        named = {
+        discard(named(workspace).others())
+
+
+def named(workspace: Workspace) -> Named:
+    """Return what the params name of the models."""
+    return Named(
+        workspace.work / "models",
+        {
             model: {workspace.params.owner(model, machine) for machine in workspace.machines()}
             for model in workspace.models()
-        }
-        prune_unnamed(workspace.work / "models", named)
+        },
+    )
 
 
 def plan(workspace: Workspace, model: str, machine: str) -> Plan:

@@ -8,6 +8,7 @@ import torch
 
 from asd.features.projection import Head, Projection
 from asd.native import import_torchaudio
+from tests.made import one_thread as one_thread
 
 LAYERS, HIDDEN, ROWS = 3, 24, 10
 SMALL = {
@@ -46,15 +47,6 @@ OWN = {
         "decoder_start_token_id": 1,
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other are slow where tests run side by side."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-import torch
 
 from asd.artifact import RECORD
 from asd.clip_table import ClipTable
@@ -16,6 +15,7 @@ from asd.training import loop
 from asd.training.artifact import load_model
 from asd.training.embedding import embed
 from asd.training.train import make_plan, train
+from tests.made import one_thread as one_thread
 
 FRAMES, LENGTH = 11, 5_120
 SHAPES = {"logmel": ((16, FRAMES), "float16"), "wave": ((LENGTH,), "int16")}
@@ -112,15 +112,6 @@ def dying(monkeypatch):
             yield
 
     return block
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other are slow where tests run side by side."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
