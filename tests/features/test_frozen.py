@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from asd.clips.audio import Signal
+from asd.device import cpu_has_bfloat16
 from asd.errors import UsageError
 from asd.features import checkpoint as checkpoints
 from asd.features import frozen
@@ -55,7 +56,9 @@ def test_same_bytes_whatever_the_batch_and_the_threads(precision, folder, monkey
         monkeypatch.setattr(Ptm, "_compare", lambda *_: None)
     rows = build(folder, precision)(WAVES)
     assert mean_cosine(rows, build(folder)(WAVES)) > (0.97 if precision == "int8" else 0.9995)
-    assert (rows.tobytes() == build(folder)(WAVES).tobytes()) is (precision == "float32")
+    if precision != "bfloat16" or cpu_has_bfloat16():  # else its products are float32's
+        same = rows.tobytes() == build(folder)(WAVES).tobytes()
+        assert same is (precision == "float32")
     order = [2, 0, 3, 1]
     for threads in (1, 2):
         torch.set_num_threads(threads)
