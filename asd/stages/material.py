@@ -319,7 +319,8 @@ def _sound(workspace: Workspace, windows: Sequence[Clip]) -> bytes | None:
         try:
             signal = Signal(index.sample_rate, first.length, index.channel, first.full_scale)
             path = workspace.raw / first.path
-            rows = list(read_windows(path, signal, [clip.start for clip in windows]))
+            starts = [clip.start for clip in windows]
+            rows = list(read_windows(path, signal, starts, first.digest))
         except AsdError:
             return None
     return encoded(_joined(rows, windows), index.sample_rate)

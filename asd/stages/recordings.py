@@ -248,14 +248,14 @@ def _moment(workspace: Workspace, one: _Found, reason: Reason | None) -> tuple[f
 
 
 def _sound(workspace: Workspace, clip: Clip, begin: float, end: float) -> np.ndarray | None:
-    """Return the samples (L,) of some seconds of a recording; None where it is gone."""
+    """Return the samples (L,) of some seconds of a recording; None where it is gone or changed."""
     index = workspace.params.index
     length = max(1, round((end - begin) * index.sample_rate))
     signal = Signal(index.sample_rate, length, index.channel, clip.full_scale)
+    place, start = workspace.raw / clip.path, round(begin * index.sample_rate)
     try:
-        return read_windows(workspace.raw / clip.path, signal, [round(begin * index.sample_rate)])[
-            0
-        ]
+        wave: np.ndarray = read_windows(place, signal, [start], clip.digest)[0]
+        return wave
     except AsdError:
         return None
 

@@ -10,7 +10,6 @@ from typing import ClassVar
 from asd.artifact import Request, claimed, lack, making, prune, read_any, read_record
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
-from asd.stages import index
 from asd.stages.check import check
 from asd.stages.evaluate import NAME as FIGURES
 from asd.stages.evaluate import FiguresRequest, evaluated
@@ -148,16 +147,12 @@ def request(
 def lacks(workspace: Workspace) -> str:
     """Say why the report is not of the present figures and params; ``""`` where it is.
 
-    A report of several seeds is not judged by their figures. It lets one hear recordings, which
-    must be those of the index.
+    A report of several seeds is not judged by their figures. Recordings are those of the index.
     """
     path = workspace.reports / NAME
     if not path.exists():
         return "missing"
     try:
-        record = read_record(workspace.reports / FIGURES, FiguresRequest)
-        if any(index.lacks(workspace, machine) for machine in evaluated(workspace, record)):
-            return "other recordings, or other settings of the index"
         made = read_any(path).request
         given = {"others": tuple(made["others"]), "systems": tuple(made.get("systems", ()))}
         asked = request(workspace).model_copy(update=given)

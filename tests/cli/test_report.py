@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ import soundfile
 from asd.artifact import making
 from asd.clip_table import ClipTable
 from asd.clips.record import Clip
+from asd.digest import sha256_file
 from asd.scoring.bank import Bank, BanksRequest, write_banks
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training.artifact import ModelRequest
@@ -208,17 +210,22 @@ def test_sounds_are_the_clips_of_the_store(project: Path, asd: Callable) -> None
         assert np.corrcoef(samples, wave_of(by_name[name]))[0, 1] > 0.9
 
 
-def test_sounds_come_from_the_recordings_where_the_store_has_none(
-    project: Path, asd: Callable
+@pytest.mark.parametrize(("changed", "sounds"), [(False, 6), (True, 0)])
+def test_sounds_come_from_the_recordings_of_the_index_where_the_store_has_none(
+    project: Path, asd: Callable, write_index: Callable, changed: bool, sounds: int
 ) -> None:
     shutil.rmtree("data/features/fan/wave")
-    (clip,) = (c for c in make_clips() if c.name == "section_00_source_test_normal_0000.wav")
-    path = Path("data/raw") / clip.path
-    path.parent.mkdir(parents=True)
+    clips = []
     for one in make_clips():
-        soundfile.write(path.parent / one.name, wave_of(one), RATE, subtype="PCM_16")
+        path = Path("data/raw") / one.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, wave_of(one), RATE, subtype="PCM_16")
+        clips.append(replace(one, digest=sha256_file(path)))
+        if changed:
+            soundfile.write(path, wave_of(one)[::-1], RATE, subtype="PCM_16")
+    write_index(Path(), "fan", clips)
     asd("report")
-    assert (REPORTS / "report.html").read_text().count("<audio") == 6
+    assert (REPORTS / "report.html").read_text().count("<audio") == sounds
 
 
 def test_what_is_optional_may_be_missing(project: Path, asd: Callable) -> None:

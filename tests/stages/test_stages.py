@@ -191,9 +191,7 @@ BANKS = {"banks both", "banks mel"}
 MODELS = {"models both", "models mel"}
 FIGURES = {"figures", "report"}
 CASES = {
-    "a recording": Case(
-        _louder, {"index", "report"}, {"index", *FEATURES, *BANKS, *SCORES, *FIGURES}
-    ),
+    "a recording": Case(_louder, {"index"}, {"index", *FEATURES, *BANKS, *SCORES, *FIGURES}),
     "index.sample_rate": Case(
         _set("index", "sample_rate", to=4000),
         {"index", "extract", "report"},
