@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from asd.clips.channels import columns, needed, residual
+from asd.clips.channels import columns, residual
 from asd.clips.decoding import (
     UNKNOWN_LENGTH,
     Data,
+    Plain,
     UnusableError,
     blocks,
     check_header,
     is_float,
     open_contents,
-    plain_samples,
     read_file,
     readable,
 )
@@ -89,7 +89,13 @@ class Probe:
     problem: str = ""
 
 
-def probe(path: Path, channel: Channel, limits: Limits, full_scale: float = 1.0) -> Probe:
+def probe(
+    path: Path,
+    channel: Channel,
+    limits: Limits,
+    full_scale: float = 1.0,
+    turn: AbstractContextManager[Any] | None = None,
+) -> Probe:
     """Read a file whole and say what it holds, and what is wrong with it if anything is.
 
     The header is judged against ``limits`` before anything is decoded, and decoding goes block by
@@ -100,6 +106,7 @@ def probe(path: Path, channel: Channel, limits: Limits, full_scale: float = 1.0)
         channel: the channel that will be used; its samples are checked.
         limits: what is too long, and too many channels.
         full_scale: of samples stored as floats.
+        turn: entered once the file is read, until it is heard.
 
     Returns:
         The file's header, digest and problem; a file that cannot be read is a problem, no error.
@@ -109,7 +116,7 @@ def probe(path: Path, channel: Channel, limits: Limits, full_scale: float = 1.0)
         data = read_file(path, limits)
         found = replace(found, digest=_digest(data))
         data, treatment = readable(data, path)
-        with open_contents(data) as file:
+        with turn or nullcontext(), open_contents(data) as file:
             samples = file.frames if file.frames < UNKNOWN_LENGTH else 0
             found = replace(
                 found, sample_rate=file.samplerate, channels=file.channels, samples=samples
@@ -230,13 +237,10 @@ def _samples(path: Path, signal: Signal, digest: str | None) -> np.ndarray:
 
 
 def _converted(data: Data, signal: Signal) -> np.ndarray:
-    plain = plain_samples(data)
-    if plain and plain[0] == signal.sample_rate and needed(signal.channel) <= plain[1].shape[1]:
-        # Going through the decoder takes longer than a log-mel does.
-        values = plain[1][:, columns(signal.channel)]
-        return values.astype(np.int16, copy=False)
     with open_contents(data) as file:
         check_header(file, signal.channel, limits=None)
+        if isinstance(file, Plain) and file.samplerate == signal.sample_rate:
+            return file.samples[:, columns(signal.channel)].astype(np.int16, copy=False)
         parts: Iterable[np.ndarray] = blocks(file, signal.channel, signal.full_scale)
         rate = file.samplerate
         if file.subtype == "PCM_16" and rate == signal.sample_rate:

@@ -282,6 +282,7 @@ class Listening:
         self._sum = self._squares = 0.0
         self._lowest, self._highest = np.inf, -np.inf
         self._power = np.zeros(_POINTS // 2 + 1)
+        self._exact = np.empty(_AT_ONCE)
         # By end of the range: the extreme so far; and of the samples how many are there, how many
         # of them in a row, and how many just below.
         self._flat = {end: (0.0, np.zeros(3, int)) for end in (1, -1)}
@@ -291,7 +292,9 @@ class Listening:
         scale = FULL_SCALE if samples.dtype == np.int16 else 1.0
         self._count += len(samples)
         for start in range(0, len(samples), _AT_ONCE):
-            exact = samples[start : start + _AT_ONCE].astype(np.float64)
+            some = samples[start : start + _AT_ONCE]
+            exact = self._exact[: len(some)]
+            exact[:] = some
             self._sum += float(exact.sum()) / scale
             self._squares += float(exact @ exact) / scale**2
         lowest, highest = float(samples.min()) / scale, float(samples.max()) / scale
@@ -349,14 +352,17 @@ def _power(samples: np.ndarray, scale: float) -> np.ndarray:
     """Return the summed power of some segments of samples (n,), by frequency."""
     if len(samples) < _POINTS:
         samples = np.resize(samples, _POINTS) if len(samples) else np.zeros(_POINTS)
-    starts = sorted({int(at) for at in np.linspace(0, len(samples) - _POINTS, _SEGMENTS)})
-    cut = np.stack([samples[start : start + _POINTS] for start in starts])
-    cut = cut.astype(np.float64) / scale
-    spectra = np.fft.rfft((cut - cut.mean(axis=1, keepdims=True)) * _window())
-    # Each row so scaled that its sum is the mean square of the segment.
-    squares = (spectra.real**2 + spectra.imag**2) * (2 / (_POINTS**2 * 0.375))
-    power: np.ndarray = squares.mean(axis=0)
-    return power
+    starts = np.unique(np.linspace(0, len(samples) - _POINTS, _SEGMENTS).astype(int)).tolist()
+    cut = np.empty((len(starts), _POINTS))
+    for row, start in zip(cut, starts, strict=True):
+        row[:] = samples[start : start + _POINTS]
+    cut -= cut.mean(axis=1, keepdims=True)
+    cut *= _window()
+    parts = np.fft.rfft(cut).view(np.float64)  # real and imaginary in turn
+    np.square(parts, out=parts)
+    power: np.ndarray = parts.sum(axis=0).reshape(-1, 2).sum(axis=1)
+    # So scaled that its sum is the mean square of the segments.
+    return power * (2 / (_POINTS**2 * 0.375 * len(starts) * scale**2))
 
 
 @cache

@@ -148,7 +148,7 @@ def _walk(folder: Path, below: tuple[str, ...], deep: bool = True) -> Iterator[F
         suffix = path.suffix.lower()
         if entry.name.startswith("."):
             continue
-        if _leads_nowhere(path):
+        if entry.is_symlink() and _leads_nowhere(path):
             if suffix in SUFFIXES:
                 yield _found(path, below, "link that leads back to itself: remove it")
         elif entry.is_dir():
@@ -180,6 +180,8 @@ def _encodable(name: str) -> str:
 
 def _printable(name: str) -> str:
     """Write out what no table can hold: control characters, and bytes that are not UTF-8."""
+    if name.isprintable():
+        return name
     return "".join(
         ascii(mark)[1:-1] if unicodedata.category(mark) in {"Cc", "Cs"} else mark for mark in name
     )

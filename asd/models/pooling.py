@@ -6,6 +6,7 @@ clip does not depend on the other clips of the batch.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import namedtuple
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from asd.registry import Registry
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = frozenset({"embedding", "logits", "error"})
 _CLIPS_AT_ONCE = 4  # whose frames in double precision stay in the cache
+_TENTH_IN_OCTAVES = math.log2(10) / 10  # of a decibel's power
 
 
 class Pooling(Protocol):
@@ -105,7 +107,9 @@ class PowerMean(Settings):
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         # Measured from the loudest frame no power underflows, and one of them is always 1.
         loudest = frames.max(axis=2)
-        powers = np.power(10.0, (frames - loudest[:, :, None]) / 10)
+        powers = frames - loudest[:, :, None]
+        powers *= _TENTH_IN_OCTAVES  # a power of two takes less than half the time of one of ten
+        np.exp2(powers, out=powers)
         return loudest + 10 * np.log10(powers.mean(axis=2))
 
 
@@ -165,7 +169,8 @@ class Flux(Settings):
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         if frames.shape[2] < 2:
             return np.zeros(frames.shape[:2])
-        return np.abs(np.diff(frames, axis=2)).mean(axis=2)
+        steps = np.diff(frames, axis=2)
+        return np.abs(steps, out=steps).mean(axis=2)
 
 
 class Gwrp(Settings):

@@ -397,7 +397,8 @@ def score_recordings(
 
 def unscored(train: Bank, test: Bank) -> dict[str, int]:
     """Return how many test clips each section has that has no training clips."""
-    return dict(Counter(section for section in test.clips.section if section not in train.sections))
+    known = set(train.sections)
+    return dict(Counter(section for section in test.clips.section if section not in known))
 
 
 def _calibrating(banks: Sequence[Bank], rows: Mapping[str, np.ndarray]) -> np.ndarray:

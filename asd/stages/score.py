@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asd.artifact import claimed, discard, making
 from asd.config import EmbedConfig, settings
+from asd.memory import kept
 from asd.stages import Named, each, lack_of
 from asd.stages.check import check
 from asd.workspace import Workspace
@@ -147,7 +148,7 @@ def _score(workspace: Workspace, system: str, machine: str, known: _Known) -> It
 
     path = workspace.score_record(system, machine)
     asked = request(workspace, system, machine)
-    with claimed(path, asked) as wanted:
+    with claimed(path, asked) as wanted, kept():
         if wanted:
             _write(workspace, asked, path, known)
     yield Scored(system, machine, **read_scores_record(path).facts["account"])
