@@ -111,14 +111,14 @@ class BandModel:
 
     def _apart(self, clips: np.ndarray) -> np.ndarray:
         """Return the distance (n, F) of mapped clips to the nearest value of each band."""
-        apart = np.empty_like(clips)
-        for band, values in enumerate(self.ordered):
-            own = clips[:, band]
-            above = np.searchsorted(values, own)
-            # Beyond the ends there is no neighbour.
-            ended = np.concatenate([[-np.inf], values, [np.inf]])
-            apart[:, band] = np.minimum(own - ended[above], ended[above + 1] - own)
-        return apart
+        own = clips.T
+        above = np.array(
+            [values.searchsorted(of) for values, of in zip(self.ordered, own, strict=True)]
+        )
+        # Beyond the ends there is no neighbour.
+        ended = np.pad(self.ordered, ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+        before, after = (np.take_along_axis(ended, above + step, axis=1) for step in (0, 1))
+        return np.ascontiguousarray(np.minimum(own - before, after - own).T)
 
 
 def floored_space(embedding: np.ndarray, floor: float) -> Space:
