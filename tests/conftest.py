@@ -9,13 +9,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from hypothesis import settings
+
+from tests.forks import serving
 
 # How long an example takes is the machine's affair: it may be busy.
 settings.register_profile("repository", deadline=None)
@@ -47,22 +50,41 @@ score: {domains: as_found, threshold: quantile, false_alarm_rate: 0.2}
 
 
 @pytest.fixture(scope="session")
-def shell() -> Callable[..., str]:
-    """Run a command in a folder, as a user does, and return what it prints; it must succeed."""
+def surroundings() -> dict[str, str]:
+    """The environment of a user of this package who has a name for git."""
     root, scripts = Path(__file__).resolve().parents[1], Path(sys.executable).parent
     people = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in _NAMES}
-    environment = os.environ | {
+    return os.environ | {
         "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(root),
         "GIT_CONFIG_GLOBAL": os.devnull,
         **people,
     }
 
+
+@pytest.fixture(scope="session")
+def shell(
+    surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., str]]:
+    """Run a command in a folder, as a user does, and return what it prints; it must succeed.
+
+    Where the system has what that needs, `asd` and `dvc` are forks of one process, which is started
+    on their first use.
+    """
+    stack = contextlib.ExitStack()
+
+    @cache
+    def forking() -> dict[str, str]:
+        if not hasattr(os, "pidfd_open"):
+            return surroundings
+        scripts = stack.enter_context(serving(tmp_path_factory.mktemp("forks"), surroundings))
+        return surroundings | {"PATH": f"{scripts}{os.pathsep}{surroundings['PATH']}"}
+
     def run(folder: Path, *arguments: str | Path) -> str:
         done = subprocess.run(
             [str(argument) for argument in arguments],
             cwd=folder,
-            env=environment,
+            env=forking() if arguments[0] in ("asd", "dvc") else surroundings,
             capture_output=True,
             text=True,
             check=False,
@@ -70,7 +92,8 @@ def shell() -> Callable[..., str]:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    return run
+    with stack:
+        yield run
 
 
 @pytest.fixture(scope="session")
