@@ -81,6 +81,8 @@ def test_slide_rail_without_labels(command: Command, tmp_path: Path) -> None:
     assert "classes: 5 transformations" in out
     command("asd", "embed", "--model", "trained")
     command("asd", "score", "--system", "trained")
+    metrics = json.loads(command("asd", "evaluate", "--json"))["systems"]
+    assert metrics["trained"]["machines"]["slider"]["score"] >= 0.85
     params.write_text(default)
     least = {"selected": 0.97, "trained": 0.95, "pooled_nearest": 0.95}
     for system, auc in least.items():
@@ -129,26 +131,28 @@ RATES = (22_050, 32_000, 44_100, 48_000, 96_000)
 
 
 @pytest.mark.parametrize(
-    ("folder", "machine", "least"),
-    [("propeller_mix", "propeller", 0.90), ("dcase2020", "slider", 0.97)],
+    ("folder", "machine", "least", "trained"),
+    [("propeller_mix", "propeller", 0.90, True), ("dcase2020", "slider", 0.97, False)],
 )
 def test_views_joined_and_their_decisions_at_other_gains_and_rates(
-    command: Command, tmp_path: Path, folder: str, machine: str, least: float
+    command: Command, tmp_path: Path, folder: str, machine: str, least: float, trained: bool
 ) -> None:
     """What decides by default, without training; a recording may come louder, or at another rate.
 
-    The views were chosen in sight of these labels.
+    The views were chosen in sight of these labels. The network of the slide rail is trained once,
+    in the test of the README's commands.
     """
     raw = _recordings(folder)
     command("asd", "init", "folder", "--raw", raw)
     params = tmp_path / "pipeline/params.yaml"
-    params.write_text(_with_network(params.read_text()))
+    if trained:
+        params.write_text(_with_network(params.read_text()))
     for verb in ("index", "extract", "train", "embed", "score"):
         command("asd", verb)
     metrics = json.loads(command("asd", "evaluate", "--json"))["systems"]
     assert metrics["selected"]["machines"][machine]["score"] >= least
     # Epochs and rate of the network were chosen in sight of the propeller's labels.
-    assert metrics["trained"]["machines"][machine]["score"] >= 0.85
+    assert not trained or metrics["trained"]["machines"][machine]["score"] >= 0.85
 
     tests = sorted((raw / machine / "test").iterdir())
     # Only units with training clips; of hundreds of recordings every fourth.
