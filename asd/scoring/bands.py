@@ -116,7 +116,8 @@ class BandModel:
             [values.searchsorted(of) for values, of in zip(self.ordered, own, strict=True)]
         )
         # Beyond the ends there is no neighbour.
-        ended = np.pad(self.ordered, ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+        ends = np.full((len(self.ordered), 1), np.inf)
+        ended = np.hstack([-ends, self.ordered, ends])
         before, after = (np.take_along_axis(ended, above + step, axis=1) for step in (0, 1))
         return np.ascontiguousarray(np.minimum(own - before, after - own).T)
 
