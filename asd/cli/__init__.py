@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from copy import copy
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -149,8 +151,36 @@ def _undisturbed() -> AbstractContextManager[None]:
     return undisturbed()
 
 
+def _open_standard() -> None:
+    """Open the standard streams that whoever started the process had closed: on nothing.
+
+    Otherwise the next file that is opened has the number of one, and is written to by libraries.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(number)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+        setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _place_of(error: OSError) -> str:
+    """Return what the system refused, to begin a line with; the standard output has no name."""
+    if error.filename:
+        return f"{error.filename}: "
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    printing = last.f_code is click.echo.__code__
+    return "standard output: cannot be written: " if printing else ""
+
+
 def main() -> None:
     """Run the command line; the package's own errors become one line and an exit code."""
+    _open_standard()
     try:
         with _interruptible(), _undisturbed():
             # In a context of its own: what an option sets ends with the command, whatever happens.
@@ -173,6 +203,6 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        click.echo(f"asd: {name}{error.strerror or ' '.join(str(error).split())}", err=True)
+        reason = error.strerror or " ".join(str(error).split())
+        click.echo(f"asd: {_place_of(error)}{reason}", err=True)
         sys.exit(1)
