@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -136,12 +137,20 @@ def chosen(path: Path, machine: str | None, system: str | None) -> tuple[Workspa
 def _opened(path: Path, stamp: tuple[int, ...]) -> tuple[Workspace, str, str]:
     root = Path(tempfile.mkdtemp(prefix="asd-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
+
+    def unpack(file: zipfile.ZipFile, name: str) -> None:
+        place = root / name
+        with file.open(name) as source, _unpacking(root):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("wb") as target:
+                shutil.copyfileobj(source, target)
+
     try:
         with zipfile.ZipFile(path) as file:
-            file.extract(RECORD, root)
+            unpack(file, RECORD)
             record = read_record(root / RECORD, ExportRequest)
             for name in record.files:
-                file.extract(name, root)
+                unpack(file, name)
         request = record.check().asked(ExportRequest)
     except _NO_ZIP as error:
         reason = " ".join(str(error).split())
@@ -149,6 +158,18 @@ def _opened(path: Path, stamp: tuple[int, ...]) -> tuple[Workspace, str, str]:
     except (JobError, UsageError) as error:
         raise JobError(f"{path}: {error}") from None
     return Workspace.at(root), request.machine, request.system
+
+
+@contextmanager
+def _unpacking(root: Path) -> Iterator[None]:
+    """Say of the folder of temporary files that it cannot be written, where that is the reason."""
+    try:
+        with refusals(root):
+            yield
+    except JobError as error:
+        raise JobError(
+            f"cannot be unpacked: {error}; make room there, or set TMPDIR to another folder"
+        ) from None
 
 
 def _gather(detector: Detector, root: Path, sounds: int) -> tuple[ExportRequest, list[np.ndarray]]:

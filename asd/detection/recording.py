@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -166,10 +167,10 @@ def write_sound(path: Path, samples: np.ndarray, rate: int) -> None:
     """
     import soundfile
 
-    try:
-        soundfile.write(path, samples, rate, "PCM_16", format="FLAC")
-    except RuntimeError as error:  # of libsndfile, such as a full disk
-        raise OSError(" ".join(str(error).split())) from None
+    # Their library tells of a full disk as of a decoder that does not begin.
+    content = io.BytesIO()
+    soundfile.write(content, samples, rate, "PCM_16", format="FLAC")
+    path.write_bytes(content.getbuffer())
 
 
 def read_sound(path: Path) -> np.ndarray:
