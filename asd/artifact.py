@@ -39,6 +39,7 @@ RECORD = "record.json"
 
 # What the last bits of an artifact depend on.
 _DECISIVE = ("asd", "torch", "transformers", "numpy")
+_TRIES = 8  # of a reader that others disturb
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -71,6 +72,7 @@ class Request(Settings):
 
 
 R = TypeVar("R", bound=Request)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,42 @@ def read_record(path: Path, kind: type[Request]) -> Record:
         JobError: it is damaged, of another kind or of another schema.
     """
     return _read(path, kind)
+
+
+def steady(read: Callable[[], T], stamp: Callable[[], object]) -> tuple[T, object]:
+    """Read what several artifacts say together, again where one was replaced in the midst of it.
+
+    Each artifact is replaced at one moment, but who reads a record and then its files, or one
+    artifact by what another says, may meet the old one first and then the new one, or none.
+
+    Args:
+        read: what reads.
+        stamp: what is another where one of the artifacts is another; it must not fail.
+
+    Returns:
+        What was read, and the stamp of before.
+
+    Raises:
+        AsdError, OSError: it cannot be read, and nobody is changing it; or as of ``read``.
+    """
+    for _ in range(_TRIES):
+        before = stamp()
+        try:
+            return read(), before
+        except (AsdError, OSError):
+            if stamp() == before:
+                raise
+    return read(), before
+
+
+def stamp_of(paths: Iterable[Path]) -> tuple[tuple[str, int, int, int], ...]:
+    """Return what tells whether other files lie at paths than before; it reads none of them."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            one = path.stat()
+            found.append((str(path), one.st_ino, one.st_mtime_ns, one.st_size))
+    return tuple(found)
 
 
 def is_current(path: Path, request: Request) -> bool:

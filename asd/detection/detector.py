@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asd.artifact import RECORD
+from asd.artifact import RECORD, stamp_of, steady
 from asd.clips.audio import Limits
 from asd.clips.likeness import Remark, Training, remarks
 from asd.clips.record import Clip, read_index
@@ -27,9 +26,11 @@ from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from asd.detection.embedder import Ensemble
     from asd.detection.explanation import Explanation
     from asd.detection.feedback import Fault, FaultSpace
     from asd.detection.reason import NormalLevels
+    from asd.scoring.scored import FittedDetector
 
 _TELLING = 3.0
 """Deviations of normal clips from which on the level of a band and moment is a reason."""
@@ -160,26 +161,20 @@ class Detector:
             "pooling": pooling,
         }
         self._file = None if isinstance(folder, Workspace) else _file(folder)
-        if isinstance(folder, Workspace):
-            workspace = folder
-        elif self._file is None:
-            workspace = Workspace.at(folder)
-        else:
-            workspace, machine, system = chosen(self._file, machine, system)
-        machine = workspace.machine(machine)
-        fitted = current_detector(workspace, machine, workspace.params.default_system(system))
-        fitted = at_working_point(workspace, fitted)
-        index = workspace.params.index
-        self.workspace, self.section = workspace, section
-        self.machine, self.system = fitted.machine, fitted.system
+        if self._file is None:
+            self.workspace = folder if isinstance(folder, Workspace) else Workspace.at(folder)
+            self.machine = self.workspace.machine(machine)
+            self.system = self.workspace.params.default_system(system)
+        (fitted, self.embedder), self._loaded = steady(self._read, self.stamp)
+        index = self.workspace.params.index
+        self.section = section
         self.bank, self.fitted = fitted.fitted.bank, fitted.fitted
         self.models = {model: made_by.digest for model, made_by in fitted.models.items()}
-        self.embedder = load_ensemble(workspace, fitted)
         self.signal = self.embedder.signal
         self.limits = Limits(index.max_seconds, index.max_channels)
         self.pooling: Pooling = pooling or fitted.rule.windows
         self.calibrations = fitted.deciding
-        systems = workspace.params.systems
+        systems = self.workspace.params.systems
         self._member_names = [
             next(
                 (name for name, known in systems.items() if known == one),
@@ -218,7 +213,15 @@ class Detector:
         Raises:
             UsageError, JobError: as of a new detector.
         """
-        self.__dict__ = type(self)(**self._given).__dict__
+        fresh = type(self)(**self._given)
+        if "faults" in self.__dict__:  # a library that is damaged is met here, and not later
+            _ = fresh.faults
+        self.__dict__ = fresh.__dict__
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what was loaded is what is there now; it reads no file."""
+        return self._loaded == self.stamp()
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -481,25 +484,26 @@ class Detector:
         begin = (recording.start + start) / self.signal.sample_rate
         return reason.words(begin) if reason.deviations >= _TELLING else ""
 
+    def _read(self) -> tuple[FittedDetector, Ensemble]:
+        if self._file is not None:
+            given = self._given["machine"], self._given["system"]
+            self.workspace, self.machine, self.system = chosen(self._file, *given)
+        found = current_detector(self.workspace, self.machine, self.system)
+        return at_working_point(self.workspace, found), load_ensemble(self.workspace, found)
+
     def stamp(self) -> tuple[tuple[str, int, int, int], ...]:
-        """Return what tells whether what was loaded is what is there now; it reads no file."""
+        """Return what is another where what is loaded would be another now; it reads no file."""
+        if self._file is not None:
+            return stamp_of((self._file,))
         space, machine = self.workspace, self.machine
-        paths = (
-            (self._file,)
-            if self._file is not None
-            else (
+        return stamp_of(
+            (
                 space.score_record(self.system, machine),
                 space.faults(machine) / RECORD,
                 space.working_point(machine, self.system),
                 *sorted(space.enrolled(machine).glob(f"*/{RECORD}")),
             )
         )
-        found = []
-        for path in paths:
-            with suppress(OSError):
-                one = path.stat()
-                found.append((str(path), one.st_ino, one.st_mtime_ns, one.st_size))
-        return tuple(found)
 
     @cached_property
     def training_clips(self) -> dict[str, Clip]:

@@ -27,6 +27,7 @@ from asd.artifact import (
     making,
     read_any,
     read_record,
+    steady,
 )
 from asd.atomic import locked, refusals, sync
 from asd.clip_table import ClipTable, by_recording, content_digest, window_name
@@ -48,6 +49,7 @@ from asd.scoring.system import Outputs
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
+    from asd.detection.embedder import Ensemble
     from asd.training.artifact import ModelRequest
 
 
@@ -184,14 +186,17 @@ class Enrolment:
     def _load(self) -> None:
         from asd.detection.embedder import load_ensemble
 
-        self._known = _state(self.workspace, self.machine)
-        self.detectors = {
-            system: current_detector(self.workspace, self.machine, system)
-            for system in _scored(self.workspace, self.machine)
-        }
-        if not self.detectors:
-            raise _nothing_scored(self.workspace, self.machine)
-        self._ensemble = load_ensemble(self.workspace, *self.detectors.values())
+        space, machine = self.workspace, self.machine
+
+        def read() -> tuple[dict[str, FittedDetector], Ensemble]:
+            systems = _scored(space, machine)
+            detectors = {system: current_detector(space, machine, system) for system in systems}
+            if not detectors:
+                raise _nothing_scored(space, machine)
+            return detectors, load_ensemble(space, *detectors.values())
+
+        found, self._known = steady(read, lambda: _state(space, machine))
+        self.detectors, self._ensemble = found
         self.signal = self._ensemble.signal
 
     @property
@@ -418,6 +423,10 @@ def versions(workspace: Workspace, machine: str) -> dict[str, list[Version]]:
         UsageError: nothing is scored yet.
         JobError: a record is damaged.
     """
+    return steady(lambda: _versions(workspace, machine), lambda: _state(workspace, machine))[0]
+
+
+def _versions(workspace: Workspace, machine: str) -> dict[str, list[Version]]:
     found: dict[str, list[Version]] = {}
     for record in _scored(workspace, machine).values():
         detector = read_detector(record)
@@ -476,7 +485,7 @@ def _lock(workspace: Workspace, machine: str) -> Path:
 
 def _state(workspace: Workspace, machine: str) -> tuple[str, ...]:
     """Return the digests of the enrolments of a machine, and of its scores."""
-    records = [folder / RECORD for folder in _folders(workspace, machine)]
+    records = sorted(workspace.enrolled(machine).glob(f"[0-9]*/{RECORD}"))
     records += [workspace.score_record(system, machine) for system in workspace.systems()]
     found = []
     for path in records:

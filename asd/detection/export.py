@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Request, read_any, read_record, write_record
+from asd.artifact import RECORD, Request, read_any, read_record, steady, write_record
 from asd.atomic import refusals, replacing
 from asd.errors import JobError, UsageError, unknown_name
 from asd.training.artifact import WEIGHTS
@@ -86,7 +86,9 @@ class Exported:
 
 
 def export(detector: Detector, path: Path, sounds: int = 20) -> Exported:
-    """Write a detector as one file, and check that it predicts what it did.
+    """Write a detector as one file, and check that it predicts what it does.
+
+    What was enrolled, learned or set since the detector was loaded is taken up.
 
     Args:
         detector: of a workspace.
@@ -97,6 +99,13 @@ def export(detector: Detector, path: Path, sounds: int = 20) -> Exported:
         UsageError: a checkpoint has its weights as a pickle alone.
         JobError: the file cannot be written, or what it predicts differs.
     """
+    return steady(lambda: _export(detector, path, sounds), detector.stamp)[0]
+
+
+def _export(detector: Detector, path: Path, sounds: int) -> Exported:
+    # Its record names what is in the file, which is what the workspace has now.
+    if not detector.is_current:
+        detector.reload()
     with tempfile.TemporaryDirectory(prefix="asd-export-") as name:
         root = Path(name)
         request, kept = _gather(detector, root, sounds)
@@ -108,6 +117,11 @@ def export(detector: Detector, path: Path, sounds: int = 20) -> Exported:
                     entry, content = zipfile.ZipInfo(one, _EPOCH), (root / one).read_bytes()
                     file.writestr(entry, content, zipfile.ZIP_DEFLATED)
             compared = _compare(detector, beside, kept)
+            if not detector.is_current:  # a part of it may be of before, and another of now
+                raise JobError(
+                    f"{detector.machine}: what decides was changed during the export; nothing is"
+                    " written; export it again"
+                )
     return Exported(
         path, detector.machine, detector.system, path.stat().st_size, len(kept), compared
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Request, making, read_record
+from asd.artifact import RECORD, Request, making, read_record, stamp_of, steady
 from asd.atomic import locked, refusals, replace_folder, restore
 from asd.clip_table import content_digest, window_place
 from asd.clips.record import read_index
@@ -172,15 +172,18 @@ def known_faults(detector: Detector) -> tuple[Fault, ...]:
     Raises:
         JobError: the library is damaged.
     """
-    folder = detector.workspace.faults(detector.machine)
-    known = library(detector.workspace, detector.machine)
-    kept = [one for one in known if one.section in detector.sections]
-    if not kept:
-        return ()
-    record = read_record(folder / RECORD, FaultsRequest)
+    path = detector.workspace.faults(detector.machine) / RECORD
+
+    def read() -> list[tuple[KeptFault, np.ndarray]]:
+        known = library(detector.workspace, detector.machine)
+        kept = [one for one in known if one.section in detector.sections]
+        record = read_record(path, FaultsRequest) if kept else None
+        return [(one, read_sound(record.file(one.file))) for one in kept if record]
+
+    sounds, _ = steady(read, lambda: stamp_of([path]))
     deciding, found = detector.calibrations, []
-    for one in kept:
-        sound = Recording(one.name, read_sound(record.file(one.file)))
+    for one, samples in sounds:
+        sound = Recording(one.name, samples)
         ((said, outputs),) = detector.judged([sound], one.section, detector.pooling)
         limit = deciding[one.section].threshold(one.windows).value
         found.append(Fault(one.name, one.section, one.windows, said.score, limit, outputs))
@@ -194,8 +197,11 @@ def library(workspace: Workspace, machine: str) -> tuple[KeptFault, ...]:
         JobError: the record is damaged.
     """
     restore(workspace.faults(machine))
-    path = workspace.faults(machine) / RECORD
-    return read_record(path, FaultsRequest).asked(FaultsRequest).faults if path.exists() else ()
+    try:
+        found = read_record(workspace.faults(machine) / RECORD, FaultsRequest)
+    except UsageError:  # there is none
+        return ()
+    return found.asked(FaultsRequest).faults
 
 
 def listed_recording(workspace: Workspace, machine: str, name: str) -> tuple[Path, str | None]:

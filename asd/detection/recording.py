@@ -174,10 +174,16 @@ def write_sound(path: Path, samples: np.ndarray, rate: int) -> None:
 
 
 def read_sound(path: Path) -> np.ndarray:
-    """Return what :func:`write_sound` kept, sample by sample."""
+    """Return what :func:`write_sound` kept, sample by sample.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     import soundfile
 
-    return soundfile.read(path, dtype="int16")[0]
+    # Their library reports a file that is gone by an error of its own.
+    with path.open("rb") as file:
+        return soundfile.read(file, dtype="int16")[0]
 
 
 def identified(recording: Recording) -> Recording:

@@ -136,7 +136,9 @@ class Watch:
         self.detector, self.duty, self.anomalous = detector, Duty(rule), 0
         self._rule, self._show, self._tell = rule, show, tell
         self._section, self._clock = section, clock
-        self._stamp, self._heard = detector.stamp(), clock()
+        self._refused: object = None  # the stamp of what could not be loaded
+        self._heard = clock()
+        _ = detector.faults  # a library that is damaged is met here, and not with each recording
         self._digests: OrderedDict[str, str] = OrderedDict()
         self._behind = False
 
@@ -227,12 +229,12 @@ class Watch:
     def _take_up(self) -> None:
         """Load the detector again where something was enrolled, learned, set or scored since."""
         stamp = self.detector.stamp()
-        if stamp == self._stamp:
+        if self.detector.is_current or stamp == self._refused:
             return
-        self._stamp = stamp
         try:
             self.detector.reload()
         except (AsdError, OSError) as error:
+            self._refused = stamp
             note(f"the detector of before decides on: {error}")
             return
         self._show(self._stamped("reloaded", {"reason": "what decides was changed"}))

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from asd.artifact import Request, read_record, write_record
 from asd.atomic import remove
-from asd.errors import JobError
+from asd.errors import JobError, UsageError
 from asd.scoring.calibration import Calibration
 from asd.workspace import Workspace
 
@@ -53,9 +53,10 @@ def working_point(workspace: Workspace, machine: str, system: str) -> WorkingPoi
         JobError: the record is damaged.
     """
     path = workspace.working_point(machine, system)
-    if not path.exists():
+    try:
+        return read_record(path, WorkingPointRequest).asked(WorkingPointRequest)
+    except UsageError:  # there is none
         return None
-    return read_record(path, WorkingPointRequest).asked(WorkingPointRequest)
 
 
 def set_working_point(workspace: Workspace, point: WorkingPointRequest) -> None:
