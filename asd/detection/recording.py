@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from asd.artifact import stamp_of
 from asd.clip_table import window_place
 from asd.clips.audio import (
     Limits,
@@ -73,6 +74,20 @@ def read_recording(path: Path, signal: Signal, limits: Limits) -> Recording:
         file, second = window_place(str(path))
         if second is not None:
             return _window(read_recording(Path(file), signal, limits), second, signal)
+    before = stamp_of((path,))
+    try:
+        recording = _read(path, signal, limits)
+    except JobError:
+        if stamp_of((path,)) in (before, ()):
+            raise
+    else:
+        # It is read more than once, and its digest is to be that of its samples.
+        if stamp_of((path,)) in (before, ()):
+            return recording
+    raise JobError(f"{path}: changed while it was read; give it again when it is written")
+
+
+def _read(path: Path, signal: Signal, limits: Limits) -> Recording:
     found = probe(path, signal.channel, limits, signal.full_scale)
     if found.problem:
         way_out = _WAYS_OUT.get(found.problem.partition(":")[0], "")
