@@ -37,9 +37,9 @@ def run(workspace: Workspace) -> Iterator[Account]:
     check(workspace)
     from asd.training.finetune import finetune
 
-    # The stage has an output whether or not a feature reads it.
-    workspace.ptm.mkdir(parents=True, exist_ok=True)
     if not is_needed(workspace):
+        # The stage has an output whether or not a feature reads it.
+        workspace.ptm.mkdir(parents=True, exist_ok=True)
         return
     work = workspace.checkpoints / "train" / "ptm"
     yield finetune(_recordings(workspace), _config(workspace), workspace.ptm, work)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from asd.artifact import (
     Request,
     difference,
+    discard,
     is_current,
     lock_path,
     making,
     may_be_younger,
-    prune,
     read_record,
+    surplus,
 )
 from asd.atomic import locked
 from asd.clips.record import Clip, index_text, read_index
@@ -100,8 +101,13 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
 
     yield from each(workspace.machines(machines), work)
     if not machines:
-        named = workspace.machines()
-        prune(workspace.index_path("").parent, lambda path: path.stem in named)
+        discard(others(workspace))
+
+
+def others(workspace: Workspace) -> list[Path]:
+    """Return what lies among the indexes and is of no machine of the params."""
+    named = {f"{one}{end}" for one in workspace.machines() for end in (".csv", ".json")}
+    return surplus(workspace.data / "index", lambda path: path.name in named)
 
 
 def _write(path: Path, request: IndexRequest, found: Recordings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from asd.artifact import RECORD, read_any, surplus
+from asd.artifact import RECORD, read_any
 from asd.config import ALL
 from asd.errors import AsdError
 from asd.stages import STAGES, embed, evaluate, extract, finetune, index, score, train
@@ -267,9 +267,8 @@ def _report(workspace: Workspace) -> State:
 
 def _unnamed(workspace: Workspace) -> dict[str, list[State]]:
     """Return, by stage, what a run of it would remove, as the params no longer name it."""
-    indexes = {f"{one}{end}" for one in workspace.machines() for end in (".csv", ".json")}
     others = {
-        "index": surplus(workspace.data / "index", lambda path: path.name in indexes),
+        "index": index.others(workspace),
         "extract": extract.named(workspace).others(),
         "train": train.named(workspace).others(),
         "embed": embed.named(workspace).others(),
