@@ -34,7 +34,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from asd.progress import note
 
@@ -230,6 +230,17 @@ def section_of(name: str) -> str:
     """Return the section that a folder's name says; ``""`` for none."""
     identity = re.fullmatch(r"id_([0-9]{2})", name.casefold())
     return identity[1] if identity else ""
+
+
+def section_told(path: PurePath) -> str:
+    """Return the section that a recording's name or else its folder says; ``""`` for none.
+
+    Example:
+        >>> section_told(PurePath("new/section_03_source_test_0000.wav"))
+        '03'
+    """
+    told = re.match(r"(?:section|(?:(?:normal|anomaly)_)?id)_([0-9]{2})_", path.name)
+    return told[1] if told else section_of(path.parent.name)
 
 
 def place(folders: Sequence[str], name: str = "", normal: int | None = None) -> Facts | str:

@@ -107,8 +107,11 @@ def _look(folder: Path) -> dict[Path, _State]:
         return {}  # gone, or being removed: see the next look
     for recording in recordings:
         with suppress(OSError):  # gone in the meantime, or a link to nothing
+            if recording.problem:
+                note(f"{folder / recording.place}: {recording.problem}; it is not scored")
+                continue
             one = recording.file.stat()
-            if not recording.problem and one.st_size:
+            if one.st_size:
                 state = one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns
                 found[recording.file] = state
     return found

@@ -14,6 +14,7 @@ import numpy as np
 from asd.artifact import RECORD, stamp_of, steady
 from asd.clips.audio import Limits
 from asd.clips.likeness import Remark, Training, remarks
+from asd.clips.names import section_told
 from asd.clips.record import Clip, read_index
 from asd.detection.embedder import LEAST_BATCH, load_ensemble
 from asd.detection.enroll import Enrolled, Enrolment, choose_section, current_detector
@@ -21,6 +22,7 @@ from asd.detection.export import SOUNDS, chosen
 from asd.detection.recording import Recording, expand, recordings_of, window_starts, windows
 from asd.detection.working_point import at_working_point
 from asd.errors import AsdError, UsageError, unknown_name
+from asd.progress import note
 from asd.scoring.system import Outputs, Pooling, rows_of
 from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
@@ -289,6 +291,8 @@ class Detector:
         recordings = recordings_of(waves, self.signal, self.limits)
         if not recordings:
             return []
+        if section is None:
+            self._tell_unknown(recordings)
         judged = self.judged(recordings, section, pooling)
         return [
             replace(
@@ -299,6 +303,15 @@ class Detector:
             )
             for recording, (found, deciding) in zip(recordings, judged, strict=True)
         ]
+
+    def _tell_unknown(self, recordings: Sequence[Recording]) -> None:
+        """Say of which sections there are recordings, by their names, and no training clips."""
+        named = {section_told(Path(one.name)) for one in recordings if one.facts}
+        for section in sorted(named - {"", *self.sections}):
+            note(
+                f"{self.machine}: no training clips of section {section}, which recordings are"
+                f" named by: they are judged by {', '.join(self.sections)}"
+            )
 
     def judged(
         self, recordings: Sequence[Recording], section: str | None, pooling: Pooling

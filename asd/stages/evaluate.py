@@ -12,6 +12,7 @@ from asd.errors import JobError, UsageError
 from asd.metrics import results
 from asd.metrics.figures import Figures, Judging
 from asd.metrics.truth import read_truth
+from asd.progress import note
 from asd.stages.check import check
 from asd.stages.index import clips_of, record_digest
 from asd.workspace import Workspace
@@ -146,6 +147,13 @@ def figures_of(
     truth = truth_of(workspace, machines) if ground_truth is None else read_truth(ground_truth)
     if not truth:
         return Figures.of((), judging)
+    if judging.rules == "2020" and any(
+        domain for one in truth.values() for domain in one.domains.values()
+    ):
+        note(
+            "the rules of 2020 know no domains, and recordings tell theirs: both are judged"
+            " together; 'dataset.rules' of the params, or --rules, names another year"
+        )
     if scores is None:
         return Figures.of([read_system(workspace, name, truth) for name in systems], judging)
     return Figures.of(results.read_systems(scores, truth, systems), judging)
