@@ -335,8 +335,9 @@ def test_every_input_is_declared(fine_tuned: tuple[Path, dict[str, list[str]]]) 
             folders.append(root / "raw")  # an index names each recording by its content
         if name in ("finetune", "train"):
             folders.append(root / "data/checkpoints/train")  # its own, from an interrupted run
-        # Folders are synchronised to the disk, and what becomes an output is written beside it.
-        found = [Path(path) for path in read[name] if not Path(path).is_dir()]
+        # Folders are synchronised to the disk, what becomes an output is written beside it, and
+        # what may be there or not is opened to see.
+        found = [Path(path) for path in read[name] if Path(path).is_file()]
         opened = [path for path in found if not path.name.endswith(".part")]
         inputs = [p for p in opened if any(p.is_relative_to(root / of) for of in ("data", "raw"))]
         assert name == "synth" or inputs, name
