@@ -16,7 +16,7 @@ from asd.errors import AsdError, UnreadableError
 from asd.progress import counted, progress
 from asd.stages.extract import mend
 from asd.stages.index import clips_of
-from asd.store.verification import Damage
+from asd.store.verification import Damage, matching
 from asd.workspace import Workspace
 
 # Where the records of artifacts lie below a workspace's data, and what one is called.
@@ -237,7 +237,7 @@ def _artifacts(
 
 def _found(folder: Path, pattern: str) -> list[Path]:
     """Return what matches a pattern below a folder and is not hidden, sorted."""
-    paths = folder.glob(pattern)
+    paths = matching(folder, pattern)
     return sorted(one for one in paths if "/." not in f"/{one.relative_to(folder).as_posix()}")
 
 
@@ -317,7 +317,7 @@ def _store(
     from asd.store.verification import verify_rows, verify_shards
 
     store = FeatureStore(workspace.features)
-    paths = [path for path in store.root.rglob("*.h5") if _is_of(workspace, path, machines)]
+    paths = [path for path in matching(store.root, "**/*.h5") if _is_of(workspace, path, machines)]
     found = verify_shards(store, paths)
     counts.update(shard=len(paths), row=found.rows)
     yield from found.damaged

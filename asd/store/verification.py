@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from asd.store.shard import Shard
 LEFTOVERS = (".*.part", ".*.part.new", ".*.journal")
 """What a killed run leaves beside the files that it was writing; no reader looks at it."""
 
+_TRIES = 8
 _T = TypeVar("_T")
 _Found = TypeVar("_Found")
 
@@ -124,7 +126,15 @@ def verify_files(
 
 def leftovers(folder: Path) -> list[Path]:
     """Return what killed runs left anywhere below a folder, sorted."""
-    return sorted(path for pattern in LEFTOVERS for path in folder.rglob(pattern))
+    return sorted(path for pattern in LEFTOVERS for path in matching(folder, f"**/{pattern}"))
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches a pattern below a folder, also where runs remove folders meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):  # of a folder that was listed, and is gone
+            return list(folder.glob(pattern))
+    return list(folder.glob(pattern))
 
 
 def each(function: Callable[[_T], _Found], items: Collection[_T]) -> Iterator[tuple[_T, _Found]]:
