@@ -243,6 +243,17 @@ def read_record(path: Path, kind: type[Request]) -> Record:
     return _read(path, kind)
 
 
+def read_if_there(path: Path, kind: type[Request] | None = None) -> Record | None:
+    """Read a record as :func:`read_record` does, of any kind if none is given; None where none is.
+
+    Whether it is there is found out by reading it: it may go in between.
+    """
+    try:
+        return _read(path, kind)
+    except UsageError:
+        return None
+
+
 def steady(read: Callable[[], T], stamp: Callable[[], object]) -> tuple[T, object]:
     """Read what several artifacts say together, again where one was replaced in the midst of it.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import os
 import shutil
@@ -20,6 +19,7 @@ import soundfile
 from hypothesis import settings
 
 from tests.forks import serving
+from tests.made import fork
 
 # How long an example takes is the machine's affair: it may be busy.
 settings.register_profile("repository", deadline=None)
@@ -220,9 +220,8 @@ def killed_at() -> Callable[[int, tuple[str, ...], Callable[[], object]], bool]:
         pytest.skip("the system has no fork")
 
     def run(step: int, events: tuple[str, ...], work: Callable[[], object]) -> bool:
-        child = os.fork()
+        child = fork()
         if not child:
-            gc.disable()  # what tests before left has threads in it, which are not in this process
             steps = itertools.count()
 
             def watch(event: str, _: object) -> None:

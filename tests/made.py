@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,6 +33,18 @@ def a_clip(path: str, rate: int, length: int, **known: Any) -> Clip:
         "status": "ok",
     }
     return Clip(path=path, **values | known)
+
+
+def fork() -> int:
+    """Fork this process, and let the child collect no garbage; return its number, or 0 there.
+
+    What tests before have left may end its threads when it is collected, which a fork has not: an
+    OpenVINO request waits for them for ever.
+    """
+    child = os.fork()
+    if not child:
+        gc.disable()
+    return child
 
 
 @pytest.fixture(autouse=True)

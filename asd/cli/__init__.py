@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
@@ -173,6 +172,8 @@ def _place_of(error: OSError) -> str:
     """Return what the system refused, to begin a line with; the standard output has no name."""
     if error.filename:
         return f"{error.filename}: "
+    import traceback
+
     *_, (last, _) = traceback.walk_tb(error.__traceback__)
     printing = last.f_code is click.echo.__code__
     return "standard output: cannot be written: " if printing else ""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Request, making, read_record, stamp_of, steady
+from asd.artifact import RECORD, Record, Request, making, read_if_there, stamp_of, steady
 from asd.atomic import locked, refusals, replace_folder, restore
 from asd.clip_table import content_digest, window_place
 from asd.clips.record import read_index
@@ -175,10 +175,12 @@ def known_faults(detector: Detector) -> tuple[Fault, ...]:
     path = detector.workspace.faults(detector.machine) / RECORD
 
     def read() -> list[tuple[KeptFault, np.ndarray]]:
-        known = library(detector.workspace, detector.machine)
+        record = _library(detector.workspace, detector.machine)
+        if record is None:
+            return []
+        known = record.asked(FaultsRequest).faults
         kept = [one for one in known if one.section in detector.sections]
-        record = read_record(path, FaultsRequest) if kept else None
-        return [(one, read_sound(record.file(one.file))) for one in kept if record]
+        return [(one, read_sound(record.file(one.file))) for one in kept]
 
     sounds, _ = steady(read, lambda: stamp_of([path]))
     deciding, found = detector.calibrations, []
@@ -196,12 +198,13 @@ def library(workspace: Workspace, machine: str) -> tuple[KeptFault, ...]:
     Raises:
         JobError: the record is damaged.
     """
+    record = _library(workspace, machine)
+    return record.asked(FaultsRequest).faults if record is not None else ()
+
+
+def _library(workspace: Workspace, machine: str) -> Record | None:
     restore(workspace.faults(machine))
-    try:
-        found = read_record(workspace.faults(machine) / RECORD, FaultsRequest)
-    except UsageError:  # there is none
-        return ()
-    return found.asked(FaultsRequest).faults
+    return read_if_there(workspace.faults(machine) / RECORD, FaultsRequest)
 
 
 def listed_recording(workspace: Workspace, machine: str, name: str) -> tuple[Path, str | None]:

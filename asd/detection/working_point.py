@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from asd.artifact import Request, read_record, write_record
+from asd.artifact import Request, read_if_there, write_record
 from asd.atomic import remove
-from asd.errors import JobError, UsageError
+from asd.errors import JobError
 from asd.scoring.calibration import Calibration
 from asd.workspace import Workspace
 
@@ -52,11 +52,8 @@ def working_point(workspace: Workspace, machine: str, system: str) -> WorkingPoi
     Raises:
         JobError: the record is damaged.
     """
-    path = workspace.working_point(machine, system)
-    try:
-        return read_record(path, WorkingPointRequest).asked(WorkingPointRequest)
-    except UsageError:  # there is none
-        return None
+    found = read_if_there(workspace.working_point(machine, system), WorkingPointRequest)
+    return found.asked(WorkingPointRequest) if found is not None else None
 
 
 def set_working_point(workspace: Workspace, point: WorkingPointRequest) -> None:

@@ -17,7 +17,6 @@ from asd.artifact import (
     making,
     may_be_younger,
     read_record,
-    surplus,
 )
 from asd.atomic import locked
 from asd.clips.record import Clip, index_text, read_index
@@ -25,7 +24,7 @@ from asd.config import IndexConfig
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, JobError
 from asd.progress import counted, note
-from asd.stages import each
+from asd.stages import Named, each
 from asd.stages.check import check
 from asd.workspace import Workspace
 
@@ -101,13 +100,13 @@ def run(workspace: Workspace, machines: Sequence[str] = ()) -> Iterator[Indexed]
 
     yield from each(workspace.machines(machines), work)
     if not machines:
-        discard(others(workspace))
+        discard(named(workspace).others())
 
 
-def others(workspace: Workspace) -> list[Path]:
-    """Return what lies among the indexes and is of no machine of the params."""
-    named = {f"{one}{end}" for one in workspace.machines() for end in (".csv", ".json")}
-    return surplus(workspace.data / "index", lambda path: path.name in named)
+def named(workspace: Workspace) -> Named:
+    """Return what the params name of the indexes."""
+    files = [f"{one}{end}" for one in workspace.machines() for end in (".csv", ".json")]
+    return Named(workspace.data / "index", dict.fromkeys(files, ()))
 
 
 def _write(path: Path, request: IndexRequest, found: Recordings) -> None:

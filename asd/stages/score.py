@@ -148,9 +148,10 @@ def _score(workspace: Workspace, system: str, machine: str, known: _Known) -> It
 
     path = workspace.score_record(system, machine)
     asked = request(workspace, system, machine)
-    with claimed(path, asked) as wanted, kept():
+    with claimed(path, asked) as wanted:
         if wanted:
-            _write(workspace, asked, path, known)
+            with kept():
+                _write(workspace, asked, path, known)
     yield Scored(system, machine, **read_scores_record(path).facts["account"])
 
 

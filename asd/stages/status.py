@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from asd.artifact import RECORD, read_any
+from asd.artifact import RECORD, read_any, read_if_there
 from asd.config import ALL
 from asd.errors import AsdError
 from asd.stages import STAGES, embed, evaluate, extract, finetune, index, score, train
@@ -234,8 +234,8 @@ def _enrolled(workspace: Workspace, machine: str) -> Iterator[State]:
 
 
 def _digest(workspace: Workspace, system: str, machine: str) -> str:
-    path = workspace.score_record(system, machine)
-    return read_any(path).digest if path.exists() else ""
+    record = read_if_there(workspace.score_record(system, machine))
+    return record.digest if record is not None else ""
 
 
 def _evaluate(workspace: Workspace) -> State:
@@ -267,16 +267,10 @@ def _report(workspace: Workspace) -> State:
 
 def _unnamed(workspace: Workspace) -> dict[str, list[State]]:
     """Return, by stage, what a run of it would remove, as the params no longer name it."""
-    others = {
-        "index": index.others(workspace),
-        "extract": extract.named(workspace).others(),
-        "train": train.named(workspace).others(),
-        "embed": embed.named(workspace).others(),
-        "score": score.named(workspace).others(),
-    }
+    stages = {"index": index, "extract": extract, "train": train, "embed": embed, "score": score}
     found = {}
-    for stage, gone in others.items():
-        if gone:
+    for stage, one in stages.items():
+        if gone := one.named(workspace).others():
             reasons = tuple(f"{path}: not in the params any more" for path in gone)
             found[stage] = [State(stage, "", "stale", "", reasons)]
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -21,6 +20,7 @@ from asd.detection.enroll import Enrolment, last_enrolment
 from asd.detection.recording import read_recording
 from asd.stages import verify
 from asd.workspace import PARAMS, Workspace
+from tests.made import fork
 
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 BANK = Path("data/banks/mel/pump/record.json")
@@ -39,10 +39,9 @@ def _change(root: Path, old: str, new: str) -> None:
 
 def _start(root: Path, command: str, before: Callable[[], object]) -> int:
     """Run a verb in a fork that says on a file what it says on standard error; return its id."""
-    child = os.fork()
+    child = fork()
     if child:
         return child
-    gc.disable()  # what tests before left has threads in it, which are not in this process
     try:
         with (root / "said").open("a") as said:
             os.dup2(said.fileno(), 2)
