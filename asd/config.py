@@ -268,7 +268,7 @@ class FinetuneConfig(Settings):
         pca_clips: training clips that the principal components are fitted on.
         seed: of everything random.
         device: where it is computed.
-        precision: ``"auto"`` takes bfloat16 on a GPU, and on a CPU that multiplies matrices in it.
+        precision: ``"auto"`` takes bfloat16 on a GPU, and on a CPU that is faster in it.
     """
 
     base: str = "builtin:tiny"

@@ -10,23 +10,26 @@ import pytest
 import torch
 
 from asd import device
-from asd.device import Compute, choose_compute, cpu_has_bfloat16
+from asd.device import Compute, choose_compute, cpu_is_fast_in_bfloat16
 from asd.errors import UsageError
 
 
 def test_the_processor_is_known_as_torch_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    able = torch.cpu.get_capabilities()
-    expected = bool(able.get("amx_bf16") or able.get("avx512_bf16"))
-    assert cpu_has_bfloat16() == expected
+    found = cpu_is_fast_in_bfloat16()
     monkeypatch.setattr(device, "_CPU", Path("/nowhere"))
-    assert cpu_has_bfloat16() == expected
+    assert cpu_is_fast_in_bfloat16() == found
+
+
+INTEL, AMD = "vendor_id\t: GenuineIntel\n", "vendor_id\t: AuthenticAMD\n"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("flags : fpu avx512_bf16 amx_tile\n", True),
-        ("flags : fpu avx512f\nflags : amx_bf16\n", False),  # all processors are one kind
+        (AMD + "flags : fpu avx512_bf16\n", True),
+        (INTEL + "flags : fpu avx512_bf16 amx_tile amx_bf16\n", True),
+        (INTEL + "flags : fpu avx512_bf16\n", False),  # twice the cycles, AMX hidden
+        (AMD + "flags : fpu avx512f\nflags : amx_bf16\n", False),  # all processors are one kind
         ("Features : fp asimd bf16\n", False),
     ],
 )
@@ -35,7 +38,7 @@ def test_what_the_system_says_of_the_processor(
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"model name : some\n{text}")
     monkeypatch.setattr(device, "_CPU", tmp_path / "cpuinfo")
-    assert cpu_has_bfloat16() == expected
+    assert cpu_is_fast_in_bfloat16() == expected
     compute = choose_compute("cpu", "auto", "train")
     assert compute == Compute("cpu", expected)
     assert choose_compute("cpu", "auto", "train", worthwhile=False) == Compute("cpu", False)

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from asd.atomic import sync
-from asd.device import multiply_accumulates
+from asd.device import cpu_is_fast_in_bfloat16, multiply_accumulates
 from asd.digest import sha256_json
 from asd.errors import UsageError
 from asd.features.checkpoint import Checkpoint
@@ -202,10 +202,10 @@ class _Converted:
         self._kept = folder.resolve().with_name(f".{folder.resolve().name}.openvino")
         self._core = openvino.Core()
         self._queues: dict[tuple[int, ...], Any] = {}
-        if not _is_native(self._core, precision):
+        if not _is_faster(precision):
             note(
-                f"{precision} is no faster than float32 on this processor, which has no products"
-                " of it; its values come from float32 products"
+                f"{precision} is no faster than float32 on this processor; its values come from"
+                " float32 products"
             )
 
     def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -229,8 +229,9 @@ class _Converted:
         import openvino
 
         streams = min(torch.get_num_threads(), _AT_ONCE)
+        half = self._precision != "float32" and cpu_is_fast_in_bfloat16()
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32" if self._precision == "float32" else "bf16",
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": streams,
             "ENABLE_CPU_PINNING": False,  # other workers of this machine would be pinned alike
@@ -273,12 +274,11 @@ class _Converted:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def _is_native(core: Any, precision: str) -> bool:
-    """Return whether this CPU has products of a precision."""
+def _is_faster(precision: str) -> bool:
+    """Return whether this CPU is as fast in a precision as one could wish who asks for it."""
     if precision == "int8":
         return any(on for name, on in torch.cpu.get_capabilities().items() if "vnni" in name)
-    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return precision == "float32" or "BF16" in able
+    return precision == "float32" or cpu_is_fast_in_bfloat16()
 
 
 def _converted(module: nn.Module, shape: tuple[int, ...]) -> Any:

@@ -100,10 +100,10 @@ def _bfloat16_gain() -> str:
     """Say how many times as fast as in float32 the CPU multiplies large matrices in bfloat16."""
     import torch
 
-    from asd.device import cpu_has_bfloat16
+    from asd.device import cpu_is_fast_in_bfloat16
 
-    if not cpu_has_bfloat16():
-        return "this CPU has no bfloat16, so that both precisions are float32"
+    if not cpu_is_fast_in_bfloat16():
+        return "this CPU is not faster in bfloat16, so that both precisions are float32"
     full = torch.randn(2048, 2048)
     half = full.to(torch.bfloat16)
     taken = fastest({"float32": lambda: full @ full, "bfloat16": lambda: half @ half}, 7)

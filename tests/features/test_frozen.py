@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from asd.clips.audio import Signal
-from asd.device import cpu_has_bfloat16
+from asd.device import cpu_is_fast_in_bfloat16
 from asd.errors import UsageError
 from asd.features import checkpoint as checkpoints
 from asd.features import frozen
@@ -56,7 +56,7 @@ def test_same_bytes_whatever_the_batch_and_the_threads(precision, folder, monkey
         monkeypatch.setattr(Ptm, "_compare", lambda *_: None)
     rows = build(folder, precision)(WAVES)
     assert mean_cosine(rows, build(folder)(WAVES)) > (0.97 if precision == "int8" else 0.9995)
-    if precision != "bfloat16" or cpu_has_bfloat16():  # else its products are float32's
+    if precision != "bfloat16" or cpu_is_fast_in_bfloat16():  # else its products are float32's
         same = rows.tobytes() == build(folder)(WAVES).tobytes()
         assert same is (precision == "float32")
     order = [2, 0, 3, 1]
@@ -104,7 +104,7 @@ def test_int8_without_its_package(folder, monkeypatch):
 def test_a_precision_that_gains_nothing_here_is_told(
     native, precision, folder, monkeypatch, capsys
 ):
-    monkeypatch.setattr(frozen, "_is_native", lambda *_: native)
+    monkeypatch.setattr(frozen, "_is_faster", lambda *_: native)
     _print_once.cache_clear()
     frozen._Converted(pytest.fail, precision, folder, ["digest"])
     said = capsys.readouterr().err

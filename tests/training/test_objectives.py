@@ -179,11 +179,12 @@ def test_a_network_trains_comes_back_and_embeds(network, fill, run, embedded):
 
 @pytest.mark.parametrize("network", WINDOWED)
 def test_the_loss_falls(network, fill, run, tmp_path):
-    run(fill({"00": 8, "05": 7}), network, epochs=12, learning_rate=5e-3)
+    run(fill({"00": 8, "05": 7}), network, epochs=24, learning_rate=5e-3)
     with (tmp_path / "model" / "history.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
-    assert len(losses) == 12
-    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+    assert len(losses) == 24
+    # Over eight seeds at most 0.12 and 0.39; the last bits of a processor move it as a seed does.
+    assert np.mean(losses[-3:]) < 0.6 * np.mean(losses[:3])
 
 
 @pytest.mark.parametrize("network", LEARNING)
