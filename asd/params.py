@@ -71,10 +71,18 @@ class Params(Settings):
         All of them where there is no model: then the store itself is what is wanted.
         """
         read = {name for model in self.every_model.values() for name in model.features}
-        drawn = [key for key, of in self.features.items() if of.get("extractor", key) == "logmel"]
+        drawn = self.features_of("logmel")
         if not read.intersection(drawn):
             read.update(drawn[:1])
         return tuple(name for name in self.features if name in read or not self.every_model)
+
+    def extractor(self, feature: str) -> str:
+        """Return the name of the extractor of a feature."""
+        return str(self.features[feature].get("extractor", feature))
+
+    def features_of(self, extractor: str) -> list[str]:
+        """Return the features of an extractor."""
+        return [name for name in self.features if self.extractor(name) == extractor]
 
     def owner(self, model: str, machine: str) -> str:
         """Return whose a model is: the machine's, or of :data:`ALL` machines if it is joint."""

@@ -290,8 +290,10 @@ def _stored(detector: Detector, feature: str, extractor: Extractor, row: int) ->
     shard = Shard.open(store.path(detector.machine, feature, clips.section[row], "train"))
     if shard.spec.digest != sha256_json(extractor.recipe):
         raise ValueError("another kind of the feature is stored")
-    found = shard.clips.content.index(clips.content[row])
-    return np.array(shard.features[found : found + 1])
+    found = shard.row(clips.content[row])
+    if found is None:
+        raise ValueError("the clip is not stored")
+    return found[None]
 
 
 def _draw(found: Explanation, path: Path, kind: str) -> None:

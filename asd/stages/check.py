@@ -91,8 +91,8 @@ def _components(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
 
     for machine in params.synth.machines:
         yield "synth.machines", MACHINES, machine
-    for name, values in params.features.items():
-        yield f"features.{name}.extractor", EXTRACTORS, str(values.get("extractor", name))
+    for name in params.features:
+        yield f"features.{name}.extractor", EXTRACTORS, params.extractor(name)
     for name, values in params.networks.items():
         yield f"networks.{name}.network", NETWORKS, str(values.get("network", name))
     for name, model in params.every_model.items():
@@ -178,7 +178,7 @@ def _settings(params: Params) -> Iterator[str]:
 
     for name, values in params.features.items():
         own = {k: value for k, value in values.items() if k not in ("extractor", "channel")}
-        yield from wrong(EXTRACTORS, str(values.get("extractor", name)), own, f"features.{name}")
+        yield from wrong(EXTRACTORS, params.extractor(name), own, f"features.{name}")
     told = set()
     for name, values in params.networks.items():
         own = {key: value for key, value in values.items() if key not in ("network", "train")}

@@ -207,7 +207,7 @@ def _lack(workspace: Workspace, feature: str, clips: Sequence[Clip]) -> str:
 def _kind(workspace: Workspace, feature: str) -> Any:
     from asd.features import EXTRACTORS
 
-    return EXTRACTORS[str(workspace.params.features[feature].get("extractor", feature))]
+    return EXTRACTORS[workspace.params.extractor(feature)]
 
 
 def _cluster(workers: int, scheduler: str | None) -> Any:

@@ -343,15 +343,12 @@ def _joined(rows: Sequence[np.ndarray], windows: Sequence[Clip]) -> np.ndarray:
 def _row(workspace: Workspace, clip: Clip, extractor: str) -> np.ndarray | None:
     """Return a clip's row of the first stored feature of an extractor; None where there is none."""
     store = FeatureStore(workspace.features)
-    for feature, values in workspace.params.features.items():
+    for feature in workspace.params.features_of(extractor):
         path = store.path(clip.machine, feature, clip.section, clip.split)
-        if values.get("extractor", feature) == extractor and path.is_file():
-            shard = Shard.open(path)
-            # By content: what no model reads any more may be of a recording of before.
-            contents = shard.clips.content
-            row = contents.index(clip.content) if clip.content in contents else -1
-            if row >= 0 and shard.intact_rows([(row, shard.table["row"][row])]):
-                return np.array(shard.features[row])
+        # By content: what no model reads any more may be of a recording of before.
+        row = Shard.open(path).row(clip.content) if path.is_file() else None
+        if row is not None:
+            return row
     return None
 
 

@@ -186,40 +186,34 @@ class _LogMels:
     def __init__(self, workspace: Workspace, machine: str) -> None:
         self._store, self._machine = FeatureStore(workspace.features), machine
         self.sample_rate = workspace.params.index.sample_rate
-        features = workspace.params.features.items()
-        self._names = [n for n, of in features if of.get("extractor", n) == "logmel"]
-        self._shards: dict[tuple[str, str], tuple[Shard, dict[str, int]] | None] = {}
+        self._features = workspace.params.features_of("logmel")
+        self._shards: dict[tuple[str, str], Shard | None] = {}
         self._levels: dict[str, NormalLevels | None] = {}
 
     def row(self, clip: Clip) -> np.ndarray | None:
         """Return the log-mel (F, T) of a clip, if it is stored."""
-        found = self._shard(clip.section, clip.split)
-        if found is None or clip.content not in found[1]:
-            return None
-        return np.array(found[0].features[found[1][clip.content]])
+        shard = self._shard(clip.section, clip.split)
+        return shard.row(clip.content) if shard else None
 
     def reason(self, clip: Clip) -> Reason | None:
         """Return where a clip is most unlike normal ones."""
         row, levels = self.row(clip), self._normal(clip)
         return None if row is None or levels is None else levels.reason(row)
 
-    def _shard(self, section: str, split: str) -> tuple[Shard, dict[str, int]] | None:
+    def _shard(self, section: str, split: str) -> Shard | None:
         key = section, split
         if key not in self._shards:
-            paths = (self._store.path(self._machine, name, *key) for name in self._names)
+            paths = (self._store.path(self._machine, name, *key) for name in self._features)
             path = next((path for path in paths if path.is_file()), None)
-            shard = Shard.open(path) if path else None
-            rows = {one: row for row, one in enumerate(shard.clips.content)} if shard else {}
-            self._shards[key] = (shard, rows) if shard else None
+            self._shards[key] = Shard.open(path) if path else None
         return self._shards[key]
 
     def _normal(self, clip: Clip) -> NormalLevels | None:
         section = clip.section
         if section not in self._levels:
-            found = self._shard(section, "train")
-            levels = None
-            if found is not None and len(found[0]):
-                shard, some = found[0], np.linspace(0, len(found[0]) - 1, _NORMAL).astype(int)
+            shard, levels = self._shard(section, "train"), None
+            if shard:
+                some = np.linspace(0, len(shard) - 1, _NORMAL).astype(int)
                 mel = settings(LogMelConfig, shard.spec.recipe["config"], str(shard.path))
                 clips = [np.array(shard.features[row]) for row in np.unique(some)]
                 levels = NormalLevels.of_log_mels(clips, mel, self.sample_rate)

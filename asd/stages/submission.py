@@ -84,7 +84,7 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     asked = [[record.asked(ModelRequest) for record in of] for of in records]
     requests = [request for of in asked for request in of]
     features = {name: params.features[name] for model in models.values() for name in model.features}
-    extractors = {name: str(values.get("extractor", name)) for name, values in features.items()}
+    extractors = {name: params.extractor(name) for name in features}
     # Two features may read different layers of one checkpoint.
     checkpoints = dict.fromkeys(
         workspace.root / str(features[name].get("checkpoint", PtmConfig().checkpoint))

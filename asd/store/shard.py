@@ -21,7 +21,7 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -140,6 +140,17 @@ class Shard:
         shape = (len(self), *self.row_shape)
         return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=shape)
 
+    def row(self, content: str) -> np.ndarray | None:
+        """Return the row of the clip of this content; None where none is, or it is not intact."""
+        row = self._row_of.get(content, -1)
+        if row < 0 or not self.intact_rows([(row, self.table["row"][row])]):
+            return None
+        return np.array(self.features[row])
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {content: row for row, content in enumerate(self.clips.content)}
+
     def intact_rows(self, digests: Iterable[tuple[int, bytes]]) -> list[int]:
         """Return those of the rows whose bytes have the given SHA-256 (hexadecimal).
 
@@ -171,7 +182,7 @@ class Shard:
 
     def __getstate__(self) -> dict[str, Any]:
         # A memmap would be pickled as a copy of all rows.
-        return {k: v for k, v in self.__dict__.items() if k not in ("features", "clips")}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def identity_of(spec: ShardSpec, table: np.ndarray) -> str:

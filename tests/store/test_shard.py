@@ -56,6 +56,17 @@ def test_rows_are_read_only(tmp_path):
         shard.features[0] = 0
 
 
+def test_the_row_of_a_clip_is_found_by_its_content_and_given_if_it_is_intact(tmp_path):
+    shard = write(tmp_path / "s.h5", NAMES)
+    one, other = shard.clips.content[1:3]
+    data = bytearray(shard.path.read_bytes())
+    data[shard.offset + 2 * shard.spec.row_bytes] ^= 1
+    shard.path.write_bytes(data)
+    np.testing.assert_array_equal(shard.row(one), row(NAMES[1]))
+    assert shard.row(other) is None
+    assert shard.row("") is None
+
+
 def test_identity_follows_the_data(tmp_path):
     first = write(tmp_path / "a.h5", NAMES)
     assert first.identity == write(tmp_path / "b.h5", NAMES).identity
