@@ -82,6 +82,7 @@ class Facts:
 
 _SUFFIX = r"(?i:\.(?:wav|flac|ogg))"
 _SECTION = r"section_(?P<section>[0-9]{2})"
+_UNIT = r"(?:(?P<label>normal|anomaly)_)?id_(?P<section>[0-9]{2})"
 _TAIL = r"(?:_(?P<tail>[^_;=/\s]+(?:_[^_;=/\s]+)*))?"
 _BARE = rf"{_SECTION}_[0-9]{{4}}"
 _SUPPLEMENT = (
@@ -113,7 +114,7 @@ _FORMS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "dcase2020": {
         "train": (r"(?P<label>normal)_id_(?P<section>[0-9]{2})_[0-9]{8}",),
-        "test": (r"(?:(?P<label>normal|anomaly)_)?id_(?P<section>[0-9]{2})_[0-9]{8}",),
+        "test": (rf"{_UNIT}_[0-9]{{8}}",),
     },
 }
 _GRAMMARS = {
@@ -239,8 +240,9 @@ def section_told(path: PurePath) -> str:
         >>> section_told(PurePath("new/section_03_source_test_0000.wav"))
         '03'
     """
-    told = re.match(r"(?:section|(?:(?:normal|anomaly)_)?id)_([0-9]{2})_", path.name)
-    return told[1] if told else section_of(path.parent.name)
+    # Its beginning says it, whatever follows: a window of it, or another suffix.
+    told = re.match(f"{_SECTION}_", path.name) or re.match(f"{_UNIT}_", path.name)
+    return told["section"] if told else section_of(path.parent.name)
 
 
 def place(folders: Sequence[str], name: str = "", normal: int | None = None) -> Facts | str:

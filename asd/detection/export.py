@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Request, read_any, read_record, steady, write_record
+from asd.artifact import RECORD, Request, read_any, read_record, stamp_of, steady, write_record
 from asd.atomic import refusals, replacing
 from asd.errors import JobError, UsageError, unknown_name
 from asd.training.artifact import WEIGHTS
@@ -138,9 +138,8 @@ def chosen(path: Path, machine: str | None, system: str | None) -> tuple[Workspa
         UsageError: it is of another one.
         JobError: it is no exported detector, or is damaged.
     """
-    one = path.stat()
-    stamp = one.st_ino, one.st_size, one.st_mtime_ns
-    workspace, own_machine, own_system = _opened(path.resolve(), stamp)
+    where = path.resolve()
+    workspace, own_machine, own_system = _opened(where, stamp_of((where,)))
     for kind, asked, own in (("machine", machine, own_machine), ("system", system, own_system)):
         if asked is not None and asked != own:
             raise UsageError(f"{path}: {unknown_name(kind, asked, [own])}")
@@ -148,7 +147,7 @@ def chosen(path: Path, machine: str | None, system: str | None) -> tuple[Workspa
 
 
 @cache
-def _opened(path: Path, stamp: tuple[int, ...]) -> tuple[Workspace, str, str]:
+def _opened(path: Path, stamp: object) -> tuple[Workspace, str, str]:
     root = Path(tempfile.mkdtemp(prefix="asd-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
 
