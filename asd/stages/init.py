@@ -17,8 +17,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asd.artifact import lock_path
-from asd.atomic import locked, replacing
+from asd.artifact import begun_path, lock_path
+from asd.atomic import locked, refusals, remove, replacing
 from asd.config import IndexConfig, machine_name, settings
 from asd.errors import JobError, UsageError, unknown_name
 from asd.params import parse_params
@@ -126,7 +126,8 @@ def run(
     params = parse_params(text.encode(), f"profile {profile}")
     with locked(lock_path(root / PARAMS), fleeting=True):
         before = _write_params(root / PARAMS, text)
-    return Initialised(root, params, tuple(_complete(root)), before)
+        created = tuple(_complete(root))
+    return Initialised(root, params, created, before)
 
 
 def _own_recordings(
@@ -280,13 +281,38 @@ def _complete(root: Path) -> list[str]:
 
 
 def _init_dvc(root: Path) -> bool:
-    """Initialise DVC, with git where there is a repository; False where DVC knows the folder."""
-    if any((folder / ".dvc").is_dir() for folder in (root, *root.parents)):
+    """Initialise DVC, with git where there is a repository; False where DVC knows the folder.
+
+    What a run that was stopped in the midst of it has begun is brought to its end.
+    """
+    path = root / ".dvc" / "config"
+    begun = begun_path(path.parent)
+    if not begun.exists() and any((one / ".dvc").is_dir() for one in (root, *root.parents)):
         return False
+    with refusals(root):
+        begun.touch()
+    if not path.exists():
+        _run_dvc_init(root)
+    config = ConfigParser()
+    config.read(path)
+    # Recordings are read for their digests; DVC uses one thread on two cores.
+    core = {"analytics": "false", "check_update": "false", "checksum_jobs": "4"}
+    config.read_dict({"core": core})
+    if _links(path.parent):
+        # What DVC keeps is on disk once: artifacts are replaced and never written to again. With
+        # copies or reflinks among the types DVC leaves copies that are there as they are.
+        config["cache"] = {"type": "hardlink,symlink"}
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+        config.write(file)
+    remove(begun)
+    return True
+
+
+def _run_dvc_init(root: Path) -> None:
     in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
     how = [] if (root / ".git").exists() else ["--subdir"] if in_git else ["--no-scm"]
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "init", "-q", *how],
+        [sys.executable, "-m", "dvc", "init", "--force", *how],  # a folder without a config is none
         cwd=root,
         capture_output=True,
         text=True,
@@ -295,25 +321,13 @@ def _init_dvc(root: Path) -> bool:
     if done.returncode:
         why = " ".join((done.stderr or done.stdout).split())
         raise JobError(f"{root}: DVC cannot be initialised here: {why}")
-    path = root / ".dvc" / "config"
-    config = ConfigParser()
-    config.read(path)
-    # Recordings are read for their digests; DVC uses one thread on two cores.
-    core = {"analytics": "false", "check_update": "false", "checksum_jobs": "4"}
-    config.read_dict({"core": core})
-    if _links(root / ".dvc"):
-        # What DVC keeps is on disk once: artifacts are replaced and never written to again. With
-        # copies or reflinks among the types DVC leaves copies that are there as they are.
-        config["cache"] = {"type": "hardlink,symlink"}
-    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
-        config.write(file)
-    return True
 
 
 def _links(folder: Path) -> bool:
     """Return whether the disk of a folder has hard links."""
     other = folder / ".link.part"
     try:
+        other.unlink(missing_ok=True)  # of a run that was killed
         os.link(folder / "config", other)
     except OSError:
         return False
