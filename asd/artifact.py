@@ -40,6 +40,7 @@ RECORD = "record.json"
 # What the last bits of an artifact depend on.
 _DECISIVE = ("asd", "torch", "transformers", "numpy")
 _TRIES = 8  # of a reader that others disturb
+_SHOWN = 3  # of the changes between two requests
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -349,7 +350,7 @@ def read_any(path: Path) -> Record:
     return _read(path, None)
 
 
-def difference(was: Any, now: Any, shown: int = 3) -> str:
+def difference(was: Any, now: Any) -> str:
     """Say how two nested mappings differ, such as ``"config.hop 512 -> 256"``; ``""`` if not.
 
     Digests are named and not shown. A key that one of them has not counts as null.
@@ -362,9 +363,9 @@ def difference(was: Any, now: Any, shown: int = 3) -> str:
         f"another {key}"
         if any(_is_digest(values.get(key)) for values in (before, after))
         else f"{key} {_short(before.get(key))} -> {_short(after.get(key))}"
-        for key in changed[:shown]
+        for key in changed[:_SHOWN]
     ]
-    more = [f"{len(changed) - shown} more"] if len(changed) > shown else []
+    more = [f"{len(changed) - _SHOWN} more"] if len(changed) > _SHOWN else []
     return ", ".join([*said, *more])
 
 

@@ -27,6 +27,7 @@ _NORMAL = 64  # training clips tell what is normal
 FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
 """The formats of pictures, and what is left out of each, so that the same picture is the same."""
 
+_LONGEST = 36  # characters of a name
 _DPI = 150
 _INK, _QUIET, _EDGE = "#1b2024", "#565e66", "#82898f"
 _STYLE: Any = {
@@ -364,10 +365,10 @@ def _headline(found: Explanation) -> str:
     return line
 
 
-def _short(name: str, most: int = 36) -> str:
+def _short(name: str) -> str:
     """Return the last part of a path, its middle left out if it is long."""
     name = Path(name).name
-    if len(name) <= most:
+    if len(name) <= _LONGEST:
         return name
-    half = (most - 1) // 2
+    half = (_LONGEST - 1) // 2
     return f"{name[:half]}…{name[-half:]}"

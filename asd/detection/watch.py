@@ -284,12 +284,12 @@ class Messenger:
                 note(f"a message could not be sent: {' '.join(str(error).split())}")
 
 
-def command_of(line: str, seconds: float = 60.0) -> Callable[[Row], None]:
+def command_of(line: str) -> Callable[[Row], None]:
     """Return what runs a command of the shell with a row as JSON on its standard input."""
 
     def send(row: Row) -> None:
         subprocess.run(
-            line, shell=True, input=json.dumps(row) + "\n", text=True, timeout=seconds, check=True
+            line, shell=True, input=json.dumps(row) + "\n", text=True, timeout=60, check=True
         )
 
     return send

@@ -168,17 +168,15 @@ class StoredClips:
         return torch.from_numpy(values).float()
 
 
-def statistics(
-    clips: StoredClips, at_most: int = 512
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Return mean and deviation of each feature over (up to) ``at_most`` clips, spread evenly.
+def statistics(clips: StoredClips) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return mean and deviation of each feature over 512 clips, spread evenly, or all if fewer.
 
     Per band over clips and time for (F, T), so (F,) each; for a row (L,) the mean is 0 and the
     deviation one number: a wave has no level of its own, and a spectrum keeps its shape.
     """
     import torch
 
-    rows = np.unique(np.linspace(0, len(clips) - 1, min(at_most, len(clips))).round().astype(int))
+    rows = np.unique(np.linspace(0, len(clips) - 1, min(512, len(clips))).round().astype(int))
     first: dict[str, torch.Tensor] = {}
     second: dict[str, torch.Tensor] = {}
     for start in range(0, len(rows), 32):
