@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from asd.atomic import locked, refusals, remove, replacing
 from asd.config import Settings
 from asd.digest import canonical_json, sha256_file, sha256_json
-from asd.errors import AsdError, JobError, UnreadableError, UsageError
+from asd.errors import AsdError, JobError, UnreadableError, UsageError, one_line, refusal
 from asd.progress import note
 from asd.version import __version__
 
@@ -114,7 +114,7 @@ class Record:
         except FileNotFoundError:
             raise JobError(f"{path}: lost: {self.path.name} names it; run {self._remedy}") from None
         except OSError as error:
-            raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
+            raise UnreadableError(f"{path}: cannot be read: {refusal(error)}") from None
         if not whole:
             raise JobError(
                 f"{path}: is not what was written: its contents do not have the digest that was"
@@ -396,7 +396,7 @@ def drift(recorded: Mapping[str, Any]) -> list[str]:
             here = __version__ if name == "asd" else version(name)
         except PackageNotFoundError:
             continue
-        made = " ".join(str(recorded.get(name, here)).split())
+        made = one_line(recorded.get(name, here))
         if made.split(".")[:2] != here.split(".")[:2]:
             found.append(f"{name} {made} (here {here})")
     return found
@@ -466,11 +466,12 @@ def _read(path: Path, kind: type[Request] | None) -> Record:
         way_out = f"; run 'asd {verb}' first" if verb else ""
         raise UsageError(f"{path}: no such {what}{way_out}") from None
     except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise UnreadableError(f"{path}: cannot be read: {refusal(error)}") from None
     except _DAMAGED as error:
-        reason = " ".join(str(error).split())
         way_out = f"; delete it and run 'asd {verb}'" if verb else ""
-        raise JobError(f"{path}: not a readable {what} record ({reason}){way_out}") from None
+        raise JobError(
+            f"{path}: not a readable {what} record ({one_line(error)}){way_out}"
+        ) from None
 
 
 VERBS = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from asd.errors import JobError
+from asd.errors import JobError, refusal
 from asd.progress import note
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
@@ -38,8 +38,7 @@ def refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise JobError(f"{path}: cannot be written: {reason}") from error
+        raise JobError(f"{path}: cannot be written: {refusal(error)}") from error
 
 
 @contextmanager
@@ -180,4 +179,4 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise JobError(f"{path}: cannot be removed: {error.strerror or error}") from error
+        raise JobError(f"{path}: cannot be removed: {refusal(error)}") from error

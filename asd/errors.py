@@ -38,3 +38,13 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     hint = f" (did you mean '{near[0]}'?)" if near else ""
     listed = ", ".join(names) if names else "none"
     return UsageError(f"unknown {kind} '{name}'{hint}; known: {listed}")
+
+
+def one_line(said: object) -> str:
+    """Return what another library says, such as its error, without line ends."""
+    return " ".join(str(said).split())
+
+
+def refusal(error: Exception) -> str:
+    """Return what the system says when it refuses, without the numbers and names around it."""
+    return getattr(error, "strerror", None) or one_line(error)

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from asd.errors import AsdError, UsageError, unknown_name
+from asd.errors import AsdError, UsageError, refusal, unknown_name
 from asd.progress import NORMAL, QUIET, VERBOSE, set_verbosity, verbosity
 from asd.version import __version__
 
@@ -204,6 +204,5 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        click.echo(f"asd: {_place_of(error)}{reason}", err=True)
+        click.echo(f"asd: {_place_of(error)}{refusal(error)}", err=True)
         sys.exit(1)

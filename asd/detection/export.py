@@ -26,7 +26,7 @@ import numpy as np
 
 from asd.artifact import RECORD, Request, read_any, read_record, stamp_of, steady, write_record
 from asd.atomic import refusals, replacing
-from asd.errors import JobError, UsageError, unknown_name
+from asd.errors import JobError, UsageError, one_line, unknown_name
 from asd.training.artifact import WEIGHTS
 from asd.workspace import PARAMS, Workspace
 
@@ -166,8 +166,9 @@ def _opened(path: Path, stamp: object) -> tuple[Workspace, str, str]:
                 unpack(file, name)
         request = record.check().asked(ExportRequest)
     except _NO_ZIP as error:
-        reason = " ".join(str(error).split())
-        raise JobError(f"{path}: no whole exported detector ({reason}); export it again") from None
+        raise JobError(
+            f"{path}: no whole exported detector ({one_line(error)}); export it again"
+        ) from None
     except (JobError, UsageError) as error:
         raise JobError(f"{path}: {error}") from None
     return Workspace.at(root), request.machine, request.system

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from asd.detection.arrivals import Arrival
 from asd.detection.detector import Detector
 from asd.detection.recording import Recording, SilentError, read_recording, recordings_of
-from asd.errors import AsdError
+from asd.errors import AsdError, one_line
 from asd.progress import note
 
 State = Literal["normal", "alarm", "no sound", "unlike training"]
@@ -343,7 +343,7 @@ class RowLog(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (their name)
         """Give the file up until the next row."""
-        self._failing = " ".join(str(sys.exc_info()[1]).split())
+        self._failing = one_line(sys.exc_info()[1])
         with suppress(OSError):
             if self.stream:
                 self.stream.close()

@@ -21,7 +21,7 @@ from typing import ClassVar, NamedTuple
 
 from asd.artifact import Request, lack, read_record, write_record
 from asd.download.zenodo import Archive
-from asd.errors import AsdError, JobError
+from asd.errors import AsdError, JobError, one_line, refusal
 
 _CHUNK = 1024 * 1024
 # What an archive may unpack to: all files together, and over its own bytes, which recordings
@@ -108,13 +108,13 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(archive) as package:
             yield package
     except _UNREADABLE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = one_line(error) or type(error).__name__
         raise JobError(
             f"{archive}: not an archive that can be unpacked: {said}; "
             "it was published so, try another --mirror"
         ) from None
     except OSError as error:
-        raise JobError(f"{error.filename or archive}: {error.strerror or error}") from None
+        raise JobError(f"{error.filename or archive}: {refusal(error)}") from None
 
 
 def _judged(archive: Path, package: zipfile.ZipFile) -> list[tuple[Entry, zipfile.ZipInfo]]:

@@ -20,7 +20,7 @@ from asd.download.archive import (
 )
 from asd.download.fetch import Web, fetch
 from asd.download.zenodo import PARTS, RECORDS, ZENODO, Archive, archives, check_base, record_url
-from asd.errors import JobError, unknown_name
+from asd.errors import JobError, refusal, unknown_name
 from asd.progress import Advance, progress
 
 DEFAULT_PARTS = ("dev", "additional")
@@ -197,7 +197,7 @@ class _Work:
             write_extracted(self._state, archive, files)
             part.unlink()
         except OSError as error:
-            raise JobError(f"{error.filename or part}: {error.strerror or error}") from None
+            raise JobError(f"{error.filename or part}: {refusal(error)}") from None
         return len(files)
 
     def _claim(self, archive: str, files: Sequence[Entry]) -> None:

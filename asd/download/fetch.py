@@ -21,7 +21,7 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader
 
 from asd.download.zenodo import Archive
-from asd.errors import JobError
+from asd.errors import JobError, one_line
 from asd.progress import Advance
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ def _cause(error: BaseException) -> BaseException:
 
 def _reason(error: BaseException) -> str:
     cause = _cause(error)
-    return " ".join(str(cause).split()) or type(cause).__name__
+    return one_line(cause) or type(cause).__name__
 
 
 def fetch(web: Web, archive: Archive, part: Path, advance: Advance) -> None:

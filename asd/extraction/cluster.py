@@ -25,7 +25,7 @@ from asd.clips.record import Clip
 from asd.clips.windows import runs
 from asd.device import choose_compute
 from asd.digest import canonical_json
-from asd.errors import JobError, UsageError
+from asd.errors import JobError, UsageError, one_line
 from asd.extraction.local import batches, stacked
 from asd.extraction.shards import Compute
 from asd.features import EXTRACTORS, Extractor, build_extractor
@@ -94,7 +94,7 @@ def _ask_who(address: str) -> None:
     try:
         who = asyncio.run(asyncio.wait_for(ask(), _PATIENCE))["type"]
     except Exception as error:  # whatever the bytes of another protocol lead to
-        why = " ".join(str(error).split()) or f"in {_PATIENCE} s"
+        why = one_line(error) or f"in {_PATIENCE} s"
         raise UsageError(f"{address}: no Dask scheduler answers there ({why})") from None
     if who != "Scheduler":
         raise UsageError(f"{address}: a Dask {who} answers there, no scheduler")

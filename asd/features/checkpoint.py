@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asd.atomic import restore
-from asd.errors import UsageError
+from asd.errors import UsageError, one_line
 from asd.features.kinds import KINDS, Kind
 from asd.native import import_torchaudio
 
@@ -371,7 +371,7 @@ def _library(where: str, seed: int = 0) -> Iterator[None]:
         *(OSError, KeyError, TypeError, ValueError, RuntimeError),
         *(pickle.UnpicklingError, SafetensorError, StrictDataclassError),
     ) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise UsageError(f"{where}: not a checkpoint that can be read ({reason})") from None
     finally:
         logging.set_verbosity(level)

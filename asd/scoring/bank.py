@@ -18,7 +18,7 @@ import numpy as np
 
 from asd.artifact import RECORD, Record, Request, making, read_record
 from asd.clip_table import ClipTable
-from asd.errors import JobError, UsageError
+from asd.errors import JobError, UsageError, one_line
 from asd.hdf5 import MAX_RANK, UNREADABLE, read_arrays, write_arrays
 
 SPLITS = ("train", "test")
@@ -151,9 +151,8 @@ def read_bank(path: Path) -> Bank:
     try:
         return _bank_of(read_arrays(path))
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())
         raise JobError(
-            f"{path}: not a readable bank ({reason}); delete it and run 'asd embed'"
+            f"{path}: not a readable bank ({one_line(error)}); delete it and run 'asd embed'"
         ) from None
 
 

@@ -27,7 +27,7 @@ from asd.artifact import Making, Record, Request, read_record
 from asd.clip_table import ClipTable
 from asd.config import EmbedConfig, ScoreConfig, SystemConfig, settings
 from asd.digest import canonical_json
-from asd.errors import AsdError, JobError
+from asd.errors import AsdError, JobError, one_line
 from asd.hdf5 import UNREADABLE, read_arrays, write_arrays
 from asd.scoring.bank import Bank
 from asd.scoring.calibration import Calibration, calibrations
@@ -396,5 +396,4 @@ def _csv(table: ScoreTable) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> JobError:
-    reason = " ".join(str(error).split())
-    return JobError(f"{path}: not readable ({reason}); delete it and run 'asd score'")
+    return JobError(f"{path}: not readable ({one_line(error)}); delete it and run 'asd score'")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asd.artifact import Request, lack, surplus
-from asd.errors import AsdError, JobError, UsageError
+from asd.errors import AsdError, JobError, UsageError, refusal
 
 STAGES = ("synth", "index", "finetune", "extract", "train", "embed", "score", "evaluate", "report")
 
@@ -39,7 +39,7 @@ def each(items: Iterable[Item], work: Callable[[Item], Iterator[T]]) -> Iterator
             failed.append(error)
         except OSError as error:  # of one file, which is no reason to stop the others
             where = f"{error.filename}: " if error.filename else ""
-            failed.append(JobError(f"{where}{error.strerror or ' '.join(str(error).split())}"))
+            failed.append(JobError(f"{where}{refusal(error)}"))
     if not failed:
         return
     if tried == 1:

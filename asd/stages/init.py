@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from asd.artifact import begun_path, lock_path
 from asd.atomic import locked, refusals, remove, replacing
 from asd.config import IndexConfig, machine_name, settings
-from asd.errors import JobError, UsageError, unknown_name
+from asd.errors import JobError, UsageError, one_line, unknown_name
 from asd.params import parse_params
 from asd.stages.synth import FOLDER
 from asd.workspace import PARAMS, current_folder, find_root
@@ -319,7 +319,7 @@ def _run_dvc_init(root: Path) -> None:
         check=False,
     )
     if done.returncode:
-        why = " ".join((done.stderr or done.stdout).split())
+        why = one_line(done.stderr or done.stdout)
         raise JobError(f"{root}: DVC cannot be initialised here: {why}")
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from asd.artifact import RECORD, read_any, read_if_there
 from asd.config import ALL
 from asd.errors import AsdError
+from asd.progress import counted
 from asd.stages import STAGES, embed, evaluate, extract, finetune, index, score, train
 from asd.workspace import Workspace
 
@@ -176,7 +177,7 @@ def _index(workspace: Workspace, machine: str) -> State:
         return State("index", machine, "missing", "")
     try:
         count = sum(clip.usable for clip in index.clips_of(workspace, machine))
-        there = f"{count:,} clip{'' if count == 1 else 's'}"
+        there = counted(count, "clip")
     except AsdError:
         there = ""
     return State("index", machine, "stale" if reasons else "current", there, tuple(reasons))
@@ -217,7 +218,7 @@ def _enrolled(workspace: Workspace, machine: str) -> Iterator[State]:
     folders = sorted(path for path in workspace.enrolled(machine).glob("[0-9]*") if path.is_dir())
     if not folders:
         return
-    there = f"{len(folders):,} enrolment{'' if len(folders) == 1 else 's'}"
+    there = counted(len(folders), "enrolment")
     try:
         scores = read_any(folders[-1] / RECORD).request["scores"]
         void = [
@@ -286,6 +287,6 @@ def _judged(stage: str, machine: str, lacks: Mapping[str, str], noun: str) -> St
         stage,
         machine,
         state,
-        f"{len(lacks):,} {noun}{'' if len(lacks) == 1 else 's'}",
+        counted(len(lacks), noun),
         () if state == "missing" else tuple(f"{name}: {lack}" for name, lack in wrong.items()),
     )

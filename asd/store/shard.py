@@ -33,7 +33,7 @@ import numpy as np
 from asd.clip_table import COLUMNS as CLIP_COLUMNS
 from asd.clip_table import ClipTable
 from asd.digest import canonical_json, sha256_json
-from asd.errors import JobError, UnreadableError, UsageError
+from asd.errors import JobError, UnreadableError, UsageError, one_line
 from asd.hdf5 import REFUSED, UNREADABLE, checked_dataset
 
 KIND, SCHEMA = "shard", 2
@@ -195,8 +195,9 @@ def identity_of(spec: ShardSpec, table: np.ndarray) -> str:
 
 def damaged(path: Path, why: str) -> JobError:
     """Return the error for a shard that cannot be used."""
-    reason = " ".join(why.split())
-    return JobError(f"{path}: not a readable shard ({reason}); delete it and run 'asd extract'")
+    return JobError(
+        f"{path}: not a readable shard ({one_line(why)}); delete it and run 'asd extract'"
+    )
 
 
 def _read(path: Path, file: h5py.File) -> tuple[ShardSpec, str, np.ndarray, int]:

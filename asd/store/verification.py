@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from asd.errors import AsdError, JobError, UnreadableError, UsageError
+from asd.errors import AsdError, JobError, UnreadableError, UsageError, refusal
 from asd.store.folder import FeatureStore
 from asd.store.shard import Shard
 
@@ -170,8 +170,7 @@ def _rows(shard: Shard) -> Damage | None:
     except (FileNotFoundError, UsageError):
         return None  # a run has removed it meanwhile
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        return Damage(shard.path, f"cannot be read: {reason}", unreadable=True)
+        return Damage(shard.path, f"cannot be read: {refusal(error)}", unreadable=True)
     except AsdError as error:
         return Damage.of(shard.path, error)
     if not rows:

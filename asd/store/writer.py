@@ -27,7 +27,7 @@ from asd.atomic import is_at, sync
 from asd.clip_table import COLUMNS as CLIP_COLUMNS
 from asd.clip_table import ClipTable
 from asd.digest import canonical_json
-from asd.errors import JobError
+from asd.errors import JobError, refusal
 from asd.hdf5 import UNREADABLE, HollowFile
 from asd.store.shard import KIND, SCHEMA, Shard, ShardSpec, datasets, identity_of
 
@@ -358,5 +358,6 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise JobError(f"{path}: cannot be written: {reason}; what was there is valid") from error
+        raise JobError(
+            f"{path}: cannot be written: {refusal(error)}; what was there is valid"
+        ) from error

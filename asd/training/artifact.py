@@ -20,7 +20,7 @@ from pydantic import Field
 from asd.artifact import RECORD, Record, Request, making, read_record, tell_drift
 from asd.atomic import refusals, replace_folder, restore
 from asd.config import Channel, PseudoLabels, settings
-from asd.errors import JobError, UsageError
+from asd.errors import JobError, UsageError, one_line
 from asd.models import NETWORKS, kind_of
 
 if TYPE_CHECKING:
@@ -204,8 +204,7 @@ def load_model(path: Path) -> Trained:
     try:
         network.load_state_dict(load_file(weights), strict=True)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise JobError(f"{weights}: does not fit its network ({reason})") from None
+        raise JobError(f"{weights}: does not fit its network ({one_line(error)})") from None
     return Trained(network.eval(), request, record)
 
 
