@@ -23,7 +23,7 @@ from asd.detection.recording import Recording, expand, recordings_of, window_sta
 from asd.detection.working_point import at_working_point
 from asd.errors import AsdError, UsageError, unknown_name
 from asd.progress import note
-from asd.scoring.system import Outputs, Pooling, rows_of
+from asd.scoring.system import JOINED, Outputs, Pooling, rows_of
 from asd.scoring.thresholds import Threshold
 from asd.workspace import Workspace
 
@@ -286,8 +286,8 @@ class Detector:
         if section is not None and section not in self.sections:
             raise unknown_name("section", section, self.sections)
         pooling = pooling or self.pooling
-        if pooling not in ("max", "mean"):
-            raise unknown_name("pooling", pooling, ("max", "mean"))
+        if pooling not in JOINED:
+            raise unknown_name("pooling", pooling, JOINED)
         recordings = recordings_of(waves, self.signal, self.limits)
         if not recordings:
             return []
@@ -444,7 +444,7 @@ class Detector:
     ) -> tuple[Prediction, Outputs]:
         judged = [self.judge(outputs, section) for section in sections]
         of_windows = np.array([scores for scores, _ in judged])
-        pooled = of_windows.max(axis=1) if pooling == "max" else of_windows.mean(axis=1)
+        pooled = JOINED[pooling](of_windows, axis=1)
         best = int(pooled.argmin())
         section, score = sections[best], float(pooled[best])
         loudest = int(of_windows[best].argmax())

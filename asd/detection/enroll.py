@@ -45,7 +45,7 @@ from asd.scoring.scored import (
     read_scores_record,
     write_scored,
 )
-from asd.scoring.system import Outputs
+from asd.scoring.system import JOINED, Outputs
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -272,10 +272,10 @@ class Enrolment:
         """
         detector = self.deciding
         scores = detector.fitted.score(outputs, [section] * len(clips))
-        over = np.max if detector.rule.windows == "max" else np.mean
+        join = JOINED[detector.rule.windows]
         lines = []
         for recording, rows in zip(recordings, by_recording(clips), strict=True):
-            score = float(over(scores[rows]))
+            score = float(join(scores[rows]))
             limit = detector.deciding[section].threshold(len(rows)).value
             if score > limit:
                 lines.append(

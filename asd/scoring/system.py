@@ -7,10 +7,10 @@ From the banks of a machine to one score a recording; nothing here is written (s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from asd.scoring.distances import Distance, Space
 
 Join = Literal["mean", "max"]
 Pooling = Literal["max", "mean"]
+JOINED: Mapping[str, Callable[..., Any]] = {"max": np.max, "mean": np.mean}
+"""How scores become one: of members, and of the windows of a recording."""
 Outputs = Mapping[str, Mapping[str, np.ndarray]]
 """By model, what it gives for clips: (n, ...) by name."""
 
@@ -235,8 +237,7 @@ class FittedSystem:
         return rows[self.calibrating[rows]]
 
     def _over(self, standardised: np.ndarray) -> np.ndarray:
-        over = np.mean if self.join == "mean" else np.max
-        return np.asarray(over(standardised, axis=0))
+        return np.asarray(JOINED[self.join](standardised, axis=0))
 
     def _standardised(self, scores: Sequence[np.ndarray], sections: Sequence[str]) -> np.ndarray:
         standardised = np.empty((len(scores), len(sections)))
@@ -387,7 +388,7 @@ def score_recordings(
     outputs = rows_of({model: bank.arrays for model, bank in tests.items()}, rows)
     scores = fitted.score(outputs, clips.section)
     groups = by_recording(clips)
-    join = np.max if pooling == "max" else np.mean
+    join = JOINED[pooling]
     return SystemScores(
         clips.only(np.array([group[0] for group in groups], dtype=int)),
         np.array([join(scores[group]) for group in groups], dtype=np.float64),

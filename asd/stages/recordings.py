@@ -26,7 +26,7 @@ from asd.report.media import encoded
 from asd.report.recordings import Heard, Listened, recording_times
 from asd.scoring.bank import read_bank
 from asd.scoring.scored import FittedDetector
-from asd.scoring.system import FittedSystem, rows_of
+from asd.scoring.system import JOINED, FittedSystem, rows_of
 from asd.stages.index import clips_of, rejected_by_reason
 from asd.store import FeatureStore, Shard
 from asd.workspace import Workspace
@@ -120,7 +120,7 @@ def _tested(
     table = table.only(np.array(rows))
     scores, members = fitted.judge(outputs, table.section)
     names = _view_names(workspace, detector)
-    join = np.max if detector.rule.windows == "max" else np.mean
+    join = JOINED[detector.rule.windows]
     for group in by_recording(table):
         loudest = int(group[scores[group].argmax()])
         section = table.section[loudest]
@@ -141,7 +141,7 @@ def _trained(detector: FittedDetector, clips: Sequence[Clip]) -> Iterator[_Found
     table = fitted.bank.clips
     known = {clip.content: clip for clip in clips if clip.usable and clip.split == "train"}
     calibrating = {int(r) for section in fitted.sections for r in fitted.calibrating_rows(section)}
-    join = np.max if detector.rule.windows == "max" else np.mean
+    join = JOINED[detector.rule.windows]
     arrays = {model: bank.arrays for model, bank in fitted.banks.items()}
     for group in by_recording(table):
         rows = [int(row) for row in group if row in calibrating and table.content[row] in known]
