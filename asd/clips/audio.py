@@ -336,17 +336,17 @@ def listen(
     Raises:
         UnusableError: there is nothing to hear, or much of it would be cut off.
     """
-    products = np.zeros((2, 2))
+    products = np.zeros(3)
     for part in parts():
         if part.ndim == 2:
-            pair = to_int16(part).astype(np.float64)
-            products += pair.T @ pair
+            one, other = to_int16(part).T.astype(np.float64)
+            products += [np.square(one).sum(), np.square(other).sum(), (one * other).sum()]
         listening.add(part if part.ndim == 1 else part[:, 0])
     lowest, highest = listening.range
     if (highest - lowest) * FULL_SCALE < 1:
         raise UnusableError("silent: all samples are equal")
-    near, far = products.diagonal()
-    if near * far and 1 - products[0, 1] ** 2 / (near * far) < _ONE_MICROPHONE:
+    near, far, both = products
+    if near * far and 1 - both**2 / (near * far) < _ONE_MICROPHONE:
         raise UnusableError("one microphone twice: both channels are alike, and nothing is left")
     peak = max(highest - listening.mean, listening.mean - lowest)
     if full_scale is None or peak < 1.005:  # a peak that two decimals show

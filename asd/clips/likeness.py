@@ -165,7 +165,7 @@ def remarks_of(
         training: the names of those for training.
         sample_rate, seconds: of a clip.
     """
-    listed = [recordings[name] for name in training]
+    listed = [one for name, one in recordings.items() if name in training]
     record = Training.of(listed, sample_rate, seconds)
     others = _others(listed, sample_rate, seconds) if len(listed) >= _ENOUGH else lambda _: None
     return record, {
@@ -296,7 +296,8 @@ class Listening:
             exact = self._exact[: len(some)]
             exact[:] = some
             self._sum += float(exact.sum()) / scale
-            self._squares += float(exact @ exact) / scale**2
+            # A product would be shared among threads that wait for each other where cores are busy.
+            self._squares += float(np.square(exact, out=exact).sum()) / scale**2
         lowest, highest = float(samples.min()) / scale, float(samples.max()) / scale
         self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
         for end, extreme in ((1, highest), (-1, -lowest)):
@@ -322,7 +323,7 @@ class Listening:
         return Facts(
             level=round(10 * float(np.log10(variance)), 2),
             peak=round(max(-self._lowest, self._highest, 0.0), 5),
-            offset=round(mean, 5),
+            offset=round(mean, 5) + 0.0,  # -0.0 and 0.0 are equal, and written differently
             clipped=round(flat / max(self._count, 1), 5),
             bandwidth=_bandwidth(self._power, self._rate),
             sample_rate=self._rate,
