@@ -59,7 +59,7 @@ def arrivals(
     What is there at the start is passed over, which is said. A recording is written when it is the
     same at two looks, and for ``settle`` seconds, and no process has it open for writing, as far as
     the system tells. It comes again when it is another: also one of the same size and time, put in
-    its place. A folder that is gone is waited for.
+    its place. A folder that is gone, or that cannot be listed now, is waited for.
 
     Args:
         folder: the folder; hidden files in it are passed over, so that a recorder may write
@@ -71,11 +71,18 @@ def arrivals(
         clock: what tells the time in seconds; for tests.
     """
     before: dict[Path, tuple[_State, float]] = {}
-    done = {} if existing else _look(folder)
-    if done:
-        note(f"{folder}: what is there already ({len(done)}) is passed over; --existing scores it")
+    done: dict[Path, _State] | None = {} if existing else None
     while True:
         now, time_now = _look(folder), clock()
+        if now is None:  # what is known of it stays known, or all of it would come anew
+            yield None
+            wait(seconds)
+            continue
+        if done is None:
+            done = now
+            if done:
+                there = f"what is there already ({len(done)})"
+                note(f"{folder}: {there} is passed over; --existing scores it")
         seen = {
             path: (state, before[path][1] if before.get(path, (None,))[0] == state else time_now)
             for path, state in now.items()
@@ -98,13 +105,19 @@ def arrivals(
         wait(seconds)
 
 
-def _look(folder: Path) -> dict[Path, _State]:
-    """Return what tells each recording from another in its place, by path, in order of names."""
+def _look(folder: Path) -> dict[Path, _State] | None:
+    """Return what tells each recording from another in its place, by path, in order of names.
+
+    None where the folder is there and something in it cannot be listed, which is said.
+    """
     found = {}
     try:
         recordings = find_recordings(folder)
-    except (AsdError, OSError):
-        return {}  # gone, or being removed: see the next look
+    except (AsdError, OSError) as error:
+        if not folder.is_dir():
+            return {}
+        note(f"{error}; until it can be, nothing in {folder} is scored")
+        return None
     for recording in recordings:
         with suppress(OSError):  # gone in the meantime, or a link to nothing
             if recording.problem:
