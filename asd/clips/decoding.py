@@ -44,6 +44,7 @@ _HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
 # From here on a size is what a recorder writes while it does not know better.
 _PLACEHOLDER, _UNKNOWN = 0x7FFFF000, 0xFFFFFFFF
 _LAST_PAGE = 0x04
+_NO_FILE = "not a file"  # to read a named pipe would wait for ever
 
 Data = bytes | bytearray | mmap.mmap
 """The contents of a file: in memory, or mapped into it where it is large."""
@@ -71,8 +72,8 @@ def read_file(path: Path, limits: Limits | None = None) -> Data:
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever
-            raise UnusableError("not a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise UnusableError(_NO_FILE)
         if status.st_size <= _LARGE_FILE:
             return path.read_bytes()
         with path.open("rb") as opened:
@@ -126,6 +127,8 @@ def open_sound(source: io.BytesIO | mmap.mmap | Path) -> Any:
     Raises:
         UnusableError: it is none.
     """
+    if isinstance(source, Path) and not source.is_file():
+        raise UnusableError(_NO_FILE)
     try:
         file = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:

@@ -182,6 +182,8 @@ def _rows(shard: Shard) -> Damage | None:
 
 
 def _digest_of(path: Path) -> str:
+    if not path.is_file():  # to read a named pipe would wait for ever
+        return ""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
