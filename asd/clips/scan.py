@@ -16,6 +16,7 @@ from asd.errors import UsageError, unknown_name
 
 _SHOWN = 8
 _LINK = "link to a folder"
+_NO_FILE = "not a file: DVC cannot hold it; remove it"
 NOT_UTF8 = "name not in UTF-8: DVC cannot hold it; rename the file or its folder"
 
 
@@ -156,6 +157,8 @@ def _walk(folder: Path, below: tuple[str, ...], deep: bool = True) -> Iterator[F
                 yield _found(path, below, f"{_LINK}: link the machine's folder instead")
             elif deep:
                 yield from _walk(path, (*below, entry.name))
+        elif suffix in SUFFIXES | FFMPEG_SUFFIXES and not entry.is_file():
+            yield _found(path, below, _NO_FILE)  # a link to nothing, a pipe, a device
         elif suffix in SUFFIXES or entry.name != _encodable(entry.name):
             yield _found(path, below)  # whatever it is, DVC cannot hold the latter
         elif suffix in FFMPEG_SUFFIXES:

@@ -1,4 +1,7 @@
-"""A named pipe among recordings, or in the place of one, held up `init` and `verify` for ever."""
+"""A named pipe among recordings, or in the place of one, held up `init` and `verify` for ever.
+
+DVC cannot hold one, nor a link to nothing, and nobody said so before `dvc repro` failed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from asd.clips.decoding import UnusableError, open_sound
+from asd.clips.scan import find_recordings
 from asd.clips.survey import suggest
 from asd.config import IndexConfig
 from asd.stages import verify
@@ -26,7 +31,13 @@ def in_time() -> Iterator[None]:
 
 
 def test_it_is_no_recording(tiny: Path) -> None:
-    os.mkfifo(tiny / "raw/pump/id_00/train/00_99.wav")
+    pipe, link = (tiny / "raw/pump/id_00/train" / name for name in ("pipe.wav", "link.m4a"))
+    os.mkfifo(pipe)
+    with pytest.raises(UnusableError, match="not a file"):
+        open_sound(pipe)
+    link.symlink_to("nothing")
+    problems = [found.problem for found in find_recordings(tiny / "raw/pump") if found.problem]
+    assert problems == ["not a file: DVC cannot hold it; remove it"] * 2
     assert suggest(tiny / "raw", ["pump"], IndexConfig(), pytest.fail) == {}
 
 
