@@ -230,7 +230,7 @@ def test_every_recording_that_cannot_be_used_is_listed_with_its_reason(
         "train/header.wav": "no samples",
         "train/text.wav": "not a WAV, FLAC, OGG or MP3 recording: Format not recognised",
         "train/empty.wav": "not a WAV, FLAC, OGG or MP3 recording: Format not recognised",
-        "train/gone.wav": "cannot be read: No such file or directory",
+        "train/gone.wav": "not a file: DVC cannot hold it; remove it",
         "train/song.mp3": "not a WAV, FLAC, OGG or MP3 recording: Format not recognised",
         "train/linked": "link to a folder: link the machine's folder instead",
         "train/silent.wav": "channel out of range: 1, the channels are 0-0",

@@ -62,7 +62,7 @@ def test_links_to_files_are_read_and_links_to_folders_are_listed(make: Make, raw
     assert listed == {
         "train/a.wav": "",
         "train/b.wav": "",
-        "train/broken.wav": "",
+        "train/broken.wav": "not a file: DVC cannot hold it; remove it",
         "train/outside": not_followed,
         "train/round": not_followed,
     }
