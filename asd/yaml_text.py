@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from asd.errors import one_line
+
 _MOST = 1_000_000
 NULL = "!!null"  # how a null is written that nobody has written before
 
@@ -170,7 +172,7 @@ def _loaded(content: bytes, load: Callable[[str], Any]) -> Any:
         *(YAMLError, ArithmeticError, AttributeError, LookupError),
         *(RecursionError, TypeError, ValueError),
     ) as error:
-        raise ValueError(f"not YAML: {' '.join(str(error).split())[:190]}") from None
+        raise ValueError(f"not YAML: {one_line(error)[:190]}") from None
 
 
 def _yaml(layout: _Layout) -> Any:

@@ -130,21 +130,20 @@ def workspace(tmp_path_factory):
 
 # Commands one after the other in one process, as a process imports for long and works for moments.
 RUN = """
-import json, sys
+import contextlib, io, json, sys
 from asd.cli import cli
+said = []
 for words in json.loads(sys.argv[1]):
-    cli.main(words, standalone_mode=False)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        cli.main(words, standalone_mode=False)
+    said.append(out.getvalue())
+print(json.dumps(said))
 """
 
 
 def asd_run(root, *commands):
-    """Run command lines in one new process; return what they print."""
-    return started(root, "-c", RUN, json.dumps([*map(str.split, commands)]))
-
-
-def asd(root, *words, code=0):
-    """Run one command as a user does."""
-    return started(root, "-m", "asd", *words, code=code)
+    """Run command lines in one new process; return what each prints."""
+    return json.loads(started(root, "-c", RUN, json.dumps([*map(str.split, commands)])))
 
 
 def started(root, *words, code=0):
@@ -155,13 +154,25 @@ def started(root, *words, code=0):
     return done.stderr if code else done.stdout
 
 
-STAGES = ("index", "extract", "train", "embed", "score", "evaluate")
+STAGES = ("extract", "train", "embed", "score", "evaluate")
+STATUS = "status --json"
+
+
+def not_current(said):
+    """Return the reasons of each stage that `asd status --json` calls anything but current."""
+    states = json.loads(said)
+    return {one["stage"]: " ".join(one["reasons"]) for one in states if one["state"] != "current"}
 
 
 @pytest.mark.slow
 def test_a_plugin_goes_through_the_pipeline_and_a_new_version_computes_anew(workspace):
-    assert "nothing is wrong" in asd(workspace, "check")
-    asd_run(workspace, *STAGES)
+    sound = "sounds/pump/test/anomaly/anomaly_00.wav"
+    predict = f"predict --machine pump --system far --json {sound}"
+    explain = f"explain --machine pump --system own {sound} --out why.png"
+    checked, *_, predicted, states, _ = asd_run(
+        workspace, "check", "index", *STAGES, predict, STATUS, explain
+    )
+    assert "nothing is wrong" in checked
     for system in ("far", "dotted"):
         with (workspace / f"data/scores/{system}/pump.csv").open() as file:
             rows = list(csv.DictReader(file))
@@ -169,28 +180,15 @@ def test_a_plugin_goes_through_the_pipeline_and_a_new_version_computes_anew(work
         for row in rows:
             scores[row["name"].partition("_")[0]].append(float(row["score"]))
         assert min(scores["anomaly"]) > max(scores["normal"])
-    sound = "sounds/pump/test/anomaly/anomaly_00.wav"
-    found = json.loads(
-        asd(workspace, "predict", "--machine", "pump", "--system", "far", "--json", sound)
-    )
-    assert found[0]["anomalous"] is True
-    explain = f"explain --machine pump --system own {sound} --out why.png"
-    states, _ = json.JSONDecoder().raw_decode(asd_run(workspace, "status --json", explain))
+    assert json.loads(predicted)[0]["anomalous"] is True
+    assert not {"extract", "score"} & not_current(states).keys()
     assert (workspace / "why.png").stat().st_size > 10_000
 
-    before = {state["stage"]: state["state"] for state in states}
-    assert before["extract"] == before["score"] == "current"
     install(workspace / "site", "1.1")
-    states = json.loads(asd(workspace, "status", "--json"))
-    told = {one["stage"]: " ".join(one["reasons"]) for one in states if one["state"] != "current"}
-    assert "1.1" in told["extract"], told
-    assert "computed 22 clips" in asd(workspace, "extract")
-    asd_run(workspace, *STAGES[2:])
-    states = json.loads(asd(workspace, "status", "--json"))
-    assert {one["stage"] for one in states if one["state"] != "current"} <= {
-        "finetune",
-        "report",
-    }  # no feature is fine-tuned
+    before, extracted, *_, after = asd_run(workspace, STATUS, *STAGES, STATUS)
+    assert "1.1" in not_current(before)["extract"]
+    assert "computed 22 clips" in extracted
+    assert not_current(after).keys() <= {"finetune", "report"}  # no feature is fine-tuned
 
 
 def test_what_is_not_installed_is_said(workspace):
@@ -202,7 +200,7 @@ def test_what_is_not_installed_is_said(workspace):
                 "loudness_plugin:Far", "no_such_module:Far"
             )
         )
-        told = asd(workspace, "check", code=2)
+        told = started(workspace, "-m", "asd", "check", code=2)
     finally:
         params.write_text(text)
     assert "unknown scorer 'farr' (did you mean 'far'?)" in told
