@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from tests.forks import serving
+from tests.forks import SCRIPTS, serving
 from tests.made import fork
 
 # How long an example takes is the machine's affair: it may be busy.
@@ -69,8 +70,8 @@ def shell(
 ) -> Iterator[Callable[..., str]]:
     """Run a command in a folder, as a user does, and return what it prints; it must succeed.
 
-    Where the system has what that needs, `asd` and `dvc` are forks of one process, which is started
-    on their first use.
+    Where the system has what that needs, `asd`, `dvc` and `listen` are forks of one process, which
+    is started on their first use.
     """
     stack = contextlib.ExitStack()
 
@@ -85,7 +86,7 @@ def shell(
         done = subprocess.run(
             [str(argument) for argument in arguments],
             cwd=folder,
-            env=forking() if arguments[0] in ("asd", "dvc") else surroundings,
+            env=forking() if arguments[0] in SCRIPTS else surroundings,
             capture_output=True,
             text=True,
             check=False,
@@ -98,26 +99,17 @@ def shell(
 
 
 @pytest.fixture(scope="session")
-def listening() -> str:
-    """Code of a process that puts the path of every file it reads into the set ``seen``."""
-    return """
-import json, os, sys
-import h5py
-seen = set()
+def read_by(shell: Callable[..., str]) -> Callable[..., list[list[Path]]]:
+    """Run verbs in a folder, in one process; return which files each of them reads."""
+    forks = hasattr(os, "pidfd_open")
+    listen = ("listen",) if forks else (sys.executable, "-m", "tests.listen")
 
-def hear(event, arguments):
-    if event == "open" and isinstance(arguments[0], (str, bytes)):
-        if arguments[2] & os.O_ACCMODE == os.O_RDONLY:
-            seen.add(os.path.abspath(os.fsdecode(arguments[0])))
+    def run(root: Path, *verbs: str) -> list[list[Path]]:
+        shell(root, *listen, "read.json", *verbs)
+        read = json.loads((root / "read.json").read_text())
+        return [[Path(name) for name in of_verb] for of_verb in read]
 
-def begin(self, name, *arguments, real=h5py.File.__init__, **named):
-    if isinstance(name, (str, os.PathLike)):
-        seen.add(os.path.abspath(name))
-    real(self, name, *arguments, **named)
-
-h5py.File.__init__ = begin
-sys.addaudithook(hear)
-"""
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`asd` and `dvc` as forks of one process that has imported what they need.
+"""`asd`, `dvc` and :mod:`tests.listen` as forks of one process that has imported what they need.
 
 A new process of `asd` imports for seconds what a tiny project keeps busy for a moment. Scripts of
 these names, put first on a PATH, hand their descriptors, folder, environment and arguments to the
@@ -38,6 +38,7 @@ dvc.data_cloud dvc.lock dvc.repo.index dvc.repo.plots dvc.repo.reproduce dvc.rep
 """
 # Read when a process starts or a library is loaded.
 EARLY = ("PYTHONPATH", "PYTHONHASHSEED", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SCRIPTS = ("asd", "dvc", "listen")
 SCRIPT = """#!{python} -SEI
 import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
@@ -61,7 +62,7 @@ os._exit(status)
 def serving(folder: Path, environment: dict[str, str]) -> Iterator[Path]:
     """Yield a folder of the scripts while their server runs; it ends with this process."""
     address = str(folder / "socket")
-    for name in ("asd", "dvc"):
+    for name in SCRIPTS:
         (folder / name).write_text(SCRIPT.format(python=sys.executable, address=address))
         (folder / name).chmod(0o755)
     command = [sys.executable, __file__, address]
@@ -107,7 +108,8 @@ def _become(connection: socket.socket) -> Callable[[], Any]:
     sys.argv = argv
     with suppress(KeyError):
         sys.modules["numpy.random"].seed()
-    return importlib.import_module(f"{Path(argv[0]).name}.cli").main
+    name = Path(argv[0]).name
+    return importlib.import_module("tests.listen" if name == "listen" else f"{name}.cli").main
 
 
 def _serve(listener: socket.socket) -> Callable[[], Any]:

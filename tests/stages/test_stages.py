@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -291,21 +290,15 @@ def test_dvc_yaml_is_the_list_of_stages() -> None:
         assert all(of == {"persist": True} for out in outs for of in out.values())
 
 
-_LISTEN = """
-from asd.cli import cli
-read = {}
-for verb in sys.argv[2:]:
-    seen.clear()
-    cli.main(["-q", verb], standalone_mode=False)
-    read[verb] = sorted(seen)
-json.dump(read, open(sys.argv[1], "w"))
-"""
+Read = dict[str, list[Path]]
 
 
 @pytest.fixture(scope="module")
 def fine_tuned(
-    tiny_template: Path, tmp_path_factory: pytest.TempPathFactory, shell: Run, listening: str
-) -> tuple[Path, dict[str, list[str]]]:
+    tiny_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    read_by: Callable[..., list[list[Path]]],
+) -> tuple[Path, Read]:
     """The tiny project with a fine-tuned checkpoint, and what each stage opened to make it."""
     root = tmp_path_factory.mktemp("fine_tuned")
     shutil.copytree(tiny_template / "raw", root / "raw")
@@ -319,12 +312,11 @@ def fine_tuned(
         values["systems"]["heard"] = {"model": "heard", "scorer": "cosine"}
 
     _edit(root, with_checkpoint)
-    shell(root, sys.executable, "-c", listening + _LISTEN, "read.json", *STAGES)
-    return root, json.loads((root / "read.json").read_text())
+    return root, dict(zip(STAGES, read_by(root, *STAGES), strict=True))
 
 
 @pytest.mark.slow
-def test_every_input_is_declared(fine_tuned: tuple[Path, dict[str, list[str]]]) -> None:
+def test_every_input_is_declared(fine_tuned: tuple[Path, Read]) -> None:
     """Whatever a stage opens below the recordings and the data is its dependency or its own."""
     root, read = fine_tuned
     for name, stage in _dvc()["stages"].items():
@@ -337,18 +329,18 @@ def test_every_input_is_declared(fine_tuned: tuple[Path, dict[str, list[str]]]) 
             folders.append(root / "data/checkpoints/train")  # its own, from an interrupted run
         # Folders are synchronised to the disk, what becomes an output is written beside it, and
         # what may be there or not is opened to see.
-        found = [Path(path) for path in read[name] if Path(path).is_file()]
+        found = [path for path in read[name] if path.is_file()]
         opened = [path for path in found if not path.name.endswith(".part")]
         inputs = [p for p in opened if any(p.is_relative_to(root / of) for of in ("data", "raw"))]
         assert name == "synth" or inputs, name
         strange = [p for p in inputs if not any(p.is_relative_to(of) for of in folders)]
         assert strange == [], name
-    assert any("checkpoints/ptm" in path for path in read["extract"])
+    assert any("checkpoints/ptm" in path.as_posix() for path in read["extract"])
 
 
 @pytest.mark.slow
 def test_another_checkpoint_makes_anew_what_reads_it(
-    fine_tuned: tuple[Path, dict[str, list[str]]], tmp_path: Path
+    fine_tuned: tuple[Path, Read], tmp_path: Path
 ) -> None:
     root = tmp_path / "project"
     shutil.copytree(fine_tuned[0], root, copy_function=shutil.copy2)
@@ -368,7 +360,7 @@ def test_another_checkpoint_makes_anew_what_reads_it(
 
 @pytest.mark.slow
 def test_what_dvc_has_linked_is_replaced_and_never_written_through(
-    fine_tuned: tuple[Path, dict[str, list[str]]], tmp_path: Path
+    fine_tuned: tuple[Path, Read], tmp_path: Path
 ) -> None:
     root, cache = tmp_path / "project", tmp_path / "cache"
     shutil.copytree(fine_tuned[0], root)
