@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging.handlers
+import os
 import queue
 import subprocess
 import sys
@@ -342,9 +343,19 @@ class RowLog(logging.handlers.RotatingFileHandler):
             note(f"{self.baseFilename}: can be written again")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (their name)
-        """Give the file up until the next row."""
+        """Give the file up until the next row, and take back what there is of this one."""
         self._failing = one_line(sys.exc_info()[1])
-        with suppress(OSError):
-            if self.stream:
-                self.stream.close()
-        self.stream = None
+        stream, self.stream = self.stream, None
+        if stream:
+            with suppress(OSError):
+                stream.close()  # which may write more of it
+            with suppress(OSError):
+                self._cut(record.getMessage().encode())
+
+    def _cut(self, row: bytes) -> None:
+        with Path(self.baseFilename).open("rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(row) - 1))
+            begun = file.read().rpartition(b"\n")[2]
+            if row.startswith(begun):
+                file.truncate(size - len(begun))
