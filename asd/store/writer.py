@@ -135,7 +135,7 @@ class ShardWriter:
     def _lock(self) -> int:
         """Open the part and take its lock; wait while another run holds it."""
         while True:
-            handle = os.open(self._part, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self._part, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -159,7 +159,7 @@ class ShardWriter:
     def _begin(self) -> None:
         """Put a fresh part in the place of the old one, with the valid rows of what is there."""
         fresh = self._part.with_name(f"{self._part.name}.new")
-        old, self._handle = self._handle, os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        old, self._handle = self._handle, os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         journal, self._journal = self._journal, self._copied
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
