@@ -107,13 +107,12 @@ def command(
         if workspace:
             document["default"] = _default(workspace)
         click.echo(json_text(document), nl=False)
-    else:
-        # Figures that are written nowhere are what the command was called for.
-        tell = show if written is None else say
-        for line in _lines(figures):
-            tell(line)
-        if compare and compared:
-            tell("\n" + comparison_table(*compare, compared))
+    # Figures that are written nowhere are what the command was called for.
+    tell = show if written is None else say
+    for line in _lines(figures):
+        tell(line)
+    if compare and compared:
+        tell("\n" + comparison_table(*compare, compared))
     if written is not None:
         say(f"wrote {written}/metrics.json, roc and official")
     if lacking:

@@ -326,25 +326,23 @@ def fit_system(
     for place, (member, view) in enumerate(zip(members, views, strict=True)):
         bank = banks[member.model].with_arrays(view)
         if kept is not None:
-            fitted.append(member.scorer.fit(bank, kept.models[place]))
-            own.append(kept.own[place])
-            continue
-        known = fits[member.model] if fits is not None and member.identity else {}
-        if member.identity not in known:
-            scorer = member.scorer.fit(bank)
-            known[member.identity] = scorer, scorer.training_scores(folds)
-        fitted.append(known[member.identity][0])
-        own.append(known[member.identity][1])
+            scorer, scores = member.scorer.fit(bank, kept.models[place]), kept.own[place]
+        else:
+            known = fits[member.model] if fits is not None and member.identity else {}
+            if member.identity not in known:
+                scorer = member.scorer.fit(bank)
+                known[member.identity] = scorer, scorer.training_scores(folds)
+            scorer, scores = known[member.identity]
+        fitted.append(scorer)
+        own.append(scores)
     rows = fitted[0].rows
     calibrating = _calibrating([banks[member.model] for member in members], rows)
-    scales = (
-        kept.scales
-        if kept is not None
-        else tuple(
+    scales = kept.scales if kept is not None else ()
+    if kept is None and len(members) > 1:
+        scales = tuple(
             {section: Scale.of(scores[of[calibrating[of]]]) for section, of in rows.items()}
-            for scores in (own if len(members) > 1 else ())
+            for scores in own
         )
-    )
     return FittedSystem(
         members=tuple(members),
         fitted=tuple(fitted),

@@ -144,7 +144,7 @@ def _own_recordings(
     the section ``index`` is to be another than by default.
     """
     from asd.clips.scan import find_own
-    from asd.clips.survey import describe, suggest
+    from asd.clips.survey import suggest
 
     machines, loose = find_own(raw)
     for machine in machines:
@@ -158,7 +158,27 @@ def _own_recordings(
     index = index.model_copy(update=chosen)
     more = suggest(raw, machines, index, warn)
     index, chosen = index.model_copy(update=more), chosen | more
-    used, layouts, failed = [], set(), []
+    used, rules = _usable(raw, machines, index, tell, warn)
+    dataset = {
+        "raw": Path(os.path.relpath(raw, root)).as_posix(),
+        "machines": used,
+        # Domains count where the names of all machines tell them.
+        "rules": rules.pop() if len(rules) == 1 else "2020",
+    }
+    return {"dataset": dataset, "index": chosen}
+
+
+def _usable(
+    raw: Path,
+    machines: Sequence[str],
+    index: IndexConfig,
+    tell: Callable[[str], object],
+    warn: Callable[[str], object],
+) -> tuple[list[str], set[str]]:
+    """Return the machines that can be learnt from, and the rules by which their names count."""
+    from asd.clips.survey import describe
+
+    used, rules, failed = [], set(), []
     training: dict[str, int] = {}
     for machine in machines:
         found, problem = _look(raw, machine, index, warn)
@@ -167,7 +187,7 @@ def _own_recordings(
             continue
         used.append(machine)
         training[machine] = sum(clip.usable and clip.split == "train" for clip in found.clips)
-        layouts.add(found.layout)
+        rules.add(_RULES_OF[found.layout])
         tell(f"found {machine}: {describe(found.clips, index.sample_rate)}")
     for machine in [one for one in used if training[one] < _LEAST_TRAINING]:
         line = f"{machine}: 1 normal clip to learn from, and {_LEAST_TRAINING} are the least"
@@ -180,14 +200,7 @@ def _own_recordings(
         warn(f"left out {line}")
     if not used:
         raise JobError("\n".join(f"{raw}: no machine can be used: {line}" for line in failed))
-    rules = {_RULES_OF[layout] for layout in layouts}
-    dataset = {
-        "raw": Path(os.path.relpath(raw, root)).as_posix(),
-        "machines": used,
-        # Domains count where the names of all machines tell them.
-        "rules": rules.pop() if len(rules) == 1 else "2020",
-    }
-    return {"dataset": dataset, "index": chosen}
+    return used, rules
 
 
 def _look(

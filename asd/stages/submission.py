@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asd.artifact import RECORD, is_current, read_record
@@ -71,7 +72,6 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     """
     from asd.features.checkpoint import WEIGHTS as BODY
     from asd.features.projection import HEAD
-    from asd.features.ptm import PtmConfig
     from asd.report.submission_meta import Facts, count_parameters
     from asd.training.artifact import WEIGHTS, CheckpointRequest, ModelRequest
 
@@ -83,14 +83,8 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     records = [[read_record(path, ModelRequest) for path in of] for of in paths]
     asked = [[record.asked(ModelRequest) for record in of] for of in records]
     requests = [request for of in asked for request in of]
-    features = {name: params.features[name] for model in models.values() for name in model.features}
-    extractors = {name: params.extractor(name) for name in features}
-    # Two features may read different layers of one checkpoint.
-    checkpoints = dict.fromkeys(
-        workspace.root / str(features[name].get("checkpoint", PtmConfig().checkpoint))
-        for name, extractor in extractors.items()
-        if extractor == "ptm"
-    )
+    features = tuple(dict.fromkeys(name for one in models.values() for name in one.features))
+    checkpoints = _checkpoints(workspace, features)
     bases = [
         read_record(folder / RECORD, CheckpointRequest).asked(CheckpointRequest).base["name"]
         for folder in checkpoints
@@ -98,7 +92,7 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
     return Facts(
         system=system,
         sample_rate=params.index.sample_rate,
-        extractors=tuple(extractors.values()),
+        extractors=tuple(map(params.extractor, features)),
         network=" + ".join(dict.fromkeys(model.network for model in models.values())),
         scorer=definition.scorer if definition else "fusion",
         settings=definition.settings if definition else {},
@@ -107,22 +101,29 @@ def gather_facts(workspace: Workspace, system: str, machines: Sequence[str]) -> 
         )
         + sum(count_parameters(folder / BODY) for folder in checkpoints)
         + sum(count_parameters(folder / HEAD, "projection.") for folder in checkpoints),
-        macs=_macs(workspace, dict(zip(machines, asked, strict=True)), tuple(features)),
-        # What was done to clips of machines that have one class, the first being nothing.
-        transformations=tuple(
-            dict.fromkeys(
-                name
-                for one in requests
-                if one.task == "transformations"
-                for name in one.classes[1:]
-            )
-        ),
+        macs=_macs(workspace, dict(zip(machines, asked, strict=True)), features),
+        transformations=_transformations(requests),
         attributes=any(one.attribute_head or one.task == "attributes" for one in requests),
         # The small one that is built here has learned from the challenge's clips alone.
         pretrained=tuple(name for name in bases if not name.startswith("builtin:")),
         threshold=f"a score above the {params.score.threshold} threshold of the training clips'"
         f" scores, for {params.score.false_alarm_rate:.0%} false alarms",
     )
+
+
+def _checkpoints(workspace: Workspace, features: Sequence[str]) -> list[Path]:
+    """Return the fine-tuned checkpoints of features; several may read layers of the same one."""
+    from asd.features.ptm import PtmConfig
+
+    params, default = workspace.params, PtmConfig().checkpoint
+    read = [params.features[name] for name in features if params.extractor(name) == "ptm"]
+    return [*dict.fromkeys(workspace.root / str(of.get("checkpoint", default)) for of in read)]
+
+
+def _transformations(requests: Sequence[ModelRequest]) -> tuple[str, ...]:
+    """Return what was done to clips of machines that have one class, the first being nothing."""
+    told = (one.classes[1:] for one in requests if one.task == "transformations")
+    return tuple(dict.fromkeys(name for classes in told for name in classes))
 
 
 def _macs(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asd.artifact import stamp_of
 from asd.errors import JobError
 from asd.workspace import PARAMS
 
@@ -49,7 +50,7 @@ def _seen(stage: str) -> _Seen:
         seen: _Seen = {f"{PARAMS}: {key}": _value(values, key) for key in keys}
         for text in of.get("deps", ()):
             name = str(_value(values, text[2:-1])) if text.startswith("${") else text
-            seen[name] = sorted(_files(Path(name)))
+            seen[name] = stamp_of(sorted(_files(Path(name))))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}  # a stage of another's making, of which DVC itself says what is wrong
     return seen
@@ -61,10 +62,9 @@ def _value(values: Any, key: str) -> Any:
     return values
 
 
-def _files(path: Path) -> Iterator[tuple[str, int, int, int]]:
-    """Yield what tells apart the files that lie at a path or below."""
+def _files(path: Path) -> Iterator[Path]:
+    """Yield the files that lie at a path or below and are not hidden."""
     below = (Path(folder) / one for folder, _, names in os.walk(path) for one in names)
     for one in (path,) if path.is_file() else below:
         if not one.name.startswith("."):
-            found = one.stat()
-            yield str(one), found.st_ino, found.st_size, found.st_mtime_ns
+            yield one
