@@ -304,7 +304,7 @@ def _init_dvc(root: Path) -> bool:
         return False
     with refusals(root):
         begun.touch()
-    if not path.exists():
+    if not (path.parent / "cache").exists():  # else DVC has kept something already
         _run_dvc_init(root)
     config = ConfigParser()
     config.read(path)
@@ -325,7 +325,7 @@ def _run_dvc_init(root: Path) -> None:
     in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
     how = [] if (root / ".git").exists() else ["--subdir"] if in_git else ["--no-scm"]
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "init", "--force", *how],  # a folder without a config is none
+        [sys.executable, "-m", "dvc", "init", "--force", *how],  # in place of what was begun
         cwd=root,
         capture_output=True,
         text=True,

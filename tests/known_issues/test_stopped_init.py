@@ -22,14 +22,14 @@ def _dvc_init(root: Path) -> None:
     (root / ".dvc/config").write_text("[core]\n    no_scm = True\n")
 
 
-@pytest.mark.parametrize("made", [(), (".dvc",), (".dvc", ".dvc/config")])
+@pytest.mark.parametrize("left", [(), ("tmp",), ("config",), ("config", "cache")])
 def test_the_next_run_brings_it_to_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...]
 ) -> None:
     def stopped(command: Any, cwd: Path, **_: Any) -> None:
-        _dvc_init(cwd)
-        for path in [cwd / ".dvc/config", cwd / ".dvc"][: 2 - len(made)]:
-            path.rmdir() if path.is_dir() else path.unlink()
+        for name in left:
+            (cwd / ".dvc").mkdir(exist_ok=True)
+            (cwd / ".dvc" / name).touch()
         raise KeyboardInterrupt
 
     def whole(command: Any, cwd: Path, **_: Any) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_the_next_run_brings_it_to_its_end(
     monkeypatch.setattr(init.subprocess, "run", whole)
     assert ".dvc" in init.run("demo", folder=tmp_path).created
     config = (tmp_path / ".dvc/config").read_text()
-    assert "no_scm = True" in config
+    assert ("no_scm = True" in config) is ("cache" not in left)
     assert "type = hardlink,symlink" in config
     assert not list(tmp_path.rglob("*.part"))
     assert init.run("demo", folder=tmp_path).created == ()
