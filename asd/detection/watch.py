@@ -282,7 +282,7 @@ class Messenger:
             try:
                 self._send(row)
             except Exception as error:  # whatever it is, the next message is tried
-                note(f"a message could not be sent: {' '.join(str(error).split())}")
+                note(f"a message could not be sent: {one_line(error)}")
 
 
 def command_of(line: str) -> Callable[[Row], None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from asd.errors import JobError, UsageError
+from asd.errors import JobError, UsageError, one_line
 
 Key = tuple[str, str]  # machine, section
 Line = tuple[Sequence[float], Sequence[float]]  # xs and ys
@@ -165,7 +165,7 @@ def _read(path: Path) -> Results:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; run 'asd evaluate' first") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        why = f"{type(error).__name__}: {one_line(error)}"
         raise JobError(f"{path}: not metrics ({why}); run 'asd evaluate' again") from None
 
 
