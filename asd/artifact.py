@@ -33,9 +33,7 @@ from asd.digest import canonical_json, sha256_file, sha256_json
 from asd.errors import AsdError, JobError, UnreadableError, UsageError, one_line, refusal
 from asd.progress import note
 from asd.version import __version__
-
-RECORD = "record.json"
-"""The name of the record of an artifact that is a folder of its own."""
+from asd.workspace import RECORD as RECORD
 
 # What the last bits of an artifact depend on.
 _DECISIVE = ("asd", "torch", "transformers", "numpy")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PARAMS = Path("pipeline") / "params.yaml"
 RECORD = "record.json"
+"""The name of the record of an artifact that is a folder of its own."""
 
 
 def find_root(start: Path) -> Path | None:

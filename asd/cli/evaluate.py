@@ -18,14 +18,13 @@ from asd.cli.output import (
     wants_json,
 )
 from asd.errors import JobError, UsageError, unknown_name
+from asd.metrics.files import SHOWN
 
 if TYPE_CHECKING:
     from asd.metrics.bootstrap import Comparison
     from asd.metrics.figures import Figures
     from asd.metrics.summary import Assessment
     from asd.workspace import Workspace
-
-SHOWN = 10  # undefined values and unlabelled sections that are shown before the rest is counted
 
 _folder = click.Path(path_type=Path)
 

@@ -15,7 +15,7 @@ from asd.errors import JobError
 
 T = TypeVar("T")
 
-SHOWN = 10  # problems that are shown before the rest is only counted
+SHOWN = 10  # lines of a kind that are shown before the rest is only counted
 
 # anomaly_score_fan_section_00_test.csv (2022 on), ..._section_00_source_test.csv (2021),
 # ..._id_05.csv (2020), ..._DCASE2023T2fan_section_00_test_seed1_Eval.csv (baseline of 2023 on).

@@ -25,6 +25,7 @@ _WHOLE_NAME = re.compile(r"section_[0-9]{2}_(source|target)_test_(normal|anomaly
 LABELS = {"normal": False, "anomaly": True, "": None}
 
 Key = tuple[str, str]
+"""Machine and section."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from asd.metrics.rules import RULES
+from asd.metrics.truth import Key
 from asd.report.charts import (
     Chart,
     dot_chart,
@@ -23,7 +24,7 @@ from asd.report.charts import (
 from asd.report.layout import rendered
 from asd.report.material import Map, Material, ShownClip
 from asd.report.media import sound_uri, spectrogram_uris
-from asd.report.results import Figure, Key
+from asd.report.results import Figure
 from asd.report.scores import ANOMALY, NORMAL, Rate, ScoredSection
 from asd.report.tables import (
     SOURCE,

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asd.metrics.roc import RocCurve
+from asd.metrics.truth import Key
 from asd.report.material import LINES, Map, Material
-from asd.report.results import Figure, Key, Line
+from asd.report.results import Figure, Line
 from asd.report.scores import ANOMALY, NORMAL, ScoredSection
 from asd.report.tables import percent, short
 

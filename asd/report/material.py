@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from asd.config import SELECTED
 from asd.metrics.roc import RocCurve
-from asd.report.results import Key, Line, Results
+from asd.metrics.truth import Key
+from asd.report.results import Line, Results
 from asd.report.scores import ANOMALY, NORMAL, ScoredSection, Scores
 from asd.report.tables import DATASET
 

@@ -11,8 +11,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from asd.errors import JobError, UsageError, one_line
+from asd.metrics.truth import Key
 
-Key = tuple[str, str]  # machine, section
 Line = tuple[Sequence[float], Sequence[float]]  # xs and ys
 
 

@@ -15,7 +15,7 @@ from asd.clip_table import Row
 from asd.errors import JobError
 from asd.metrics.roc import RocCurve
 from asd.metrics.rules import DOMAINS
-from asd.report.results import Key
+from asd.metrics.truth import Key
 from asd.scoring.scored import ScoreTable
 from asd.scoring.thresholds import Threshold
 
