@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from asd.errors import JobError, refusal
 from asd.progress import note
@@ -57,11 +58,7 @@ def locked(path: Path, fleeting: bool = False) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                note(f"{path.parent}: another run is writing there; waiting")
-                fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(file, fcntl.LOCK_EX, path)
             # Who held it may have removed it meanwhile, and then it keeps nobody out.
             if fleeting and not is_at(file.fileno(), path):
                 continue
@@ -72,6 +69,20 @@ def locked(path: Path, fleeting: bool = False) -> Iterator[None]:
                     with suppress(OSError):
                         path.unlink()
             return
+
+
+def wait_for(path: Path) -> None:
+    """Wait while a process holds the lock of a file; it is not made, and may be another user's."""
+    with suppress(OSError), path.open() as file:
+        _lock(file, fcntl.LOCK_SH, path)
+
+
+def _lock(file: TextIO, how: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except OSError:
+        note(f"{path.parent}: another run is writing there; waiting")
+        fcntl.flock(file, how)
 
 
 def is_at(handle: int, path: Path) -> bool:

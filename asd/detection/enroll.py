@@ -22,6 +22,7 @@ from asd.artifact import (
     RECORD,
     Record,
     Request,
+    begun_path,
     difference,
     lock_path,
     making,
@@ -29,7 +30,7 @@ from asd.artifact import (
     read_record,
     steady,
 )
-from asd.atomic import locked, refusals, sync
+from asd.atomic import locked, refusals, sync, wait_for
 from asd.clip_table import ClipTable, by_recording, content_digest, window_name
 from asd.detection.recording import Recording, identified, window_starts, windows
 from asd.detection.working_point import at_working_point
@@ -121,6 +122,8 @@ def current_detector(workspace: Workspace, machine: str, system: str) -> FittedD
     """
     path = workspace.score_record(system, machine)
     verb = f"asd score --machine {machine} --system {system}"
+    if not path.exists() and begun_path(path).exists():
+        wait_for(lock_path(path))  # a run is making it anew
     if not path.exists():
         hint = workspace.made_earlier or f"run '{verb}' first"
         raise UsageError(f"{path}: no detector yet; {hint}")
