@@ -256,6 +256,7 @@ def _said(record: Record) -> dict[str, object]:
     """Return what a record says of the making of its artifact."""
     return {
         "request": dict(record.request),
+        "computed": dict(record.facts.get("computed", {})),
         "versions": dict(record.versions),
         "digest": record.digest,
     }
@@ -433,6 +434,6 @@ def _made_with(records: Records) -> list[tuple[str, str]]:
         for record in of_machine.values():
             for name, value in flattened(_said(record)):
                 kind = name.removeprefix("request.")
-                if kind.startswith(("train.", "versions.")):
+                if kind.startswith(("train.", "computed.", "versions.")):
                     found.setdefault(kind, {})[value] = None
     return [(name, ", ".join(values)) for name, values in found.items()]

@@ -41,8 +41,8 @@ class ModelRequest(Request):
         machine: the machine type, ``"all"`` for a joint model.
         machines: those of a joint model, in their order; ``()`` otherwise.
         model: features, network, head, losses and classes, as in the params.
-        train: the settings of training that the objective reads, with device and precision; ``{}``
-            where nothing is learned.
+        train: the settings of training that the objective reads, the precision as asked for;
+            ``{}`` where nothing is learned.
         inputs: by feature and section, the identities of the shards.
         further: of what is read beside, ``"supplemental"`` clips or what makes ``"pseudo"`` labels,
             the identities likewise.
@@ -167,9 +167,16 @@ def build_network(request: ModelRequest) -> nn.Module:
 
 
 def write_model(
-    path: Path, network: nn.Module, request: ModelRequest, history: Sequence[Mapping[str, Any]]
+    path: Path,
+    network: nn.Module,
+    request: ModelRequest,
+    history: Sequence[Mapping[str, Any]],
+    computed: Mapping[str, str],
 ) -> None:
-    """Write a trained model and its record at ``path``, which comes last and vouches for it."""
+    """Write a trained model and its record at ``path``, which comes last and vouches for it.
+
+    ``computed`` says on which device it was trained and in which precision, if it was.
+    """
     from safetensors.torch import save_file
 
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
@@ -177,6 +184,7 @@ def write_model(
         with made.file(WEIGHTS) as beside:
             save_file(tensors, beside)
         made.text(HISTORY, _table(history))
+        made.facts["computed"] = dict(computed)
         made.facts["last"] = dict(history[-1]) if history else {}
 
 

@@ -23,7 +23,7 @@ from asd.training.finetune_objectives import (
     has_quantizer,
 )
 from asd.training.labels import Classes, kinds_of_classes
-from asd.training.loop import Course, State, go_through
+from asd.training.loop import Course, State, go_through, identity
 from asd.training.pretrained import fit_components, load_base
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Run:
         self.body.to(self.compute.device)
         # Taken before an objective leaves layers out: a state holds the whole body.
         self._trained = {k: w for k, w in self.body.named_parameters() if w.requires_grad}
-        self.state = State(state, plan.request.digest)
+        self.state = State(state, identity(plan.request, self.compute))
 
     def write(self, folder: Path, beside: Path) -> None:
         """Work through the objectives and write what comes of it to ``folder``."""

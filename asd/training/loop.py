@@ -24,8 +24,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from asd.artifact import Request
 from asd.atomic import replacing
 from asd.device import Compute
+from asd.digest import sha256_json
 from asd.errors import JobError
 from asd.progress import progress
 from asd.training.data import ahead
@@ -101,12 +103,17 @@ class Course:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def identity(request: Request, compute: Compute) -> str:
+    """Return what tells one training from others: it goes on in no other precision."""
+    return sha256_json([request.digest, compute.describe()])
+
+
 class State:
     """What a killed training goes on from: one safetensors file, whole or not at all.
 
     Args:
         path: the file; it need not be there, and one of another training counts as none.
-        identity: digest of the request that is being trained.
+        identity: of the training, see :func:`identity`.
 
     Attributes:
         history: a row for each round that is done, over all objectives.

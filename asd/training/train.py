@@ -129,9 +129,10 @@ def make_plan(
     learned, labels = whole.only(rows), labels.of(rows)
     noise = None if given is None or "mix" not in model.supplemental else _of_label(given, NOISE)
     supplement = len(whole) - len(clips) + (len(noise) if noise is not None else 0)
-    read = {"epochs", "learning_rate", "seed", "held_out", *aim.reads}
+    # The precision as asked for: "auto" is no other model where another processor makes it.
+    read = {"epochs", "learning_rate", "seed", "held_out", "precision", *aim.reads}
     read |= {"noise_share", "noise_snr_db"} if noise is not None else set()
-    decisive = config.model_dump(mode="json", include=read) | compute.describe()
+    decisive = config.model_dump(mode="json", include=read)
     further = {"pseudo": clustered(store, machine, model.pseudo)} if model.pseudo else {}
     further |= {"supplemental": given.identities} if given is not None else {}
     request = ModelRequest(
@@ -222,7 +223,8 @@ def train(plan: Plan, name: str, path: Path, state: Path) -> Training:
                 epochs = plan.config.epochs - resumed
             else:
                 history, network = [], build_network(request)
-            write_model(path, network, request, history)
+            computed = plan.compute.describe() if plan.aim.objective else {}
+            write_model(path, network, request, history, computed)
             state.unlink(missing_ok=True)
     return Training(
         machine=request.machine,
@@ -259,7 +261,7 @@ def _run(plan: Plan, path: Path) -> tuple[int, list[dict[str, Any]], nn.Module]:
     """Train, and return the epochs that were there already, the history and the network."""
     import torch
 
-    from asd.training.loop import Course, State, go_through
+    from asd.training.loop import Course, State, go_through, identity
 
     clips, config, request = plan.learned, plan.config, plan.request
     torch.manual_seed(config.seed)
@@ -275,7 +277,7 @@ def _run(plan: Plan, path: Path) -> tuple[int, list[dict[str, Any]], nn.Module]:
         rounds=config.epochs,
         seed=(config.seed, _DRAWS),
     )
-    state = State(path, request.digest)
+    state = State(path, identity(request, plan.compute))
     resumed = len(state.history)
     tensors = network.state_dict(keep_vars=True)
     go_through(plan.objective, network, tensors, optimizer, course, state, plan.compute)

@@ -95,7 +95,7 @@ def _model() -> str:
         attribute_classes=(),
         attribute_head=False,
     )
-    write_model(MODEL, nn.Linear(2, 2), request, [{"epoch": 1}])
+    write_model(MODEL, nn.Linear(2, 2), request, [{"epoch": 1}], {})
     return read_record(MODEL, ModelRequest).digest
 
 

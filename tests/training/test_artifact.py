@@ -45,7 +45,7 @@ def request_():
 def path(tmp_path, request_):
     assert "tdnn" in NETWORKS
     torch.manual_seed(0)
-    write_model(tmp_path / "m" / RECORD, build_network(request_), request_, ROWS)
+    write_model(tmp_path / "m" / RECORD, build_network(request_), request_, ROWS, {})
     return tmp_path / "m" / RECORD
 
 
