@@ -16,11 +16,11 @@ def enroll(
     enrolment: Enrolment, recordings: Sequence[Recording], section: str, domain: str, force: bool
 ) -> list[Enrolled]:
     """Enroll recordings; see :meth:`asd.detection.enroll.Enrolment.enroll` for the arguments."""
-    from asd.clips.likeness import Training, remarks
+    from asd.clips.likeness import TrainingRange, remarks
     from asd.detection.recording import expand
 
     workspace, machine = enrolment.workspace, enrolment.machine
-    known = Training.of_index(workspace.index_path(machine).with_suffix(".json"))
+    known = TrainingRange.of_index(workspace.index_path(machine).with_suffix(".json"))
     for sound in recordings:
         for remark in remarks(sound.facts, known) if sound.facts else ():
             say(f"{sound.name}: {remark.text}")

@@ -35,7 +35,7 @@ from asd.clips.decoding import (
     readable,
 )
 from asd.clips.decoding import Limits as Limits
-from asd.clips.likeness import FULL_SCALE, Facts, Listening
+from asd.clips.likeness import FULL_SCALE, Likeness, Listening
 from asd.config import Channel
 from asd.errors import JobError
 
@@ -84,7 +84,7 @@ class Probe:
     channels: int = 0
     samples: int = 0
     treatment: str = ""
-    facts: Facts | None = None
+    facts: Likeness | None = None
     digest: str = ""
     problem: str = ""
 
@@ -324,7 +324,7 @@ def _digest(data: Data) -> str:
 
 def listen(
     parts: Callable[[], Iterator[np.ndarray]], listening: Listening, full_scale: float | None
-) -> tuple[Facts, str]:
+) -> tuple[Likeness, str]:
     """Hear a recording whole; return what it is like, and what will be done to it.
 
     Args:

@@ -20,8 +20,7 @@ from threading import Lock
 from asd.clips import names
 from asd.clips.audio import Limits, Probe, probe, resampled_length
 from asd.clips.channels import described
-from asd.clips.likeness import Facts as Likeness
-from asd.clips.likeness import Remark, Training, remarks_of
+from asd.clips.likeness import Likeness, Remark, TrainingRange, remarks_of
 from asd.clips.names import Facts, read_attributes
 from asd.clips.record import OK, Clip
 from asd.clips.scan import Found, find_recordings, machine_folder
@@ -50,7 +49,7 @@ class Indexed:
     """
 
     clips: list[Clip]
-    training: Training | None
+    training: TrainingRange | None
     facts: dict[str, Likeness]
     remarks: dict[str, tuple[Remark, ...]]
     layout: str

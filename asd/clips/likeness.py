@@ -1,13 +1,13 @@
 """What is unlike all training recordings in a way that is not the machine, in words.
 
 A score cannot tell a worn bearing from another microphone. So a small record is kept of what the
-training recordings are like as recordings (:class:`Training`, in the facts of an index), and what
-lies outside of it is said beside the score (:func:`remarks`): it decides nothing.
+training recordings are like as recordings (:class:`TrainingRange`, in the facts of an index), and
+what lies outside of it is said beside the score (:func:`remarks`): it decides nothing.
 
 Example:
     >>> from dataclasses import replace
-    >>> facts = Facts(-32.0, 0.2, 0.0, 0.0, 7900.0, 16000, 1, 10.0)
-    >>> training = Training.of([facts], sample_rate=16000, clip_seconds=10.0)
+    >>> facts = Likeness(-32.0, 0.2, 0.0, 0.0, 7900.0, 16000, 1, 10.0)
+    >>> training = TrainingRange.of([facts], sample_rate=16000, clip_seconds=10.0)
     >>> [one.text for one in remarks(replace(facts, level=-44.0), training)]
     ['12 dB quieter than any training recording']
 """
@@ -43,7 +43,7 @@ _AT, _LOUD, _NEAR = 0.9999, 0.1, 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Likeness:
     """What a recording is like, whatever is heard on it: of one channel, at its own rate.
 
     Attributes:
@@ -67,7 +67,7 @@ class Facts:
     seconds: float
 
 
-_PARTS = fields(Facts)
+_PARTS = fields(Likeness)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Unlike:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRange:
     """The small record of a machine's training recordings.
 
     Attributes:
@@ -97,21 +97,21 @@ class Training:
         clip_seconds: length of the clips.
     """
 
-    lowest: Facts
-    highest: Facts
+    lowest: Likeness
+    highest: Likeness
     sample_rate: int
     clip_seconds: float
 
     @classmethod
     def of(
-        cls, recordings: Iterable[Facts], sample_rate: int, clip_seconds: float
-    ) -> Training | None:
+        cls, recordings: Iterable[Likeness], sample_rate: int, clip_seconds: float
+    ) -> TrainingRange | None:
         """Return the record of recordings; None where there are none."""
         listed = list(recordings)
         if not listed:
             return None
         lowest, highest = (
-            Facts(*(end(getattr(one, part.name) for one in listed) for part in _PARTS))
+            Likeness(*(end(getattr(one, part.name) for one in listed) for part in _PARTS))
             for end in (min, max)
         )
         return cls(lowest, highest, sample_rate, clip_seconds)
@@ -121,13 +121,13 @@ class Training:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, values: Mapping[str, Any]) -> Training:
+    def of_json(cls, values: Mapping[str, Any]) -> TrainingRange:
         """Return what :meth:`to_json` gave."""
-        ends = {key: Facts(**values[key]) for key in ("lowest", "highest")}
+        ends = {key: Likeness(**values[key]) for key in ("lowest", "highest")}
         return cls(**{**values, **ends})
 
     @classmethod
-    def of_index(cls, record: Path) -> Training | None:
+    def of_index(cls, record: Path) -> TrainingRange | None:
         """Return that of the record of an index; None where there is none, or it tells nothing."""
         from asd.artifact import read_any
         from asd.errors import AsdError
@@ -138,7 +138,7 @@ class Training:
             return None
 
 
-def remarks(facts: Facts, training: Training | None) -> tuple[Remark, ...]:
+def remarks(facts: Likeness, training: TrainingRange | None) -> tuple[Remark, ...]:
     """Say in what a recording is unlike all training recordings that is not the machine.
 
     Args:
@@ -154,8 +154,8 @@ def remarks(facts: Facts, training: Training | None) -> tuple[Remark, ...]:
 
 
 def remarks_of(
-    recordings: Mapping[str, Facts], training: Collection[str], sample_rate: int, seconds: float
-) -> tuple[Training | None, dict[str, tuple[Remark, ...]]]:
+    recordings: Mapping[str, Likeness], training: Collection[str], sample_rate: int, seconds: float
+) -> tuple[TrainingRange | None, dict[str, tuple[Remark, ...]]]:
     """Return the record of training recordings, and what is said of each recording.
 
     A training recording is compared with the others, where there are enough of them.
@@ -166,7 +166,7 @@ def remarks_of(
         sample_rate, seconds: of a clip.
     """
     listed = [one for name, one in recordings.items() if name in training]
-    record = Training.of(listed, sample_rate, seconds)
+    record = TrainingRange.of(listed, sample_rate, seconds)
     others = _others(listed, sample_rate, seconds) if len(listed) >= _ENOUGH else lambda _: None
     return record, {
         name: remarks(one, others(one) if name in training else record)
@@ -184,23 +184,23 @@ def by_code(said: Mapping[str, Sequence[Remark]]) -> dict[str, Unlike]:
 
 
 def _others(
-    listed: Sequence[Facts], sample_rate: int, seconds: float
-) -> Callable[[Facts], Training]:
+    listed: Sequence[Likeness], sample_rate: int, seconds: float
+) -> Callable[[Likeness], TrainingRange]:
     """Return what gives the record of all recordings but a given one of them."""
     ordered = {part.name: sorted(getattr(one, part.name) for one in listed) for part in _PARTS}
 
-    def others(one: Facts) -> Training:
+    def others(one: Likeness) -> TrainingRange:
         low, high = [], []
         for name, values in ordered.items():
             own = getattr(one, name)
             low.append(values[1] if own == values[0] else values[0])
             high.append(values[-2] if own == values[-1] else values[-1])
-        return Training(Facts(*low), Facts(*high), sample_rate, seconds)
+        return TrainingRange(Likeness(*low), Likeness(*high), sample_rate, seconds)
 
     return others
 
 
-def _by_themselves(facts: Facts) -> Iterator[tuple[str, str]]:
+def _by_themselves(facts: Likeness) -> Iterator[tuple[str, str]]:
     if facts.peak > 1:
         yield (
             "full_scale",
@@ -210,7 +210,7 @@ def _by_themselves(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "clipped", f"{_share(facts.clipped)} of the samples are clipped"
 
 
-def _compared(facts: Facts, training: Training) -> Iterator[tuple[str, str]]:
+def _compared(facts: Likeness, training: TrainingRange) -> Iterator[tuple[str, str]]:
     low, high = training.lowest, training.highest
     if facts.level < low.level - _LEVEL_DB:
         yield "quieter", f"{low.level - facts.level:.0f} dB quieter than any training recording"
@@ -240,10 +240,10 @@ def _compared(facts: Facts, training: Training) -> Iterator[tuple[str, str]]:
         )
 
 
-def _of_bands(facts: Facts, training: Training) -> Iterator[tuple[str, str]]:
+def _of_bands(facts: Likeness, training: TrainingRange) -> Iterator[tuple[str, str]]:
     heard = training.sample_rate / 2
 
-    def width(one: Facts) -> float:
+    def width(one: Likeness) -> float:
         return min(one.bandwidth, one.sample_rate / 2, heard)
 
     least, most = width(training.lowest), width(training.highest)
@@ -315,12 +315,12 @@ class Listening:
         return self._sum / self._count if self._count else 0.0
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> Likeness:
         """What was heard, rounded to what is the same on every processor."""
         mean = self.mean
         variance = max(self._squares / max(self._count, 1) - mean**2, 1e-20)
         flat = sum(int(at) for _, (at, in_row, near) in self._flat.values() if in_row > near / 4)
-        return Facts(
+        return Likeness(
             level=round(10 * float(np.log10(variance)), 2),
             peak=round(max(-self._lowest, self._highest, 0.0), 5),
             offset=round(mean, 5) + 0.0,  # -0.0 and 0.0 are equal, and written differently

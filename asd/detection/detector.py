@@ -13,7 +13,7 @@ import numpy as np
 
 from asd.artifact import RECORD, stamp_of, steady
 from asd.clips.audio import Limits
-from asd.clips.likeness import Remark, Training, remarks
+from asd.clips.likeness import Remark, TrainingRange, remarks
 from asd.clips.names import section_told
 from asd.clips.record import Clip, read_index
 from asd.detection.embedder import LEAST_BATCH, load_ensemble
@@ -533,8 +533,8 @@ class Detector:
         return {path.stem: path for path in (self.workspace.data / SOUNDS).glob("*.flac")}
 
     @cached_property
-    def _training(self) -> Training | None:
-        return Training.of_index(self.workspace.index_path(self.machine).with_suffix(".json"))
+    def _training(self) -> TrainingRange | None:
+        return TrainingRange.of_index(self.workspace.index_path(self.machine).with_suffix(".json"))
 
     def _nearest_fault(self, outputs: Outputs, section: str) -> str:
         space = self._fault_spaces.get(section)

@@ -25,7 +25,7 @@ from asd.clips.audio import (
     without_mean,
 )
 from asd.clips.decoding import UnusableError
-from asd.clips.likeness import Facts, Listening
+from asd.clips.likeness import Likeness, Listening
 from asd.clips.windows import window_starts as window_starts  # for whoever cuts recordings here
 from asd.config import RESIDUAL
 from asd.digest import sha256_bytes
@@ -55,7 +55,7 @@ class Recording:
     samples: np.ndarray
     digest: str = ""
     start: int = 0
-    facts: Facts | None = None
+    facts: Likeness | None = None
 
 
 class SilentError(JobError):

@@ -86,7 +86,7 @@ def _machine(workspace: Workspace, machine: str, most: int) -> Listened:
         ]
     margins = np.array([one.score - one.threshold for one in training])
     notes = [
-        *known_faults(workspace, machine, system),
+        *said_of_known_faults(workspace, machine, system),
         *_notes(clips, detector),
         *_hidden(found[most:]),
     ]
@@ -297,7 +297,7 @@ def _times(workspace: Workspace, shown: Sequence[_Found]) -> list[datetime | Non
     return recording_times([one.deciding.path for one in shown], written)
 
 
-def known_faults(workspace: Workspace, machine: str, system: str) -> Iterator[str]:
+def said_of_known_faults(workspace: Workspace, machine: str, system: str) -> Iterator[str]:
     """Yield how many of the known faults the threshold finds, where any is known."""
     found, missed = found_of_known_faults(workspace, machine, system)
     if found or missed:

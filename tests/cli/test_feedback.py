@@ -11,7 +11,7 @@ import pytest
 
 from asd.cli.prediction_output import printer
 from asd.detection.detector import Detector
-from asd.stages.recordings import known_faults
+from asd.stages.recordings import said_of_known_faults
 from asd.stages.report import _digests
 from asd.workspace import Workspace
 
@@ -98,10 +98,10 @@ def test_a_list_is_taken_whole_or_not_at_all(project: Path, asd: Callable) -> No
 def test_the_report_says_how_many_faults_are_found(project: Path, asd: Callable) -> None:
     """And is made anew where that changes."""
     workspace = Workspace.at(".")
-    assert list(known_faults(workspace, "pump", "cosine")) == []
+    assert list(said_of_known_faults(workspace, "pump", "cosine")) == []
     before = _digests(workspace, ["pump"])
     assert asd("feedback", "--section", "00", "fault", ODD).code == 0
-    assert list(known_faults(workspace, "pump", "cosine")) == [
+    assert list(said_of_known_faults(workspace, "pump", "cosine")) == [
         "The threshold finds 2 of 2 known faults."
     ]
     after = _digests(workspace, ["pump"])

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from scipy.signal import butter, sosfilt
 
-from asd.clips.likeness import Facts, Listening, Training, remarks
+from asd.clips.likeness import Likeness, Listening, TrainingRange, remarks
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/real"
 RATE = 16000
@@ -21,7 +21,7 @@ def noise(seconds: float = 2.0, level: float = 0.05, seed: int = 0) -> np.ndarra
     return np.random.default_rng(seed).normal(scale=level, size=round(seconds * RATE))
 
 
-def facts(samples: np.ndarray, rate: int = RATE, channels: int = 1, block: int = 10**9) -> Facts:
+def facts(samples: np.ndarray, rate: int = RATE, channels: int = 1, block: int = 10**9) -> Likeness:
     listening = Listening(rate, channels)
     for start in range(0, len(samples), block):
         listening.add(samples[start : start + block])
@@ -29,15 +29,15 @@ def facts(samples: np.ndarray, rate: int = RATE, channels: int = 1, block: int =
 
 
 @pytest.fixture
-def training() -> Training:
-    return Training.of([facts(noise(seed=seed)) for seed in range(5)], RATE, 2.0)
+def training() -> TrainingRange:
+    return TrainingRange.of([facts(noise(seed=seed)) for seed in range(5)], RATE, 2.0)
 
 
-def told(one: Facts, training: Training | None) -> dict[str, str]:
+def told(one: Likeness, training: TrainingRange | None) -> dict[str, str]:
     return {remark.code: remark.text for remark in remarks(one, training)}
 
 
-def test_what_is_like_training_is_passed_over_in_silence(training: Training) -> None:
+def test_what_is_like_training_is_passed_over_in_silence(training: TrainingRange) -> None:
     assert remarks(facts(noise(seed=9)), training) == ()
     assert remarks(facts(noise(seconds=20, seed=9)), training) == (), "longer is no other sound"
 
@@ -63,7 +63,7 @@ def lowpassed(limit: float) -> np.ndarray:
     ],
 )
 def test_each_kind_is_said_in_words(
-    samples: np.ndarray, rate: int, expected: dict[str, str], training: Training
+    samples: np.ndarray, rate: int, expected: dict[str, str], training: TrainingRange
 ) -> None:
     found = told(facts(samples, rate), training)
     assert found.keys() == expected.keys()
@@ -71,19 +71,19 @@ def test_each_kind_is_said_in_words(
         assert text in found[code]
 
 
-def test_another_unit_is_asked_about(training: Training) -> None:
+def test_another_unit_is_asked_about(training: TrainingRange) -> None:
     found = told(facts(noise(level=3.0)), training)
     assert found["full_scale"].endswith("another unit?")
     assert told(facts(noise(level=3.0)), None) == {"full_scale": found["full_scale"]}
 
 
-def test_more_channels_are_said(training: Training) -> None:
+def test_more_channels_are_said(training: TrainingRange) -> None:
     found = told(facts(noise(seed=9), channels=2), training)
     assert found == {"channels": "2 channels, where training recordings have 1"}
 
 
 def test_sound_where_training_has_none_is_said() -> None:
-    narrow = Training.of([facts(lowpassed(3000))], RATE, 2.0)
+    narrow = TrainingRange.of([facts(lowpassed(3000))], RATE, 2.0)
     (remark,) = remarks(facts(noise(seed=9)), narrow)
     assert remark.code == "wide"
 
@@ -128,9 +128,9 @@ def test_facts_do_not_depend_on_the_blocks(block: int) -> None:
     assert cut.clipped == pytest.approx(whole.clipped, abs=1e-4)  # a run cut in two
 
 
-def test_the_record_survives_json(training: Training) -> None:
-    assert Training.of_json(json.loads(json.dumps(training.to_json()))) == training
-    assert Training.of([], RATE, 2.0) is None
+def test_the_record_survives_json(training: TrainingRange) -> None:
+    assert TrainingRange.of_json(json.loads(json.dumps(training.to_json()))) == training
+    assert TrainingRange.of([], RATE, 2.0) is None
 
 
 def test_genuine_normal_recordings_are_like_their_training() -> None:
@@ -139,10 +139,10 @@ def test_genuine_normal_recordings_are_like_their_training() -> None:
     if not folder.exists():
         pytest.skip(f"no genuine recordings in {folder}")
 
-    def of(path: Path) -> Facts:
+    def of(path: Path) -> Likeness:
         samples, rate = soundfile.read(path)
         return facts(samples, rate)
 
-    training = Training.of(map(of, sorted((folder / "train").iterdir())), RATE, 10.0)
+    training = TrainingRange.of(map(of, sorted((folder / "train").iterdir())), RATE, 10.0)
     tests = {path.name: remarks(of(path), training) for path in (folder / "test").iterdir()}
     assert sum(bool(found) for found in tests.values()) <= 2
