@@ -90,11 +90,18 @@ class Workspace:
         """Return the workspace in ``folder`` itself.
 
         Raises:
-            UsageError: it has no params file.
+            UsageError: it has no params file; or a link in the place of its data leads nowhere.
         """
         workspace = cls(Path(folder))
         if not (workspace.root / PARAMS).is_file():
             raise UsageError(f"{workspace.root}: no {PARAMS} in it; give the folder of a workspace")
+        for path in (workspace.data, *workspace.data.glob("*")):
+            # Recordings that are not there stop no detector.
+            if path.name != "raw" and path.is_symlink() and not path.exists():
+                raise UsageError(
+                    f"{path}: links to {path.readlink()}, which is not there; mount its disk, or"
+                    " remove the link"
+                )
         restore(workspace.ptm)
         return workspace
 
