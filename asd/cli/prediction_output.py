@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from asd.cli.output import counted, say
+from asd.clips.scan import printable
 
 if TYPE_CHECKING:
     from asd.detection.detector import Prediction
@@ -65,7 +66,7 @@ def printer(style: Style, names: Sequence[str], sections: int) -> Printer:
         sections: how many sections they may be of.
     """
     if style == "table":
-        return _Table(max(map(len, names), default=24), sections > 1)
+        return _Table(max((len(printable(name)) for name in names), default=24), sections > 1)
     if style == "csv":
         return _Csv()
     return _Json()
@@ -90,7 +91,7 @@ class _Table(Printer):
         text = "; ".join(said)
         click.echo(
             self._row(
-                found.name,
+                printable(found.name),
                 found.section,
                 f"{found.score:.4f}",
                 f"{found.threshold:.4f}",

@@ -168,7 +168,7 @@ def _walk(folder: Path, below: tuple[str, ...], deep: bool = True) -> Iterator[F
 
 def _found(file: Path, folders: tuple[str, ...], problem: str = "") -> Found:
     parts = (*folders, file.name)
-    shown = tuple(_printable(part) for part in parts)
+    shown = tuple(printable(part) for part in parts)
     if any(part != _encodable(part) for part in parts):
         problem = NOT_UTF8
     elif shown != parts:
@@ -181,7 +181,7 @@ def _encodable(name: str) -> str:
     return name.encode(errors="ignore").decode()
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """Write out what no table can hold: control characters, and bytes that are not UTF-8."""
     if name.isprintable():
         return name
@@ -216,6 +216,6 @@ def _holds_recordings(folder: Path) -> bool:
 
 
 def _listing(folder: Path) -> str:
-    held = sorted(_printable(path.name) for path in folder.iterdir())
+    held = sorted(printable(path.name) for path in folder.iterdir())
     more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
     return ", ".join(held[:_SHOWN]) + more if held else "nothing"

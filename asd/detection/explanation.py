@@ -14,6 +14,7 @@ import numpy as np
 
 from asd.atomic import replacing
 from asd.clips.audio import clip_at, read_windows
+from asd.clips.scan import printable
 from asd.detection.detector import Detector, Prediction
 from asd.detection.occlusion import Grid, is_replaced, occluded
 from asd.detection.reason import NormalLevels
@@ -31,6 +32,7 @@ _LONGEST = 36  # characters of a name
 _DPI = 150
 _INK, _QUIET, _EDGE = "#1b2024", "#565e66", "#82898f"
 _STYLE: Any = {
+    "text.parse_math": False,  # a name may hold a dollar
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -367,7 +369,7 @@ def _headline(found: Explanation) -> str:
 
 def _short(name: str) -> str:
     """Return the last part of a path, its middle left out if it is long."""
-    name = Path(name).name
+    name = printable(Path(name).name)
     if len(name) <= _LONGEST:
         return name
     half = (_LONGEST - 1) // 2
