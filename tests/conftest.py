@@ -20,7 +20,7 @@ import soundfile
 from hypothesis import settings
 
 from tests.forks import SCRIPTS, serving
-from tests.made import fork
+from tests.made import fork, run_verbs
 
 # How long an example takes is the machine's affair: it may be busy.
 settings.register_profile("repository", deadline=None)
@@ -113,20 +113,7 @@ def read_by(shell: Callable[..., str]) -> Callable[..., list[list[Path]]]:
 
 
 @pytest.fixture(scope="session")
-def run_verbs() -> Callable[..., None]:
-    """Run verbs in a folder, in this process; each must succeed, and says nothing."""
-    from asd.cli import cli
-
-    def run(root: Path, *verbs: str) -> None:
-        with contextlib.chdir(root):
-            for verb in verbs:
-                cli.main(["-q", *verb.split()], standalone_mode=False)
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def tiny_template(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
+def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Machine pump, sections 00 and 02: 9 training clips each, 2 normal and 2 anomalous to test."""
     root = tmp_path_factory.mktemp("tiny")
     (root / "pipeline").mkdir()

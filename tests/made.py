@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 
@@ -33,6 +37,39 @@ def a_clip(path: str, rate: int, length: int, **known: Any) -> Clip:
         "status": "ok",
     }
     return Clip(path=path, **values | known)
+
+
+class Done(NamedTuple):
+    """What a call of the command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_verbs(root: Path, *verbs: str, options: Sequence[str] = ("-q",)) -> None:
+    """Run verbs in a folder, in this process; each must succeed."""
+    from asd.cli import cli
+
+    with chdir(root):
+        for verb in verbs:
+            cli.main([*options, *verb.split()], standalone_mode=False)
+
+
+def asd(root: Path, *arguments: str) -> Done:
+    """Call `asd` in a folder, as a user does but in this process."""
+    from asd.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        chdir(root),
+        mock.patch("sys.argv", ["asd", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as stopped,
+    ):
+        main()
+    return Done(int(stopped.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def fork() -> int:

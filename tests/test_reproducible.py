@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.made import run_verbs
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 STAGES = ("index", "finetune", "extract", "train", "embed", "score", "evaluate")
@@ -33,9 +34,7 @@ def _assert_same(one: Path, two: Path, systems: int) -> None:
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_a_project_run_twice_has_the_same_bytes(
-    tiny_template: Path, tmp_path: Path, run_verbs: Callable
-) -> None:
+def test_a_project_run_twice_has_the_same_bytes(tiny_template: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         root = tmp_path / name
         shutil.copytree(tiny_template / "pipeline", root / "pipeline")
@@ -49,7 +48,7 @@ def test_a_project_run_twice_has_the_same_bytes(
 
 
 @pytest.mark.skipif(not LONG, reason="takes minutes; ASD_LONG_TESTS=1 runs it")
-def test_the_demo_run_twice_has_the_same_bytes(tmp_path: Path, run_verbs: Callable) -> None:
+def test_the_demo_run_twice_has_the_same_bytes(tmp_path: Path) -> None:
     systems = 0
     for name in ("one", "two"):
         root = tmp_path / name

@@ -14,6 +14,7 @@ import soundfile
 from asd.artifact import RECORD, read_record
 from asd.scoring.bank import read_bank
 from asd.training.artifact import ModelRequest
+from tests.made import run_verbs
 
 RATE, LENGTH = 8000, 4096
 PARAMS = """
@@ -44,7 +45,7 @@ score: {domains: as_found, threshold: quantile, false_alarm_rate: 0.2}
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two machines of two sections, 6 training clips each, indexed and extracted."""
     root = tmp_path_factory.mktemp("joint")
     (root / "pipeline").mkdir()

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from asd.detection.detector import Detector
+from tests.made import run_verbs
 
 Report = Callable[..., str]
 
 
 @pytest.fixture
-def report(tiny: Path, run_verbs: Callable) -> Report:
+def report(tiny: Path) -> Report:
     """Run verbs on the tiny project, and the report with the page of recordings; return it."""
     params = tiny / "pipeline" / "params.yaml"
     params.write_text(params.read_text() + "\nreport: {page: recordings}\n")

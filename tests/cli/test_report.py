@@ -25,7 +25,7 @@ from asd.digest import sha256_file
 from asd.scoring.bank import Bank, BanksRequest, write_banks
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training.artifact import ModelRequest
-from tests.made import a_clip
+from tests.made import a_clip, run_verbs
 
 PARAMS = """
 dataset: {name: own, rules: "2022", raw: data/raw, machines: [fan]}
@@ -137,7 +137,6 @@ def made(
     tmp_path_factory: pytest.TempPathFactory,
     write_index: Callable,
     write_scores: Callable,
-    run_verbs: Callable,
 ) -> Path:
     """The project, evaluated."""
     folder = tmp_path_factory.mktemp("made")

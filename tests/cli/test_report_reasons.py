@@ -9,6 +9,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.made import run_verbs
+
 
 def explained(root: Path) -> list[tuple[str, bytes]]:
     """Return the explained clips of a report and their pictures."""
@@ -24,9 +26,7 @@ def explained(root: Path) -> list[tuple[str, bytes]]:
     ]
 
 
-def test_the_highest_clip_is_explained(
-    tiny: Path, scores_of: Callable, run_verbs: Callable
-) -> None:
+def test_the_highest_clip_is_explained(tiny: Path, scores_of: Callable) -> None:
     run_verbs(tiny, "evaluate", "report")
     ((name, picture),) = explained(tiny)
     root = ET.fromstring(picture)
@@ -39,9 +39,7 @@ def test_the_highest_clip_is_explained(
     assert any(max(of, key=lambda clip: of[clip]) == name for of in scores)
 
 
-def test_without_its_model_the_report_is_written_all_the_same(
-    tiny: Path, run_verbs: Callable
-) -> None:
+def test_without_its_model_the_report_is_written_all_the_same(tiny: Path) -> None:
     shutil.rmtree(tiny / "data/models")
     run_verbs(tiny, "evaluate", "report")
     assert explained(tiny) == []

@@ -20,14 +20,13 @@ from asd.clips.record import read_index
 from asd.params import load_params
 from asd.training.finetune import request_of, training_recordings
 from asd.training.pretrained import base_digest, find_base
+from tests.made import run_verbs
 
 Status = Callable[[], dict[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def whole(
-    tiny_template: Path, tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable
-) -> Path:
+def whole(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny project with figures and report."""
     root = tmp_path_factory.mktemp("status") / "project"
     shutil.copytree(tiny_template, root)

@@ -35,6 +35,7 @@ from asd.store import FeatureStore, Shard
 from asd.training.artifact import CheckpointRequest, ModelRequest, write_checkpoint, write_model
 from asd.training.pretrained import find_base
 from asd.workspace import Workspace
+from tests.made import run_verbs
 
 PARAMS = """
 dataset: {name: small, raw: data/raw, machines: [fan]}
@@ -112,7 +113,7 @@ def _checkpoint() -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which everything is there."""
     root = tmp_path_factory.mktemp("whole")
     (root / "pipeline").mkdir()

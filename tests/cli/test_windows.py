@@ -21,6 +21,7 @@ from asd.scoring.bank import read_bank
 from asd.scoring.scored import read_scores_record, read_thresholds
 from asd.stages.material import _joined, _length_of
 from asd.workspace import Workspace
+from tests.made import run_verbs
 
 RATE = 8000
 PARAMS = """
@@ -49,7 +50,7 @@ RECORDINGS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, run_verbs: Callable) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("long")
     (root / "pipeline").mkdir()
     (root / "pipeline" / "params.yaml").write_text(PARAMS)

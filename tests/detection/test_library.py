@@ -1,7 +1,6 @@
 """The detector as a library: what it takes, and how far it is an estimator of scikit-learn."""
 
 import builtins
-import contextlib
 import copy
 import pickle
 from pathlib import Path
@@ -16,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import asd
 from asd import Detector, FeatureStore
-from asd.cli import cli
 from asd.errors import JobError, UsageError
+from tests.made import run_verbs
 
 NORMAL, ODD = "raw/pump/id_00/train/00_01.wav", "raw/pump/id_00/test/anomaly/00_11.wav"
 
@@ -96,8 +95,7 @@ def test_what_each_member_of_a_fusion_says(tiny, paths):
     assert Detector(tiny, "pump", "cosine").predictions(paths, "00")[0].members == {}
     with (tiny / "pipeline" / "params.yaml").open("a") as params:
         params.write("fusions: {fused: {members: [cosine, posterior, spread]}}\n")
-    with contextlib.chdir(tiny):
-        cli.main(["-q", "score", "--system", "fused"], standalone_mode=False)
+    run_verbs(tiny, "score --system fused")
     fused = Detector(tiny, "pump", "fused")
     for found in fused.predictions(paths, "00"):
         values = list(found.members.values())

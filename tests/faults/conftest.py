@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 import soundfile
 
-from asd.cli import cli, main
 from asd.stages import verify
 from asd.workspace import Workspace
+from tests.made import asd, run_verbs
 
 PARAMS = """
 dataset: {name: small, raw: ../raw, machines: [fan]}
@@ -63,16 +61,8 @@ class Disturbed:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run `asd` in this process; return its exit code and what it printed as errors."""
-        errors = io.StringIO()
-        with (
-            chdir(self.root),
-            mock.patch("sys.argv", ["asd", *arguments]),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(errors),
-            pytest.raises(SystemExit) as stopped,
-        ):
-            main()
-        return int(stopped.value.code or 0), errors.getvalue()
+        done = asd(self.root, *arguments)
+        return done.code, done.err
 
     def is_valid(self) -> bool:
         """Whether nothing is damaged, every row read, and finished shards are those of a whole run.
@@ -126,9 +116,7 @@ def undisturbed(raw: Path) -> Callable[[str], Path]:
         if not root.exists():
             (root / "pipeline").mkdir(parents=True)
             (root / "pipeline/params.yaml").write_text(PARAMS % (feature, feature))
-            with chdir(root):
-                for verb in ("index", "extract"):
-                    cli.main([verb], standalone_mode=False)
+            run_verbs(root, "index", "extract")
         return root
 
     return make

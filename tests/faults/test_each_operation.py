@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from asd.cli import cli
 from asd.params import load_params
 from asd.stages import verify
 from asd.workspace import PARAMS, Workspace
+from tests.made import run_verbs
 
 SELECT = """
 select: {models: {mel: [embedding]}, scorers: {near: {scorer: neighbours}, far: {scorer: cosine}}}
@@ -53,18 +53,14 @@ def test_a_verb_killed_anywhere_leaves_old_or_new(
     before = tmp_path / "before"
     shutil.copytree(tiny, before)
 
-    def run() -> None:
-        with chdir(tiny):
-            cli.main(["-q", *command.split()], standalone_mode=False)
-
-    run()
+    run_verbs(tiny, command)
     new, params = _contents(tiny / below), path.read_bytes()
     assert new != _contents(before / below)
     steps = 0
     while True:
         shutil.rmtree(tiny)
         shutil.copytree(before, tiny)
-        if not killed_at(steps, EVENTS, run):
+        if not killed_at(steps, EVENTS, lambda: run_verbs(tiny, command)):
             break
         steps += 1
         load_params(path)
@@ -73,7 +69,7 @@ def test_a_verb_killed_anywhere_leaves_old_or_new(
         with chdir(tiny):
             assert not verify.run(Workspace.at(".")).damaged
         if path.read_bytes() == old:  # else it was done, and would keep another copy
-            run()
+            run_verbs(tiny, command)
             there = _contents(tiny / below)
             there.pop("params.yaml.2", None)  # it is kept before the other takes its place
             assert there == new

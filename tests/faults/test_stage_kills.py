@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from asd.cli import cli
 from asd.stages import verify
 from asd.workspace import Workspace
+from tests.made import run_verbs
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 Values = dict[str, dict[str, Any]]
@@ -98,11 +98,6 @@ def _change(root: Path, changes: Values) -> None:
     yaml.dump(params, path)
 
 
-def _run(root: Path, command: str) -> None:
-    with chdir(root):
-        cli.main(command.split(), standalone_mode=False)
-
-
 def _artifacts(root: Path, stage: Stage) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield each whole artifact: where it lies, and the bytes of its files."""
     for voucher in root.glob(stage.vouched):
@@ -116,11 +111,11 @@ def test_a_killed_stage_loses_nothing(tiny: Path, kill: Callable, stage: Stage) 
     _change(tiny, stage.params)
     before = (tiny / "pipeline/params.yaml").read_bytes()
     if "index" in stage.params:
-        _run(tiny, "index")
+        run_verbs(tiny, "index")
     _change(tiny, stage.old)
     for folder in stage.outputs:
         shutil.rmtree(tiny / folder, ignore_errors=True)
-    _run(tiny, stage.command)
+    run_verbs(tiny, stage.command)
     for folder in stage.outputs:
         if (tiny / folder).exists():
             (tiny / "begin/old" / folder).parent.mkdir(parents=True, exist_ok=True)

@@ -7,28 +7,21 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asd.artifact import Record
-from asd.cli import cli
 from asd.clips.audio import Limits
 from asd.detection.enroll import Enrolment, last_enrolment
 from asd.detection.recording import read_recording
 from asd.stages import verify
 from asd.workspace import PARAMS, Workspace
-from tests.made import fork
+from tests.made import fork, run_verbs
 
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 BANK = Path("data/banks/mel/pump/record.json")
-
-
-def _run(root: Path, command: str) -> None:
-    with chdir(root):
-        cli.main(command.split(), standalone_mode=False)
 
 
 def _change(root: Path, old: str, new: str) -> None:
@@ -47,7 +40,7 @@ def _start(root: Path, command: str, before: Callable[[], object]) -> int:
             os.dup2(said.fileno(), 2)
         sys.stderr = os.fdopen(2, "w", buffering=1)
         before()
-        _run(root, command)
+        run_verbs(root, command, options=())
         os._exit(0)
     finally:
         os._exit(1)
@@ -106,7 +99,7 @@ def test_what_a_run_makes_anew_while_it_is_verified_is_no_damage(
     def slow(path: Path) -> Record:
         record = read(path)
         if path == scores and runs:
-            _run(tiny, runs.pop())
+            run_verbs(tiny, runs.pop())
         return record
 
     monkeypatch.setattr(verify, "read_any", slow)
@@ -122,7 +115,7 @@ def test_a_repair_removes_nothing_that_was_made_anew_meanwhile(tiny: Path) -> No
         path.write_bytes(b"0")
     damaged = verify.run(workspace).damaged
     assert {one.path for one in damaged} == {*harmed}
-    _run(tiny, "embed --model mel")
+    run_verbs(tiny, "embed --model mel")
     done = list(verify.repair(workspace, damaged))
     assert [one.whole for one in done] == [True, False]
     assert "whole again" in done[0].line
@@ -135,7 +128,7 @@ def test_an_enrolment_is_of_the_scores_that_there_are(tiny: Path) -> None:
     workspace = Workspace.at(tiny)
     known = Enrolment(workspace, "pump")
     _change(tiny, "rate: 0.2", "rate: 0.3")
-    _run(tiny, "score")
+    run_verbs(tiny, "score")
     fresh = Workspace.at(tiny)
     known.workspace = fresh  # as of a process that had read the params before
     sound = read_recording(tiny / ODD, known.signal, Limits(60, 8))

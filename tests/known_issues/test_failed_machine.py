@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
 
 import pytest
 
-from asd.cli import main
 from asd.params import load_params
-
-
-def _asd(*arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(SystemExit) as stopped,
-    ):
-        patch.setattr("sys.argv", ["asd", *arguments])
-        main()
-    return int(stopped.value.code or 0), out.getvalue(), err.getvalue()
+from tests.made import asd
 
 
 @pytest.fixture
@@ -38,19 +23,19 @@ def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_others_are_evaluated_and_reported(project: Path) -> None:
     for verb in ("index", "extract", "train", "embed", "score"):
-        code, _, err = _asd(verb)
+        code, _, err = asd(Path(), verb)
         assert code != 0
         assert "fan" in err
     told = "fan: not evaluated, as it has no index; run 'asd index --machine fan'"
-    code, out, err = _asd("evaluate")
+    code, out, err = asd(Path(), "evaluate")
     assert (code, err) == (1, f"asd: {told}\n")
     assert "| cosine " in out
     scores = json.loads(Path("data/reports/scores.json").read_text())
     assert set(scores) == {"posterior", "cosine", "spread"}
-    assert _asd("evaluate", "--machine", "pump")[0] == 0
-    assert _asd("report")[0] == 0
+    assert asd(Path(), "evaluate", "--machine", "pump")[0] == 0
+    assert asd(Path(), "report")[0] == 0
     assert "pump" in Path("data/reports/report.html").read_text()
-    rows = json.loads(_asd("status", "--json")[1])
+    rows = json.loads(asd(Path(), "status", "--json")[1])
     # For the index of the machine without recordings, and not as something of what it shows is old.
     assert {row["stage"]: row["state"] for row in rows}["report"] == "waiting"
 
@@ -61,11 +46,11 @@ def test_a_system_without_all_scores_is_left_out(tiny: Path, monkeypatch) -> Non
     path.write_text(path.read_text().replace("machines: [pump]", "machines: [pump, pump2]"))
     Path("raw/pump2").symlink_to("pump")
     for verb in ("index", "extract", "train", "embed", "score"):
-        assert _asd(verb, "--machine", "pump2")[0] == 0
+        assert asd(Path(), verb, "--machine", "pump2")[0] == 0
     Path("data/scores/cosine/pump2.json").unlink()
-    code, _, err = _asd("evaluate")
+    code, _, err = asd(Path(), "evaluate")
     assert code == 1
     lack = "cosine: not evaluated, as pump2 has no scores of it; run 'asd score --system cosine'"
     assert err == f"asd: {lack}\n"
     assert set(json.loads(Path("data/reports/scores.json").read_text())) == {"posterior", "spread"}
-    assert _asd("evaluate", "--machine", "pump")[0] == 0
+    assert asd(Path(), "evaluate", "--machine", "pump")[0] == 0

@@ -6,14 +6,12 @@ which those of a recording to come are not: so every threshold was too low.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from asd.cli import cli
 from asd.clip_table import ClipTable
 from asd.config import ScoreConfig
 from asd.detection import Detector
@@ -25,6 +23,7 @@ from asd.scoring.scored import read_scores_record, read_table, read_thresholds
 from asd.scoring.system import FittedSystem, Member, fit_system, score_recordings
 from asd.scoring.thresholds import THRESHOLDS
 from asd.workspace import Workspace
+from tests.made import run_verbs
 
 RATE = 8000
 PARAMS = """
@@ -127,9 +126,7 @@ def test_score_and_predict_decide_alike(tmp_path: Path, windows: str) -> None:
     (tmp_path / "pipeline").mkdir()
     params = PARAMS.replace("WINDOWS", windows)
     (tmp_path / "pipeline" / "params.yaml").write_text(params)
-    with contextlib.chdir(tmp_path):
-        for verb in ("index", "extract", "train", "embed", "score"):
-            cli.main(["-q", verb], standalone_mode=False)
+    run_verbs(tmp_path, "index", "extract", "train", "embed", "score")
     record = read_scores_record(Workspace.at(tmp_path).score_record("nearest", "pump"))
     table = read_table(record)
     decided = dict(zip(table.name, table.anomalous.tolist(), strict=True))

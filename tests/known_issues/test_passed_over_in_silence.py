@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from asd.cli import cli
 from asd.detection import Detector
 from asd.detection.arrivals import arrivals
 from asd.workspace import PARAMS
+from tests.made import run_verbs
 
 SOUND = "raw/pump/id_00/test/normal/00_09.wav"
 
@@ -38,7 +38,7 @@ def test_a_recording_of_a_section_that_is_not_trained(
 
 
 def test_rules_of_2020_on_recordings_with_domains(
-    tmp_path: Path, tiny_template: Path, run_verbs: Callable, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny_template: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     params = (tiny_template / PARAMS).read_text().split("systems:")[0]
     params += "systems: {spread: {model: mel, scorer: cosine}}\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ import pytest
 
 from asd import artifact
 from asd.artifact import Record
-from asd.cli import cli
 from asd.detection import Detector, feedback
 from asd.detection.arrivals import Arrival
 from asd.detection.enroll import Enrolment, versions
@@ -21,23 +19,19 @@ from asd.detection.watch import Rule, Watch
 from asd.detection.working_point import WorkingPointRequest, set_working_point, working_point
 from asd.errors import JobError
 from asd.workspace import Workspace
+from tests.made import run_verbs
 
 NORMAL = "raw/pump/id_00/test/normal/00_09.wav"
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 CHANGES = ("enroll --undo", f"feedback forget {ODD}", "threshold --reset")
 
 
-def _run(root: Path, command: str) -> None:
-    with contextlib.chdir(root):
-        cli.main(["-q", *command.split()], standalone_mode=False)
-
-
 @pytest.fixture
 def settled(tiny: Path) -> Path:
     """A workspace with an enrolment, a known fault and a working point."""
-    _run(tiny, f"feedback fault --section 00 {ODD}")
-    _run(tiny, f"enroll --section 00 --force {NORMAL}")
-    _run(tiny, "threshold --rate 0.15")
+    run_verbs(tiny, f"feedback fault --section 00 {ODD}")
+    run_verbs(tiny, f"enroll --section 00 --force {NORMAL}")
+    run_verbs(tiny, "threshold --rate 0.15")
     for name in ("enrolled", "faults", "thresholds"):
         shutil.copytree(tiny / "data" / name, tiny / "before" / name)
     return tiny
@@ -54,7 +48,7 @@ def _disturbed(
         nonlocal looks
         looks += 1
         if looks == at + 1:
-            _run(root, change)
+            run_verbs(root, change)
 
     def looking_read(path: Path, *given: object) -> object:
         if path.is_relative_to(root):  # an exported copy is changed by nothing
@@ -89,7 +83,7 @@ def test_a_prediction_is_of_before_or_after(
     before = predict()
     found = list(_disturbed(settled, predict, change, monkeypatch))
     assert len(found) > 10
-    _run(settled, change)
+    run_verbs(settled, change)
     assert set(found) <= {before, predict()}
 
 
@@ -105,7 +99,7 @@ def test_an_export_is_of_before_or_after(
 
     before = write()
     found = set(_disturbed(settled, write, change, monkeypatch))
-    _run(settled, change)
+    run_verbs(settled, change)
     assert found <= {before, write()}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -17,8 +15,8 @@ import pytest
 import soundfile
 from ruamel.yaml import YAML
 
-from asd.cli import main
 from asd.stages import STAGES
+from tests.made import asd
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = """
@@ -51,21 +49,6 @@ evaluate: {bootstrap: 0}
 """
 Values = dict[str, Any]
 Run = Callable[..., str]
-
-
-def _asd(root: Path, *arguments: str) -> tuple[int, str, str]:
-    """Call `asd` in a folder; return its exit code and what it printed."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(root),
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stopped,
-    ):
-        patch.setattr("sys.argv", ["asd", *arguments])
-        main()
-    return int(stopped.value.code or 0), out.getvalue(), err.getvalue()
 
 
 def _edit(root: Path, change: Callable[[Any], object]) -> None:
@@ -125,7 +108,7 @@ def copy(workspace: Path, tmp_path: Path) -> Path:
 
 def _stale(root: Path) -> tuple[set[str], set[str]]:
     """Return the stages that `asd status` calls stale or missing, and those it calls unused."""
-    code, out, err = _asd(root, "status", "--json")
+    code, out, err = asd(root, "status", "--json")
     assert code == 0, err
     rows = json.loads(out)
     return (
@@ -349,7 +332,7 @@ def test_another_checkpoint_makes_anew_what_reads_it(
     assert _stale(root) == ({"finetune", "report"}, set())
     before = _times(root)
     for verb in STAGES[STAGES.index("finetune") :]:
-        code, _, err = _asd(root, verb)
+        code, _, err = asd(root, verb)
         assert code == 0, err
     after = _times(root)
     remade = {group for group in after if after[group] != before.get(group)}
@@ -374,7 +357,7 @@ def test_what_dvc_has_linked_is_replaced_and_never_written_through(
 
     _edit(root, all_anew)
     for verb in STAGES:
-        code, _, err = _asd(root, verb)
+        code, _, err = asd(root, verb)
         assert code == 0, err
     assert {path: path.read_bytes() for path in kept} == kept
     changed = [one for one in kept if (root / "data" / one.relative_to(cache)).stat().st_nlink == 1]
@@ -422,10 +405,10 @@ def test_what_the_params_no_longer_name_is_removed(tiny: Path) -> None:
     assert set(verbs) <= stale
     # A run of some machines alone knows nothing of the others.
     for verb in verbs:
-        assert _asd(tiny, verb, "--machine", "pump")[0] == 0
+        assert asd(tiny, verb, "--machine", "pump")[0] == 0
     assert all((data / name).exists() for name in (*STAYS, *GOES))
     for verb in (*verbs, "evaluate"):
-        code, _, err = _asd(tiny, verb)
+        code, _, err = asd(tiny, verb)
         assert code == 0, err
     assert [name for name in GOES if (data / name).exists()] == []
     assert [name for name in STAYS if not (data / name).exists()] == []
@@ -451,13 +434,13 @@ def test_a_machine_without_training_clips_stops_no_other(two: Path) -> None:
         shutil.rmtree(folder)
     shutil.rmtree(two / "data")
     for verb in ("index", "extract"):
-        assert _asd(two, verb)[0] == 0
+        assert asd(two, verb)[0] == 0
     for verb, done, why in (
         ("train", "data/models/mel/pump/record.json", "no train shard"),
         ("embed", "data/banks/mel/pump/record.json", "no such model; run 'asd train' first"),
         ("score", "data/scores/spread/pump.json", "no such banks; run 'asd embed' first"),
     ):
-        code, out, err = _asd(two, verb)
+        code, out, err = asd(two, verb)
         assert code == 1, err
         assert (two / done).is_file()
         assert "pump" in out + done
@@ -466,20 +449,20 @@ def test_a_machine_without_training_clips_stops_no_other(two: Path) -> None:
         assert "fan" in err
         assert why in err
     # Nothing but wrong use.
-    code, _, err = _asd(two, "train", "--machine", "fan")
+    code, _, err = asd(two, "train", "--machine", "fan")
     assert (code, err.count("\n")) == (2, 1)
     shutil.rmtree(two / "data/banks")
-    code, _, err = _asd(two, "score")
+    code, _, err = asd(two, "score")
     assert (code, err.count("\n")) == (2, 2)
 
 
 def test_a_damaged_bank_stops_no_other_machine(two: Path) -> None:
     for verb in ("index", "extract", "train", "embed", "score"):
-        code, _, err = _asd(two, verb)
+        code, _, err = asd(two, verb)
         assert code == 0, err
     (two / "data/banks/mel/fan/train.h5").write_bytes(b"no bank")
     _set("score", "false_alarm_rate", to=0.3)(two)
-    code, out, err = _asd(two, "score")
+    code, out, err = asd(two, "score")
     assert code == 1
     assert "data/banks/mel/fan/train.h5: is not what was written" in err
     assert err.count("\n") == 1
@@ -487,7 +470,7 @@ def test_a_damaged_bank_stops_no_other_machine(two: Path) -> None:
     record = json.loads((two / "data/scores/spread/pump.json").read_text())
     assert record["request"]["rule"]["false_alarm_rate"] == 0.3
     for verb in ("embed", "score"):
-        assert _asd(two, verb)[0] == 0
+        assert asd(two, verb)[0] == 0
 
 
 @pytest.fixture
@@ -510,20 +493,20 @@ def _files(root: Path) -> dict[Path, bytes]:
 def test_a_workspace_of_an_earlier_version_is_told_so(earlier: Path) -> None:
     before = _files(earlier)
     text = "data was made by an earlier version of asd; 'dvc repro' makes it anew"
-    code, out, err = _asd(earlier, "status")
+    code, out, err = asd(earlier, "status")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == f"note: {text}"
     sound = "raw/pump/id_00/test/anomaly/00_11.wav"
     for arguments in (("predict", "--section", "00", sound), ("evaluate",)):
-        code, out, err = _asd(earlier, *arguments)
+        code, out, err = asd(earlier, *arguments)
         assert (code, out) == (2, "")
         assert err.startswith("asd: ")
         assert err.endswith(f"; {text}\n")
         assert err.count("\n") == 1
     assert _files(earlier) == before
     for verb in ("index", "extract", "train", "embed", "score"):
-        code, _, err = _asd(earlier, verb)
+        code, _, err = asd(earlier, verb)
         assert code == 0, err
-    assert "earlier version" not in _asd(earlier, "status")[1]
-    assert _asd(earlier, "predict", "--section", "00", sound)[0] == 0
-    assert _asd(earlier, "evaluate")[0] == 0
+    assert "earlier version" not in asd(earlier, "status")[1]
+    assert asd(earlier, "predict", "--section", "00", sound)[0] == 0
+    assert asd(earlier, "evaluate")[0] == 0

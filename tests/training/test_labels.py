@@ -1,15 +1,11 @@
 """What a machine is classified by, and which of its clips are held out of training."""
 
-import io
-from contextlib import chdir, redirect_stdout
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asd.artifact import read_record
-from asd.cli import cli
 from asd.clip_table import ClipTable, window_name
 from asd.detection import Detector
 from asd.scoring.bank import read_bank
@@ -17,6 +13,7 @@ from asd.scoring.scored import ScoresRequest, read_thresholds
 from asd.scoring.thresholds import find_threshold
 from asd.training.labels import held_out, label
 from asd.training.transforms import TRANSFORMS
+from tests.made import asd, run_verbs
 
 
 def test_several_sections():
@@ -101,9 +98,7 @@ def project(tiny_template, tmp_path_factory):
     shutil.copytree(tiny_template, root)
     path = root / "pipeline/params.yaml"
     path.write_text(path.read_text().replace("train: {", "train: {held_out: 0.34, "))
-    with chdir(root), redirect_stdout(io.StringIO()):
-        for verb in ("train", "embed", "score"):
-            cli.main([verb], standalone_mode=False)
+    run_verbs(root, "train", "embed", "score")
     return root
 
 
@@ -129,10 +124,7 @@ def test_the_network_does_not_learn_from_them(project, tiny_template):
         for root in (project, tiny_template)
     ]
     assert weights[0] != weights[1]
-    out = io.StringIO()
-    with chdir(project), redirect_stdout(out):
-        for record in (project / "data/models/both").rglob("record.json"):
-            record.unlink()
-        cli.main(["train", "--model", "both"], standalone_mode=False)
-    assert "trained 2 epochs on 12 clips" in out.getvalue()
+    for record in (project / "data/models/both").rglob("record.json"):
+        record.unlink()
+    assert "trained 2 epochs on 12 clips" in asd(project, "train", "--model", "both").out
     assert (project / "data/models/both/pump/weights.safetensors").read_bytes() == weights[0]
