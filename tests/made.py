@@ -72,6 +72,13 @@ def asd(root: Path, *arguments: str) -> Done:
     return Done(int(stopped.value.code or 0), out.getvalue(), err.getvalue())
 
 
+def replace_in(path: Path, old: str, new: str) -> None:
+    """Put a text in the place of another one, which a file must have."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 def fork() -> int:
     """Fork this process, and let the child collect no garbage; return its number, or 0 there.
 

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from asd.clips.record import Clip
 from asd.metrics.official import means
 from asd.metrics.rules import RULES
-from tests.made import a_clip
+from tests.made import a_clip, replace_in
 
 MACHINES = ("fan", "valve")
 CLIPS = 24
@@ -211,7 +211,7 @@ def test_outside_of_any_project(year: str, elsewhere: Path, asd: Callable) -> No
 
 def test_faults_are_listed_and_the_job_fails(elsewhere: Path, asd: Callable) -> None:
     path = elsewhere / "scores" / "anomaly_score_fan_section_00_test.csv"
-    path.write_text(path.read_text().replace("0003.wav,", "0003.wav,x"))
+    replace_in(path, "0003.wav,", "0003.wav,x")
     (elsewhere / "scores" / "decision_result_valve_section_00_test.csv").unlink()
     done = asd("evaluate", "--scores", "scores", "--ground-truth", "truth")
     assert (done.code, done.out) == (1, "")

@@ -12,6 +12,7 @@ from asd.metrics.official import evaluate
 from asd.metrics.rules import RULES
 from asd.stages.evaluate import read_system, truth_of
 from asd.workspace import Workspace
+from tests.made import replace_in
 
 LADDER = """
 ladder:
@@ -23,7 +24,7 @@ score:"""
 
 def test_each_row_is_compared_with_the_one_before(project: Path, asd: Callable) -> None:
     path = Path("pipeline/params.yaml")
-    path.write_text(path.read_text().replace("\nscore:", LADDER))
+    replace_in(path, "\nscore:", LADDER)
     rows = json.loads(asd("ladder", "--seeds", "2", "--json").out)
     assert [row["system"] for row in rows] == ["spread", "cosine", "spread"]
     workspace = Workspace.at(".")

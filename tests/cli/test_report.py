@@ -25,7 +25,7 @@ from asd.digest import sha256_file
 from asd.scoring.bank import Bank, BanksRequest, write_banks
 from asd.store import FeatureStore, ShardSpec, ShardWriter
 from asd.training.artifact import ModelRequest
-from tests.made import a_clip, run_verbs
+from tests.made import a_clip, replace_in, run_verbs
 
 PARAMS = """
 dataset: {name: own, rules: "2022", raw: data/raw, machines: [fan]}
@@ -265,7 +265,7 @@ def test_seeds_are_averaged(project: Path, asd: Callable) -> None:
 
 def test_the_paper_stands_beside_its_own_data_set(project: Path, asd: Callable) -> None:
     params = Path("pipeline/params.yaml")
-    params.write_text(params.read_text().replace("name: own", "name: dcase2022"))
+    replace_in(params, "name: own", "name: dcase2022")
     asd("report")
     assert "## Table III of the paper" in (REPORTS / "results.md").read_text()
     assert "paper 74.54" in (REPORTS / "report.html").read_text()

@@ -14,6 +14,7 @@ from asd.detection import Detector
 from asd.errors import UsageError
 from asd.params import load_params
 from asd.scoring.scored import read_scores_record
+from tests.made import replace_in
 
 SECTIONS = """
   pooled: {network: pooled, poolings: {mean: {pooling: mean}, loud: {pooling: max}}}
@@ -145,7 +146,7 @@ def test_evaluate_takes_fusions(project: Path, asd: Callable) -> None:
 )
 def test_wrong_params(project: Path, asd: Callable, old: str, new: str, message: str) -> None:
     path = project / "pipeline" / "params.yaml"
-    path.write_text(path.read_text().replace(old, new))
+    replace_in(path, old, new)
     done = asd("score")
     assert done.code == 2
     assert re.search(message, done.err)

@@ -20,7 +20,8 @@ from asd.clips.record import read_index
 from asd.params import load_params
 from asd.training.finetune import request_of, training_recordings
 from asd.training.pretrained import base_digest, find_base
-from tests.made import run_verbs
+from asd.workspace import PARAMS
+from tests.made import replace_in, run_verbs
 
 Status = Callable[[], dict[str, dict[str, Any]]]
 
@@ -52,13 +53,6 @@ def status(asd: Callable) -> Status:
         return {row["stage"]: row for row in json.loads(done.out)}
 
     return found
-
-
-def _edit(old: str, new: str) -> None:
-    path = Path("pipeline/params.yaml")
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_a_whole_project_is_current(project: Path, asd: Callable, status: Status) -> None:
@@ -94,7 +88,7 @@ NO_SOUND = {
 @pytest.mark.parametrize("where", NO_SOUND)
 def test_sound_that_is_not_there_comes_first(project: Path, asd: Callable, where: str) -> None:
     old, new, section, verb = NO_SOUND[where]
-    _edit(old, new)
+    replace_in(PARAMS, old, new)
     path = Path("pipeline/params.yaml")
     path.write_text(f"{path.read_text()}{section}\n")
     place = project / load_params(path).dataset.raw
@@ -106,7 +100,7 @@ def test_sound_that_is_not_there_comes_first(project: Path, asd: Callable, where
 
 
 def test_a_machine_that_is_not_asked_for_needs_no_sound(project: Path, asd: Callable) -> None:
-    _edit("machines: [pump]", "machines: [pump, fan]")
+    replace_in(PARAMS, "machines: [pump]", "machines: [pump, fan]")
     path = Path("pipeline/params.yaml")
     path.write_text(f"{path.read_text()}synth: {{machines: [pump, fan]}}\n")
     assert asd("status").out.splitlines()[-1] == "next: asd synth"
@@ -131,20 +125,20 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
     "a recording less": (LOUDER.unlink, {"index": "1 recording gone, such as pump/id_00"}),
     "another length": (_longer, {"index": "1 recording changed, such as pump/id_00/train/00_03"}),
     "another rate": (
-        lambda: _edit("sample_rate: 8000", "sample_rate: 4000"),
+        lambda: replace_in(PARAMS, "sample_rate: 8000", "sample_rate: 4000"),
         {
             "index": "other settings (index.sample_rate 8000 -> 4000)",
             "extract": "signal.sample_rate",
         },
     ),
     "a feature": (
-        lambda: _edit("hop: 128, mels", "hop: 64, mels"),
+        lambda: replace_in(PARAMS, "hop: 128, mels", "hop: 64, mels"),
         {"extract": "logmel: other settings (config.hop 128 -> 64) (4 shards"},
     ),
     "a feature more": (
         lambda: (
-            _edit("  wave: {", "  second: {extractor: wave}\n  wave: {"),
-            _edit("  mel: {", "  more: {features: [second]}\n  mel: {"),
+            replace_in(PARAMS, "  wave: {", "  second: {extractor: wave}\n  wave: {"),
+            replace_in(PARAMS, "  mel: {", "  more: {features: [second]}\n  mel: {"),
         ),
         {"extract": "second: missing"},
     ),
@@ -157,11 +151,11 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
         },
     ),
     "the network": (
-        lambda: _edit("embedding: 6", "embedding: 7"),
+        lambda: replace_in(PARAMS, "embedding: 6", "embedding: 7"),
         {"train": "both: other settings (model.settings.embedding 6 -> 7)"},
     ),
     "the training": (
-        lambda: _edit("epochs: 2", "epochs: 3"),
+        lambda: replace_in(PARAMS, "epochs: 2", "epochs: 3"),
         {"train": "mel: other settings (train.epochs 2 -> 3)"},
     ),
     "a model less": (
@@ -169,7 +163,7 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
         {"train": "mel: missing", "embed": "mel: its model is missing"},
     ),
     "the banks' settings": (
-        lambda: _edit("embed: {batch_size: 8", "embed: {batch_size: 4"),
+        lambda: replace_in(PARAMS, "embed: {batch_size: 8", "embed: {batch_size: 4"),
         {"embed": "both: other settings (params.batch_size 8 -> 4)"},
     ),
     "a damaged bank": (
@@ -177,11 +171,11 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
         {"embed": "mel: damaged"},
     ),
     "a system": (
-        lambda: _edit("k: 2", "k: 3"),
+        lambda: replace_in(PARAMS, "k: 2", "k: 3"),
         {"score": "spread: other settings (members.0.settings.k 2 -> 3)"},
     ),
     "the threshold": (
-        lambda: _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
+        lambda: replace_in(PARAMS, "false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
         {"score": "cosine: other settings (rule.false_alarm_rate 0.2 -> 0.1)"},
     ),
     "a score file less": (
@@ -193,7 +187,7 @@ CHANGES: dict[str, tuple[Change, dict[str, str]]] = {
         {"score": "cosine: damaged"},
     ),
     "the rules": (
-        lambda: _edit("rules: '2020'", "rules: '2021'"),
+        lambda: replace_in(PARAMS, "rules: '2020'", "rules: '2021'"),
         {"evaluate": 'cosine: other settings (rules "2020" -> "2021")', "report": "another params"},
     ),
     "a report less": (Path("data/reports/results.csv").unlink, {"report": ""}),
@@ -216,15 +210,17 @@ def test_what_a_change_makes_stale(project: Path, status: Status, change: str) -
 
 WAITS = {
     "a feature": (
-        lambda: _edit("hop: 128, mels", "hop: 64, mels"),
+        lambda: replace_in(PARAMS, "hop: 128, mels", "hop: 64, mels"),
         {stage: ["waits for extract"] for stage in ("train", "embed", "score", "evaluate")},
     ),
     "a feature that nothing reads": (
-        lambda: _edit("  wave: {", "  second: {extractor: wave}\n  wave: {"),
+        lambda: replace_in(PARAMS, "  wave: {", "  second: {extractor: wave}\n  wave: {"),
         {},
     ),
     "one model": (
-        lambda: _edit("mel: {features: [logmel]}", "mel: {features: [logmel], train: {epochs: 1}}"),
+        lambda: replace_in(
+            PARAMS, "mel: {features: [logmel]}", "mel: {features: [logmel], train: {epochs: 1}}"
+        ),
         {
             "embed": ["mel: waits for train"],
             "score": ["spread: waits for train"],
@@ -232,7 +228,7 @@ WAITS = {
         },
     ),
     "the threshold": (
-        lambda: _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
+        lambda: replace_in(PARAMS, "false_alarm_rate: 0.2", "false_alarm_rate: 0.1"),
         {"evaluate": ["waits for score"]},
     ),
     "a recording": (
@@ -262,12 +258,12 @@ def test_what_is_made_of_what_is_stale_waits_for_it(
 def test_a_line_is_read_at_a_hundred_columns(project: Path, asd: Callable, status: Status) -> None:
     path = Path("pipeline/params.yaml")
     more = "".join(f"  more_{number}: {{model: mel, scorer: cosine}}\n" for number in range(8))
-    path.write_text(path.read_text().replace("systems:\n", f"systems:\n{more}"))
+    replace_in(path, "systems:\n", f"systems:\n{more}")
     lines = asd("status").out.splitlines()
     score = "11 systems; more_0, more_1, more_2 and 5 more: missing"
     assert f"score     pump  stale    {score}" in lines
     assert "in full: asd status --json" not in lines
-    _edit("hop: 128, mels", "hop: 64, mels")
+    replace_in(PARAMS, "hop: 128, mels", "hop: 64, mels")
     lines = asd("status").out.splitlines()
     assert max(map(len, lines)) == 100
     (cut,) = (line for line in lines if line.endswith("..."))
@@ -277,7 +273,7 @@ def test_a_line_is_read_at_a_hundred_columns(project: Path, asd: Callable, statu
 
 
 def test_a_feature_that_no_model_reads_makes_nothing_stale(project: Path, status: Callable) -> None:
-    _edit("  wave: {", "  second: {extractor: wave}\n  wave: {")
+    replace_in(PARAMS, "  wave: {", "  second: {extractor: wave}\n  wave: {")
     assert {status()[stage]["state"] for stage in ("extract", "train", "embed")} == {"current"}
 
 
@@ -292,7 +288,7 @@ def test_an_enrolment_changes_no_stage_but_the_report(project: Path, asd: Callab
 
 def test_an_enrolment_of_other_scores_is_told(project: Path, asd: Callable, status: Status) -> None:
     assert asd("enroll", "--force", "--section", "00", "raw/pump/id_02/train/02_00.wav").code == 0
-    _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
+    replace_in(PARAMS, "false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
     assert asd("score").code == 0
     (reason,) = status()["enroll"]["reasons"]
     assert "cosine, posterior, spread: scored anew since, so that it does not count" in reason
@@ -304,7 +300,7 @@ def test_an_enrolment_of_other_scores_is_told(project: Path, asd: Callable, stat
 def test_labels_and_scores_decide_on_the_figures(
     project: Path, asd: Callable, status: Status
 ) -> None:
-    _edit("false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
+    replace_in(PARAMS, "false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
     assert asd("score").code == 0
     (reason,) = {one.partition(": ")[2] for one in status()["evaluate"]["reasons"]}
     assert "another scores.cosine.pump" in reason
@@ -318,10 +314,10 @@ def test_labels_and_scores_decide_on_the_figures(
 
 
 def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status) -> None:
-    _edit("  wave: {", "  ptm: {extractor: ptm}\n  wave: {")
+    replace_in(PARAMS, "  wave: {", "  ptm: {extractor: ptm}\n  wave: {")
     assert status()["finetune"]["state"] == "unused"  # no model reads it
-    _edit("mel: {features: [logmel]}", "mel: {features: [ptm]}")
-    _edit("features:\n", "finetune: {base: 'builtin:tiny'}\nfeatures:\n")
+    replace_in(PARAMS, "mel: {features: [logmel]}", "mel: {features: [ptm]}")
+    replace_in(PARAMS, "features:\n", "finetune: {base: 'builtin:tiny'}\nfeatures:\n")
     assert status()["finetune"]["state"] == "missing"
     config = load_params(Path("pipeline/params.yaml")).finetune
     clips = read_index(Path("data/index/pump.csv"))
@@ -331,7 +327,9 @@ def test_a_checkpoint_is_of_its_settings_and_clips(project: Path, status: Status
     path.parent.mkdir(parents=True, exist_ok=True)
     write_record(path, request_of(recordings, config, digest), [], {})
     assert status()["finetune"]["state"] == "current"
-    _edit("base: 'builtin:tiny'", "base: 'builtin:tiny', steps: 7, device: cpu, layer: 1")
+    replace_in(
+        PARAMS, "base: 'builtin:tiny'", "base: 'builtin:tiny', steps: 7, device: cpu, layer: 1"
+    )
     assert status()["finetune"]["reasons"] == [
         'other settings (params.layer "auto" -> 1, params.steps 2000 -> 7)'
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from asd.store import Shard
+from tests.made import replace_in
 
 TRAIN = Path("data/features/pump/logmel/section_00_train.h5")
 
@@ -28,7 +29,7 @@ def test_every_shard_is_a_line(project: Path, asd: Callable) -> None:
 
 def test_states(project: Path, asd: Callable) -> None:
     params = project / "pipeline" / "params.yaml"
-    params.write_text(params.read_text().replace("hop: 128, mels", "hop: 64, mels"))
+    replace_in(params, "hop: 128, mels", "hop: 64, mels")
     TRAIN.write_bytes(TRAIN.read_bytes()[:200])
     (project / "data/features/pump/wave").rename(project / "data/features/pump/old")
     rows = json.loads(asd("store", "ls", "--json").out)

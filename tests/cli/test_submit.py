@@ -19,6 +19,7 @@ from asd.clips.record import Clip
 from asd.scoring.files import official_files
 from asd.scoring.scored import read_scores_record, read_table
 from asd.training.artifact import CheckpointRequest, ModelRequest
+from tests.made import replace_in
 
 MACHINES = ("fan", "valve")
 CLIPS = {"00": 16, "03": 10}  # test clips of the labelled and of the unlabelled section
@@ -214,7 +215,7 @@ def test_edits_and_the_technical_report_get_into_the_zip(project: Path, asd: Cal
     asd(*SUBMIT)
     folder = project / "submissions" / "Tanaka_UT" / "task2"
     path = folder / LABEL / f"{LABEL}.meta.yaml"
-    path.write_text(path.read_text().replace("FILL_IN", "known"))
+    replace_in(path, "FILL_IN", "known")
     (folder / "Tanaka_UT_task2.technical_report.pdf").write_bytes(b"%PDF")
     asd("evaluate")
     done = asd(*SUBMIT)
@@ -288,7 +289,7 @@ def test_clips_without_scores_stop_it_before_anything_is_written(
 
 def test_a_damaged_table_stops_it_before_anything_is_written(project: Path, asd: Callable) -> None:
     path = project / "scores" / "6" / "fan.csv"
-    path.write_text(path.read_text().replace("section_03_0000", "section_03_0001"))
+    replace_in(path, "section_03_0000", "section_03_0001")
     done = asd(*SUBMIT)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "scores/6/fan.csv: is not what was written" in done.err

@@ -10,7 +10,6 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asd.clip_table import window_name
 from asd.clips.audio import (
     Limits,
     Reader,
@@ -55,14 +54,6 @@ def test_windows_cover_a_long_recording(samples: int, length: int) -> None:
         heard[start : start + length] += 1
     assert heard.min() == 1
     assert len(starts) == -(-samples // length), "more windows than needed"
-
-
-@given(st.integers(0, 10**9), st.sampled_from([8000, 11025, 16000, 44100, 48000, 192000]))
-def test_names_of_windows_are_apart_and_tell_their_recording(start: int, rate: int) -> None:
-    name = window_name("a.b.WAV", start / rate)
-    recording, _, seconds = name.partition("#t=")
-    assert recording == "a.b.WAV"
-    assert round(float(seconds) * rate) == start
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a#t=3.wav", "a.wav#t=3.wav", "a.wav#t=.wav"])

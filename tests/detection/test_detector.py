@@ -17,7 +17,8 @@ from asd.features.logmel import LogMel
 from asd.params import load_params
 from asd.scoring import SCORERS
 from asd.scoring.scored import read_scores_record, read_table
-from asd.workspace import Workspace
+from asd.workspace import PARAMS, Workspace
+from tests.made import replace_in
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def test_refuses_another_model_than_was_scored(tiny):
 
 
 def test_refuses_the_detector_of_another_machine(tiny):
-    change_params(tiny, "machines: [pump]", "machines: [pump, fan]")
+    replace_in(tiny / PARAMS, "machines: [pump]", "machines: [pump, fan]")
     folder = tiny / "data" / "scores" / "cosine"
     for path in list(folder.iterdir()):
         shutil.copy(path, path.with_stem("fan"))
@@ -136,13 +137,6 @@ def test_refuses_a_model_without_recipes(tiny):
         Detector.load(tiny, "pump")
 
 
-def change_params(root, old, new):
-    path = root / "pipeline" / "params.yaml"
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
 @pytest.mark.parametrize(
     ("old", "new", "changed"),
     [
@@ -153,7 +147,7 @@ def change_params(root, old, new):
     ],
 )
 def test_refuses_a_detector_of_other_params(tiny, old, new, changed):
-    change_params(tiny, old, new)
+    replace_in(tiny / PARAMS, old, new)
     with pytest.raises(UsageError, match=f"scored with other settings.*{changed}") as caught:
         Detector.load(tiny, "pump", "cosine")
     assert "run 'asd score --machine pump --system cosine'" in str(caught.value)
@@ -162,8 +156,8 @@ def test_refuses_a_detector_of_other_params(tiny, old, new, changed):
 
 def test_what_decides_nothing_may_change(tiny, sounds):
     expected = Detector.load(tiny, "pump").score(sounds)
-    change_params(tiny, "epochs: 2", "epochs: 3")
-    change_params(tiny, "posterior: {model: both", "posterior: {model: mel")
+    replace_in(tiny / PARAMS, "epochs: 2", "epochs: 3")
+    replace_in(tiny / PARAMS, "posterior: {model: both", "posterior: {model: mel")
     np.testing.assert_array_equal(Detector.load(tiny, "pump").score(sounds), expected)
 
 

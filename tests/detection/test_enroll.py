@@ -24,6 +24,7 @@ from asd.detection.recording import read_recording
 from asd.errors import JobError, UsageError
 from asd.scoring.thresholds import find_threshold
 from asd.workspace import Workspace
+from tests.made import replace_in
 
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 OTHER = "raw/pump/id_00/test/anomaly/00_12.wav"
@@ -402,7 +403,7 @@ def test_nothing_scored(tiny):
 
 def test_refuses_detectors_of_other_params(tiny):
     path = tiny / "pipeline" / "params.yaml"
-    path.write_text(path.read_text().replace("false_alarm_rate: 0.2", "false_alarm_rate: 0.1"))
+    replace_in(path, "false_alarm_rate: 0.2", "false_alarm_rate: 0.1")
     with pytest.raises(UsageError, match="scored with other settings"):
         enrolment_of(tiny)
 

@@ -24,6 +24,7 @@ from asd.download.dataset import Outcome, download
 from asd.download.fetch import Web
 from asd.download.zenodo import RECORDS
 from asd.errors import JobError, UsageError
+from tests.made import replace_in
 
 Patch = pytest.MonkeyPatch
 Zenodo = Any  # of conftest.py, which cannot be imported by name
@@ -134,7 +135,7 @@ def test_harmed_set_is_fetched_again(get: Get, origin: Zenodo, tmp_path: Path, h
     elif harm == "record cut":
         record.write_bytes(record.read_bytes()[:50])
     else:
-        record.write_text(record.read_text().replace("b.wav", "c.wav"))
+        replace_in(record, "b.wav", "c.wav")
     origin.requests.clear()
     assert get().fetched == ("eval_data_fan_train.zip",)
     assert len(file_requests(origin)) == 1

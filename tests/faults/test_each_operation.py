@@ -15,7 +15,7 @@ import pytest
 from asd.params import load_params
 from asd.stages import verify
 from asd.workspace import PARAMS, Workspace
-from tests.made import run_verbs
+from tests.made import replace_in, run_verbs
 
 SELECT = """
 select: {models: {mel: [embedding]}, scorers: {near: {scorer: neighbours}, far: {scorer: cosine}}}
@@ -47,7 +47,7 @@ def test_a_verb_killed_anywhere_leaves_old_or_new(
     command, below = VERBS[verb]
     (tiny / ".dvc").mkdir()
     path = tiny / PARAMS
-    path.write_text(path.read_text().replace("false_alarm_rate: 0.2", "false_alarm_rate: 0.3"))
+    replace_in(path, "false_alarm_rate: 0.2", "false_alarm_rate: 0.3")
     path.write_text(path.read_text() + SELECT)
     old = path.read_bytes()
     before = tmp_path / "before"

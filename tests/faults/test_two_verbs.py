@@ -18,16 +18,10 @@ from asd.detection.enroll import Enrolment, last_enrolment
 from asd.detection.recording import read_recording
 from asd.stages import verify
 from asd.workspace import PARAMS, Workspace
-from tests.made import fork, run_verbs
+from tests.made import fork, replace_in, run_verbs
 
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 BANK = Path("data/banks/mel/pump/record.json")
-
-
-def _change(root: Path, old: str, new: str) -> None:
-    path = root / PARAMS
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
 
 
 def _start(root: Path, command: str, before: Callable[[], object]) -> int:
@@ -58,7 +52,7 @@ def test_of_two_runs_one_makes_what_both_want(
     tiny: Path, verb: str, change: tuple[str, str], record: str
 ) -> None:
     """The second waits, and leaves as it is what the first has made: somebody reads it already."""
-    _change(tiny, *change)
+    replace_in(tiny / PARAMS, *change)
     made = tiny / "data" / record
 
     def stop_before_the_end() -> None:
@@ -92,7 +86,7 @@ def test_of_two_runs_one_makes_what_both_want(
 def test_what_a_run_makes_anew_while_it_is_verified_is_no_damage(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _change(tiny, "rate: 0.2", "rate: 0.3")
+    replace_in(tiny / PARAMS, "rate: 0.2", "rate: 0.3")
     scores = tiny / "data/scores/spread/pump.json"
     read, runs = verify.read_any, ["score --system spread"]
 
@@ -127,7 +121,7 @@ def test_an_enrolment_is_of_the_scores_that_there_are(tiny: Path) -> None:
     """It names the scores that it enlarged, and not others that were made meanwhile."""
     workspace = Workspace.at(tiny)
     known = Enrolment(workspace, "pump")
-    _change(tiny, "rate: 0.2", "rate: 0.3")
+    replace_in(tiny / PARAMS, "rate: 0.2", "rate: 0.3")
     run_verbs(tiny, "score")
     fresh = Workspace.at(tiny)
     known.workspace = fresh  # as of a process that had read the params before

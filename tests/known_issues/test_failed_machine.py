@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from asd.params import load_params
-from tests.made import asd
+from tests.made import asd, replace_in
 
 
 @pytest.fixture
 def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project with a second machine, of which there are no recordings."""
     path = tiny / "pipeline/params.yaml"
-    path.write_text(path.read_text().replace("machines: [pump]", "machines: [fan, pump]"))
+    replace_in(path, "machines: [pump]", "machines: [fan, pump]")
     assert load_params(path).dataset.machines == ("fan", "pump")
     monkeypatch.chdir(tiny)
     return tiny
@@ -43,7 +43,7 @@ def test_the_others_are_evaluated_and_reported(project: Path) -> None:
 def test_a_system_without_all_scores_is_left_out(tiny: Path, monkeypatch) -> None:
     monkeypatch.chdir(tiny)
     path = Path("pipeline/params.yaml")
-    path.write_text(path.read_text().replace("machines: [pump]", "machines: [pump, pump2]"))
+    replace_in(path, "machines: [pump]", "machines: [pump, pump2]")
     Path("raw/pump2").symlink_to("pump")
     for verb in ("index", "extract", "train", "embed", "score"):
         assert asd(Path(), verb, "--machine", "pump2")[0] == 0

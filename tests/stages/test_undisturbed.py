@@ -9,6 +9,7 @@ import pytest
 
 from asd.errors import JobError
 from asd.stages.undisturbed import undisturbed
+from tests.made import replace_in
 
 STAGES = """
 stages:
@@ -25,7 +26,7 @@ PARAMS = "dataset: {raw: raw}\nfeatures: {wave: {}}\nindex: {channel: 0, rate: 1
 
 def _params(old: str, new: str) -> Callable[[], object]:
     path = Path("pipeline/params.yaml")
-    return lambda: path.write_text(path.read_text().replace(old, new))
+    return lambda: replace_in(path, old, new)
 
 
 CHANGES = {

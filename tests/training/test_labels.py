@@ -13,7 +13,7 @@ from asd.scoring.scored import ScoresRequest, read_thresholds
 from asd.scoring.thresholds import find_threshold
 from asd.training.labels import held_out, label
 from asd.training.transforms import TRANSFORMS
-from tests.made import asd, run_verbs
+from tests.made import asd, replace_in, run_verbs
 
 
 def test_several_sections():
@@ -97,7 +97,7 @@ def project(tiny_template, tmp_path_factory):
     root = tmp_path_factory.mktemp("held") / "project"
     shutil.copytree(tiny_template, root)
     path = root / "pipeline/params.yaml"
-    path.write_text(path.read_text().replace("train: {", "train: {held_out: 0.34, "))
+    replace_in(path, "train: {", "train: {held_out: 0.34, ")
     run_verbs(root, "train", "embed", "score")
     return root
 
