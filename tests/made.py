@@ -79,6 +79,12 @@ def replace_in(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, hidden ones too, by its path there."""
+    files = [path for path in folder.rglob("*") if not path.is_dir()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 def fork() -> int:
     """Fork this process, and let the child collect no garbage; return its number, or 0 there.
 

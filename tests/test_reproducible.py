@@ -11,23 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import run_verbs
+from tests.made import run_verbs, tree
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 STAGES = ("index", "finetune", "extract", "train", "embed", "score", "evaluate")
 
 
-def _contents(root: Path) -> dict[str, bytes]:
-    data = root / "data"
-    return {
-        path.relative_to(data).as_posix(): path.read_bytes()
-        for path in data.rglob("*")
-        if path.is_file()
-    }
-
-
 def _assert_same(one: Path, two: Path, systems: int) -> None:
-    first, second = _contents(one), _contents(two)
+    first, second = tree(one / "data"), tree(two / "data")
     assert sum(name.endswith("train.h5") for name in first if name.startswith("banks/")) > 0
     assert len({Path(name).parent for name in first if name.startswith("scores/")}) == systems
     assert first.keys() == second.keys()
@@ -42,9 +33,9 @@ def test_a_project_run_twice_has_the_same_bytes(tiny_template: Path, tmp_path: P
         run_verbs(root, *STAGES)
     _assert_same(tmp_path / "one", tmp_path / "two", systems=3)
     for kind in ("banks", "scores"):
-        earlier = {n: b for n, b in _contents(tiny_template).items() if n.startswith(kind)}
+        earlier = {n: b for n, b in tree(tiny_template / "data").items() if n.startswith(kind)}
         assert earlier
-        assert earlier.items() <= _contents(tmp_path / "one").items()
+        assert earlier.items() <= tree(tmp_path / "one/data").items()
 
 
 @pytest.mark.skipif(not LONG, reason="takes minutes; ASD_LONG_TESTS=1 runs it")

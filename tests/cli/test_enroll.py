@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.made import tree
+
 ODD = "raw/pump/id_00/test/anomaly"
 
 
@@ -34,9 +36,8 @@ def _enrolled(project: Path) -> list[Path]:
 
 
 def test_banks_and_scores_are_never_touched(project: Path, asd: Callable) -> None:
-    def contents() -> dict[Path, bytes]:
-        folders = (project / "data/banks", project / "data/scores")
-        return {p: p.read_bytes() for of in folders for p in of.rglob("*") if p.is_file()}
+    def contents() -> list[dict[str, bytes]]:
+        return [tree(project / "data" / of) for of in ("banks", "scores")]
 
     first = contents()
     assert asd("enroll", "--section", "00", "--force", ODD).code == 0

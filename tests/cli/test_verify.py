@@ -35,7 +35,7 @@ from asd.store import FeatureStore, Shard
 from asd.training.artifact import CheckpointRequest, ModelRequest, write_checkpoint, write_model
 from asd.training.pretrained import find_base
 from asd.workspace import Workspace
-from tests.made import run_verbs
+from tests.made import run_verbs, tree
 
 PARAMS = """
 dataset: {name: small, raw: data/raw, machines: [fan]}
@@ -358,7 +358,7 @@ def test_what_another_user_may_not_read_is_kept(whole: Path, closed: Path) -> No
             path.chmod(0o777 if path.is_dir() else 0o666)
         Path(folder).chmod(0o755)
         (root / closed).chmod(0)
-        before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        before = tree(root)
         done = subprocess.run(
             [sys.executable, "-c", _AS_NOBODY], cwd=root, capture_output=True, text=True
         )
@@ -366,7 +366,7 @@ def test_what_another_user_may_not_read_is_kept(whole: Path, closed: Path) -> No
         assert f"{closed}: cannot be read: Permission denied" in done.stdout
         assert f"{closed}: kept, as it cannot be read" in done.stdout
         assert "1 cannot be read" in done.stdout
-        assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
+        assert tree(root) == before
 
 
 def test_recordings_are_read_by_deep_alone(project: Path, asd: Callable) -> None:

@@ -24,7 +24,7 @@ from asd.detection.recording import read_recording
 from asd.errors import JobError, UsageError
 from asd.scoring.thresholds import find_threshold
 from asd.workspace import Workspace
-from tests.made import replace_in
+from tests.made import replace_in, tree
 
 ODD = "raw/pump/id_00/test/anomaly/00_11.wav"
 OTHER = "raw/pump/id_00/test/anomaly/00_12.wav"
@@ -44,17 +44,9 @@ def enrolled(root, *files, section="00"):
     return enrolment_of(root).enroll(read(root, *files), section, "target", force=True)
 
 
-def tree(folder):
-    """Return every file below a folder, hidden ones too, by its path."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
-    }
-
-
 def state(root):
-    return tree(root / "data" / "enrolled")
+    found = tree(root / "data" / "enrolled")
+    return {name: data for name, data in found.items() if not name.endswith(".lock")}
 
 
 def known(root):

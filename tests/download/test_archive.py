@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from asd.download import archive as module
 from asd.download.archive import Entry, extract
 from asd.errors import JobError
+from tests.made import tree
 
 
 def pack(path: Path, *files: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
@@ -42,11 +43,6 @@ def raw_info(name: str, mode: int = 0) -> zipfile.ZipInfo:
 
 def take(archive: Path, into: Path) -> list[Entry]:
     return extract(archive, into, lambda files: None, lambda: None)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if not p.is_dir()}
-    return {name: path.read_bytes() for name, path in sorted(found.items())}
 
 
 def test_files_and_their_entries(tmp_path: Path) -> None:

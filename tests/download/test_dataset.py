@@ -24,7 +24,7 @@ from asd.download.dataset import Outcome, download
 from asd.download.fetch import Web
 from asd.download.zenodo import RECORDS
 from asd.errors import JobError, UsageError
-from tests.made import replace_in
+from tests.made import replace_in, tree
 
 Patch = pytest.MonkeyPatch
 Zenodo = Any  # of conftest.py, which cannot be imported by name
@@ -59,11 +59,6 @@ def get(origin: Zenodo, tmp_path: Path) -> Get:
         return download("dcase2022", tmp_path / "raw", **chosen)
 
     return go
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    return {name: path.read_bytes() for name, path in found.items()}
 
 
 def expected(*keys: str) -> dict[str, bytes]:

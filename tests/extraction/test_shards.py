@@ -14,6 +14,7 @@ from asd.features import EXTRACTORS, build_extractor
 from asd.features.wave import Wave
 from asd.store import FeatureStore, Shard
 from tests.extraction.conftest import LENGTH, RATE, SIGNAL
+from tests.made import tree
 
 
 @pytest.fixture
@@ -29,17 +30,11 @@ def run(tmp_path):
     return extracted
 
 
-def _bytes(folder):
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
-    }
-
-
 def test_first_run_computes_second_reuses(tmp_path, clips, run):
     assert run(clips) == (47, 0)
-    before = _bytes(tmp_path / "features")
+    before = tree(tmp_path / "features")
     assert run(clips) == (0, 47)
-    assert _bytes(tmp_path / "features") == before
+    assert tree(tmp_path / "features") == before
     assert set(before) == {
         f"fan/logmel/section_{s}_{split}.h5" for s in ("00", "01") for split in ("train", "test")
     }
@@ -48,7 +43,7 @@ def test_first_run_computes_second_reuses(tmp_path, clips, run):
 def test_bytes_do_not_depend_on_order_or_run(tmp_path, clips, run):
     run(clips)
     run(clips[::-1], store="other")
-    assert _bytes(tmp_path / "features") == _bytes(tmp_path / "other")
+    assert tree(tmp_path / "features") == tree(tmp_path / "other")
 
 
 def test_rows_do_not_depend_on_what_was_there(tmp_path, clips, run):
@@ -56,7 +51,7 @@ def test_rows_do_not_depend_on_what_was_there(tmp_path, clips, run):
     run(clips, store="whole")
     for count in (3, 20, 31, 48):
         run(clips[:count])
-    assert _bytes(tmp_path / "features") == _bytes(tmp_path / "whole")
+    assert tree(tmp_path / "features") == tree(tmp_path / "whole")
 
 
 def test_wave_has_no_mean(tmp_path, clips, run):

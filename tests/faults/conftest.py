@@ -18,7 +18,7 @@ import soundfile
 
 from asd.stages import verify
 from asd.workspace import Workspace
-from tests.made import asd, run_verbs
+from tests.made import asd, run_verbs, tree
 
 PARAMS = """
 dataset: {name: small, raw: ../raw, machines: [fan]}
@@ -81,16 +81,7 @@ class Disturbed:
 
     def is_finished(self) -> bool:
         """Whether the store is that of the undisturbed project, byte for byte, and nothing else."""
-        return _contents(self.features) == _contents(self.whole)
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    """Return all files, by their place."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+        return tree(self.features) == tree(self.whole)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from asd.params import load_params
 from asd.stages import verify
 from asd.workspace import PARAMS, Workspace
-from tests.made import replace_in, run_verbs
+from tests.made import replace_in, run_verbs, tree
 
 SELECT = """
 select: {models: {mel: [embedding]}, scorers: {near: {scorer: neighbours}, far: {scorer: cosine}}}
@@ -32,12 +32,7 @@ EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    return {
-        name: path.read_bytes()
-        for name, path in found.items()
-        if path.is_file() and "/." not in f"/{name}"
-    }
+    return {name: data for name, data in tree(folder).items() if "/." not in f"/{name}"}
 
 
 @pytest.mark.parametrize("verb", VERBS)

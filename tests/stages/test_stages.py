@@ -16,7 +16,7 @@ import soundfile
 from ruamel.yaml import YAML
 
 from asd.stages import STAGES
-from tests.made import asd
+from tests.made import asd, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = """
@@ -348,7 +348,7 @@ def test_what_dvc_has_linked_is_replaced_and_never_written_through(
     root, cache = tmp_path / "project", tmp_path / "cache"
     shutil.copytree(fine_tuned[0], root)
     shutil.copytree(root / "data", cache, copy_function=os.link)
-    kept = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
+    kept = tree(cache)
 
     def all_anew(values: Any) -> None:
         values["index"]["seconds"] = 0.4
@@ -359,8 +359,8 @@ def test_what_dvc_has_linked_is_replaced_and_never_written_through(
     for verb in STAGES:
         code, _, err = asd(root, verb)
         assert code == 0, err
-    assert {path: path.read_bytes() for path in kept} == kept
-    changed = [one for one in kept if (root / "data" / one.relative_to(cache)).stat().st_nlink == 1]
+    assert tree(cache) == kept
+    changed = [one for one in kept if (root / "data" / one).stat().st_nlink == 1]
     assert len(changed) > 0.8 * len(kept)
 
 
@@ -486,12 +486,8 @@ def earlier(tiny: Path) -> Path:
     return tiny
 
 
-def _files(root: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
 def test_a_workspace_of_an_earlier_version_is_told_so(earlier: Path) -> None:
-    before = _files(earlier)
+    before = tree(earlier)
     text = "data was made by an earlier version of asd; 'dvc repro' makes it anew"
     code, out, err = asd(earlier, "status")
     assert (code, err) == (0, "")
@@ -503,7 +499,7 @@ def test_a_workspace_of_an_earlier_version_is_told_so(earlier: Path) -> None:
         assert err.startswith("asd: ")
         assert err.endswith(f"; {text}\n")
         assert err.count("\n") == 1
-    assert _files(earlier) == before
+    assert tree(earlier) == before
     for verb in ("index", "extract", "train", "embed", "score"):
         code, _, err = asd(earlier, verb)
         assert code == 0, err
