@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from unittest import mock
 
 import pytest
+from ruamel.yaml import YAML
 
 from asd.clips.record import Clip
+from asd.workspace import PARAMS
 
 
 def a_clip(path: str, rate: int, length: int, **known: Any) -> Clip:
@@ -70,6 +72,24 @@ def asd(root: Path, *arguments: str) -> Done:
     ):
         main()
     return Done(int(stopped.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def edit_params(root: Path, change: Callable[[Any], object]) -> None:
+    """Change the params of a workspace, as mappings and lists."""
+    path, yaml = root / PARAMS, YAML()
+    values = yaml.load(path.read_text())
+    change(values)
+    yaml.dump(values, path)
+
+
+def set_params(root: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set values of sections of the params of a workspace; the others stay."""
+
+    def change(params: Any) -> None:
+        for section, values in changes.items():
+            params.setdefault(section, {}).update(values)
+
+    edit_params(root, change)
 
 
 def replace_in(path: Path, old: str, new: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+
+from tests.made import edit_params, set_params
 
 RECORDING = "pump/id_02/test/anomaly/02_12.wav"
 SMALL = {
@@ -37,14 +38,6 @@ def run(shell: Run, tmp_path: Path) -> Run:
     return lambda folder, *arguments: shell(tmp_path / folder, *arguments)
 
 
-def _change(root: Path, changes: dict[str, dict]) -> None:
-    path, yaml = root / "pipeline/params.yaml", YAML(typ="safe")
-    params = yaml.load(path.read_text())
-    for section, values in changes.items():
-        params[section] |= values
-    yaml.dump(params, path)
-
-
 @pytest.fixture
 def project(tiny_template: Path, tmp_path: Path, run: Run) -> Path:
     """A project under git and DVC, run and committed; its recordings alone are in no version."""
@@ -52,11 +45,13 @@ def project(tiny_template: Path, tmp_path: Path, run: Run) -> Path:
     shutil.copytree(tiny_template / "raw", root / "data/raw")
     run("project", "git", "init", "-q")
     run("project", "asd", "init", "folder", "--raw", "data/raw")
-    params = YAML(typ="safe").load((root / "pipeline/params.yaml").read_text())
-    params |= ONE | {section: {} for section in NONE if section in params}
-    params.pop("ladder", None)
-    YAML(typ="safe").dump(params, root / "pipeline/params.yaml")
-    _change(root, SMALL)
+
+    def only_one(params: Any) -> None:
+        params.update(ONE | {section: {} for section in NONE if section in params})
+        params.pop("ladder", None)
+
+    edit_params(root, only_one)
+    set_params(root, SMALL)
     run("project", "dvc", "remote", "add", "-d", "storage", tmp_path / "remote")
     run("project", "dvc", "repro")
     _commit(run, "first")
@@ -99,7 +94,7 @@ def test_versions_restore(project: Path, run: Run, tmp_path: Path, scores_of: Ca
     assert found["score"] == pytest.approx(expected, rel=1e-5)
 
     before, metrics = _contents(project, "banks", "scores"), _metrics(project)
-    _change(project, {"train": {"seed": 1, "epochs": 4}})
+    set_params(project, {"train": {"seed": 1, "epochs": 4}})
     run("project", "dvc", "repro", "evaluate")
     after = _contents(project, "banks", "scores")
     assert before.keys() == after.keys()

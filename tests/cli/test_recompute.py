@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+
+from tests.made import edit_params
 
 CLIPS = 26  # of the tiny project
 BOTH, MEL = "both", "mel"
@@ -19,13 +20,8 @@ def computed(project: Path, asd: Callable) -> Callable[..., dict]:
     """Change params, run the pipeline, and tell what was computed; all else was reused."""
 
     def run(change: Callable[[Any], object] | None = None) -> dict[str, Any]:
-        path = Path("pipeline/params.yaml")
-        yaml = YAML()
-        values = yaml.load(path.read_text())
         if change is not None:
-            change(values)
-            with path.open("w") as file:
-                yaml.dump(values, file)
+            edit_params(project, change)
         assert asd("index").code == 0
         accounts = json.loads(asd("extract", "--json").out)
         assert all(a["computed"] + a["reused"] == CLIPS for a in accounts)

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from asd.stages import verify
 from asd.workspace import Workspace
-from tests.made import run_verbs
+from tests.made import run_verbs, set_params
 
 LONG = bool(os.environ.get("ASD_LONG_TESTS"))
 Values = dict[str, dict[str, Any]]
@@ -90,14 +89,6 @@ STAGES = [
 ]
 
 
-def _change(root: Path, changes: Values) -> None:
-    path, yaml = root / "pipeline/params.yaml", YAML(typ="safe")
-    params = yaml.load(path.read_text())
-    for section, values in changes.items():
-        params[section] = params.get(section, {}) | values
-    yaml.dump(params, path)
-
-
 def _artifacts(root: Path, stage: Stage) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield each whole artifact: where it lies, and the bytes of its files."""
     for voucher in root.glob(stage.vouched):
@@ -108,11 +99,11 @@ def _artifacts(root: Path, stage: Stage) -> Iterator[tuple[str, dict[str, bytes]
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.command.split()[0])
 def test_a_killed_stage_loses_nothing(tiny: Path, kill: Callable, stage: Stage) -> None:
-    _change(tiny, stage.params)
+    set_params(tiny, stage.params)
     before = (tiny / "pipeline/params.yaml").read_bytes()
     if "index" in stage.params:
         run_verbs(tiny, "index")
-    _change(tiny, stage.old)
+    set_params(tiny, stage.old)
     for folder in stage.outputs:
         shutil.rmtree(tiny / folder, ignore_errors=True)
     run_verbs(tiny, stage.command)

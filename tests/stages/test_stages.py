@@ -16,7 +16,7 @@ import soundfile
 from ruamel.yaml import YAML
 
 from asd.stages import STAGES
-from tests.made import asd, tree
+from tests.made import asd, edit_params, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = """
@@ -51,21 +51,13 @@ Values = dict[str, Any]
 Run = Callable[..., str]
 
 
-def _edit(root: Path, change: Callable[[Any], object]) -> None:
-    path, yaml = root / "pipeline/params.yaml", YAML()
-    values = yaml.load(path.read_text())
-    change(values)
-    with path.open("w") as file:
-        yaml.dump(values, file)
-
-
 def _set(*place: str, to: object) -> Callable[[Path], None]:
     def change(values: Any) -> None:
         for key in place[:-1]:
             values = values[key]
         values[place[-1]] = to
 
-    return partial(_edit, change=change)
+    return partial(edit_params, change=change)
 
 
 def _less(*place: str) -> Callable[[Path], None]:
@@ -74,7 +66,7 @@ def _less(*place: str) -> Callable[[Path], None]:
             values = values[key]
         del values[place[-1]]
 
-    return partial(_edit, change=change)
+    return partial(edit_params, change=change)
 
 
 def _louder(root: Path) -> None:
@@ -294,7 +286,7 @@ def fine_tuned(
         values["models"]["heard"] = {"features": ["logmel", "ptm"]}
         values["systems"]["heard"] = {"model": "heard", "scorer": "cosine"}
 
-    _edit(root, with_checkpoint)
+    edit_params(root, with_checkpoint)
     return root, dict(zip(STAGES, read_by(root, *STAGES), strict=True))
 
 
@@ -355,7 +347,7 @@ def test_what_dvc_has_linked_is_replaced_and_never_written_through(
         values["finetune"]["seed"] = values["train"]["seed"] = 1
         values["evaluate"]["bootstrap"] = 5
 
-    _edit(root, all_anew)
+    edit_params(root, all_anew)
     for verb in STAGES:
         code, _, err = asd(root, verb)
         assert code == 0, err
@@ -425,7 +417,7 @@ def two(tiny: Path) -> Path:
         values["systems"] = {"spread": values["systems"]["spread"]}
         values["models"] = {"mel": values["models"]["mel"]}
 
-    _edit(tiny, change)
+    edit_params(tiny, change)
     return tiny
 
 
