@@ -11,7 +11,7 @@ import click
 
 from asd.cli.output import counted
 from asd.clip_table import window_place
-from asd.errors import AsdError, JobError, UsageError
+from asd.errors import AsdError, JobError, UsageError, refusal
 from asd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
     A named file is tried whatever it is called; of a folder, the recordings below it are taken.
     ``long.wav#t=70``, as names of windows are printed, is the clip from 70 s on.
 
-    What is not there is complained of and passed over.
+    What is not there, or cannot be looked at, is complained of and passed over.
 
     Raises:
         UsageError: nothing is named.
@@ -76,12 +76,17 @@ def find_sounds(sounds: Sequence[str], complaints: Complaints) -> list[Path]:
     found: list[Path] = []
     for name in _names(sounds):
         path = Path(name)
-        if path.is_dir():
-            found.extend(_below(path, complaints))
-        elif not is_there(path):
-            complaints.add_absent(path)
-        else:
-            found.append(path)
+        try:
+            if path.is_dir():
+                found.extend(_below(path, complaints))
+            elif not is_there(path):
+                complaints.add_absent(path)
+            else:
+                found.append(path)
+        except UsageError as error:
+            complaints.add(error)
+        except OSError as error:
+            complaints.add(f"{path}: {refusal(error)}")
     return found
 
 
