@@ -69,7 +69,6 @@ def _compute(
         lanes = torch.get_num_threads()
     computer = ThreadPoolExecutor(lanes)
     readers = None if lanes > 1 else ThreadPoolExecutor(_READERS)
-    memory = ExitStack()
     read_windows = Reader()
 
     def compute(reading: list[Callable[[], np.ndarray]]) -> np.ndarray:
@@ -77,8 +76,11 @@ def _compute(
         return extractor(stacked(waves, size, signal))[: len(waves)]
 
     under_way: deque[tuple[np.ndarray, Future[np.ndarray]]] = deque()
-    try:
-        memory.enter_context(kept())
+    with ExitStack() as stack:
+        stack.enter_context(kept())
+        if readers is not None:
+            stack.callback(readers.shutdown, cancel_futures=True)
+        stack.callback(computer.shutdown, cancel_futures=True)
         for rows in batches(pending, size):
             reading: list[Callable[[], np.ndarray]] = []
             for path, digest, starts in runs(clips[row] for row in rows):
@@ -95,8 +97,3 @@ def _compute(
                 yield first, values.result()
         for rows, values in under_way:
             yield rows, values.result()
-    finally:
-        computer.shutdown(cancel_futures=True)
-        if readers is not None:
-            readers.shutdown(cancel_futures=True)
-        memory.close()
