@@ -190,6 +190,9 @@ def main() -> None:
     except AsdError as error:
         click.echo(f"asd: {error}", err=True)
         sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"asd: {error.format_message()}", err=True)
         sys.exit(error.exit_code)

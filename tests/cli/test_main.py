@@ -29,6 +29,13 @@ def test_help_lists_every_verb(asd: Callable) -> None:
     assert all(f"  {verb} " in done.out for verb in VERBS)
 
 
+@pytest.mark.parametrize("words", [(), ("store",)])
+def test_nothing_asked_for_is_answered_by_the_help(words: tuple[str, ...], asd: Callable) -> None:
+    done = asd(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: asd ")
+
+
 def test_unknown_command_suggests_the_nearest(asd: Callable) -> None:
     done = asd("exract")
     assert (done.code, done.out) == (2, "")
