@@ -194,7 +194,7 @@ def making(path: Path, request: Request, *libraries: str) -> Iterator[Making]:
     """
     before, begun = set[str](), begun_path(path)
     with suppress(AsdError):
-        before |= read_any(path).files.keys()
+        before |= read_record(path).files.keys()
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         begun.touch()
@@ -232,8 +232,10 @@ def write_record(
         beside.write_text(text, encoding="utf-8")
 
 
-def read_record(path: Path, kind: type[Request]) -> Record:
-    """Read a record and check that it is what was written; the files beside it are not looked at.
+def read_record(path: Path, kind: type[Request] | None = None) -> Record:
+    """Read a record, of any kind if none is given, and check that it is what was written.
+
+    The files beside it are not looked at.
 
     Raises:
         UsageError: there is none.
@@ -243,7 +245,7 @@ def read_record(path: Path, kind: type[Request]) -> Record:
 
 
 def read_if_there(path: Path, kind: type[Request] | None = None) -> Record | None:
-    """Read a record as :func:`read_record` does, of any kind if none is given; None where none is.
+    """Read a record as :func:`read_record` does; None where none is.
 
     Whether it is there is found out by reading it: it may go in between.
     """
@@ -343,11 +345,6 @@ def lack(path: Path, request: Request | None, whole: bool = False) -> str:
     return ""
 
 
-def read_any(path: Path) -> Record:
-    """Read a record of any kind, as :func:`read_record` does."""
-    return _read(path, None)
-
-
 def difference(was: Any, now: Any) -> str:
     """Say how two nested mappings differ, such as ``"config.hop 512 -> 256"``; ``""`` if not.
 
@@ -409,7 +406,7 @@ def tell_drift(kind: str, recorded: Mapping[str, Any]) -> None:
 def tell_drift_of(path: Path) -> None:
     """Do so with the versions that a record names; it may be missing or damaged."""
     with suppress(AsdError):
-        record = read_any(path)
+        record = read_record(path)
         tell_drift(record.kind, record.versions)
 
 

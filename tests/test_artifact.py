@@ -29,7 +29,6 @@ from asd.artifact import (
     lack,
     making,
     prune,
-    read_any,
     read_record,
     surplus,
     tell_drift,
@@ -114,7 +113,7 @@ def test_it_is_read_as_it_was_made(path: Path) -> None:
 def test_the_digest_is_of_all_else_in_it(path: Path) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     digest = content.pop("digest")
-    assert digest == sha256_json(content) == read_any(path).digest
+    assert digest == sha256_json(content) == read_record(path).digest
     assert set(content) == {"kind", "schema", "request", "files", "facts", "versions"}
 
 
@@ -222,7 +221,7 @@ def assert_refused(path: Path, reason: str, of_any: bool = True) -> None:
     assert not is_current(path, REQUEST)
     if of_any:
         with pytest.raises(JobError, match=rf"not a readable artifact record \({reason}\)$"):
-            read_any(path)
+            read_record(path)
         assert lack(path, None) == "damaged"
 
 
@@ -261,7 +260,7 @@ def test_another_kind_and_another_schema(path: Path) -> None:
     ode, later = (kind(metre=REQUEST.metre) for kind in (Ode, Later))
     assert lack(path, ode) == lack(path, later) == "damaged"
     assert not is_current(path, ode)
-    assert read_any(path).kind == "sonnet"
+    assert read_record(path).kind == "sonnet"
 
 
 def test_a_request_of_another_form(path: Path) -> None:
@@ -279,7 +278,7 @@ def test_what_is_not_there(path: Path) -> None:
     with pytest.raises(UsageError, match="no such sonnet; run 'asd rhyme' first"):
         read_record(path, Sonnet)
     with pytest.raises(UsageError, match="no such artifact$"):
-        read_any(path)
+        read_record(path)
 
 
 def test_every_kind_says_what_makes_it() -> None:

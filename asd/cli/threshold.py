@@ -41,7 +41,7 @@ def command(
     """
     if (rate is not None) + find_faults + reset > 1:
         raise UsageError("--rate, --find-faults and --reset: give one of them")
-    from asd.artifact import RECORD, read_any
+    from asd.artifact import RECORD, read_record
     from asd.detection.detector import Detector
     from asd.detection.working_point import (
         WorkingPointRequest,
@@ -58,7 +58,7 @@ def command(
     elif find_faults:
         if not detector.faults:
             raise UsageError(f"{of}: no faults are known; 'asd feedback fault FILE' adds one")
-        library = read_any(workspace.faults(of) / RECORD).digest
+        library = read_record(workspace.faults(of) / RECORD).digest
         rate = rate_finding(detector.calibrations, detector.faults)
         point = WorkingPointRequest(machine=of, system=name, rate=rate, faults=library)
         set_working_point(workspace, point)

@@ -129,11 +129,11 @@ class TrainingRange:
     @classmethod
     def of_index(cls, record: Path) -> TrainingRange | None:
         """Return that of the record of an index; None where there is none, or it tells nothing."""
-        from asd.artifact import read_any
+        from asd.artifact import read_record
         from asd.errors import AsdError
 
         try:
-            return cls.of_json(read_any(record).facts["training"])
+            return cls.of_json(read_record(record).facts["training"])
         except (AsdError, LookupError, TypeError):
             return None
 

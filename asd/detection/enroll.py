@@ -26,7 +26,6 @@ from asd.artifact import (
     difference,
     lock_path,
     making,
-    read_any,
     read_record,
     steady,
 )
@@ -493,7 +492,7 @@ def _state(workspace: Workspace, machine: str) -> tuple[str, ...]:
     found = []
     for path in records:
         try:
-            found.append(read_any(path).digest)
+            found.append(read_record(path).digest)
         except AsdError:
             found.append("")  # damaged: loading it says so
     return tuple(found)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from asd.artifact import RECORD, Request, read_any, read_record, stamp_of, steady, write_record
+from asd.artifact import RECORD, Request, read_record, stamp_of, steady, write_record
 from asd.atomic import refusals, replacing
 from asd.errors import JobError, UsageError, one_line, unknown_name
 from asd.training.artifact import WEIGHTS
@@ -215,7 +215,7 @@ def _gather(detector: Detector, root: Path, sounds: int) -> tuple[ExportRequest,
         ("working_point", space.working_point(machine, system)),
     ):
         if path.exists():
-            found = read_any(path).check()
+            found = read_record(path).check()
             digests[name] = found.digest
             for file in (path.name, *found.files):
                 _copy(space, root, path.with_name(file))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from asd.artifact import Request, claimed, lack, making, prune, read_any, read_record
+from asd.artifact import Request, claimed, lack, making, prune, read_record
 from asd.digest import sha256_file, sha256_json
 from asd.errors import AsdError, UsageError
 from asd.stages.check import check
@@ -78,7 +78,7 @@ def run(workspace: Workspace, others: Sequence[Path] = (), systems: Sequence[str
     with claimed(path, asked) as wanted:
         if wanted:
             _write(workspace, asked, others)
-    facts = read_any(path).facts
+    facts = read_record(path).facts
     return Written(**facts["counts"], paths=tuple(workspace.reports / n for n in facts["names"]))
 
 
@@ -153,7 +153,7 @@ def lacks(workspace: Workspace) -> str:
     if not path.exists():
         return "missing"
     try:
-        made = read_any(path).request
+        made = read_record(path).request
         given = {"others": tuple(made["others"]), "systems": tuple(made.get("systems", ()))}
         asked = request(workspace).model_copy(update=given)
         return lack(path, asked)
@@ -171,7 +171,7 @@ def _digests(workspace: Workspace, machines: Sequence[str]) -> dict[str, str]:
             *(workspace.score_record(system, machine) for system in workspace.systems()),
         ]
         records = [path for path in paths if path.exists()]
-        found |= _told(workspace.work, records, lambda path: read_any(path).digest)
+        found |= _told(workspace.work, records, lambda path: read_record(path).digest)
         # Recordings are shown as they are predicted, with what was enrolled since; and how many of
         # the known faults are found.
         for folder in ("enrolled", "faults", "thresholds"):

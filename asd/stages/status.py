@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from asd.artifact import RECORD, read_any, read_if_there
+from asd.artifact import RECORD, read_if_there, read_record
 from asd.config import ALL
 from asd.errors import AsdError
 from asd.progress import counted
@@ -220,7 +220,7 @@ def _enrolled(workspace: Workspace, machine: str) -> Iterator[State]:
         return
     there = counted(len(folders), "enrolment")
     try:
-        scores = read_any(folders[-1] / RECORD).request["scores"]
+        scores = read_record(folders[-1] / RECORD).request["scores"]
         void = [
             name for name, digest in scores.items() if digest != _digest(workspace, name, machine)
         ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asd.artifact import RECORD, Record, begun_path, lock_path, read_any, read_record
+from asd.artifact import RECORD, Record, begun_path, lock_path, read_record
 from asd.atomic import locked, remove
 from asd.config import ALL
 from asd.errors import AsdError, UnreadableError
@@ -176,7 +176,7 @@ def _records_beside(path: Path) -> list[Path]:
 def _vouches(record: Path, path: Path) -> bool:
     """Return whether a record is whole, and names a file as it is now."""
     try:
-        found = read_any(record)
+        found = read_record(record)
         if path == record:
             return not [*_files(found), *_misplaced(found)]
         found.file(path.relative_to(record.parent).as_posix())
@@ -211,7 +211,7 @@ def _artifacts(
                 continue
             counts[noun] = counts.get(noun, 0) + 1
             try:
-                record = read_any(path)
+                record = read_record(path)
             except AsdError as error:
                 unread.add(path)
                 yield _unread(workspace, path, error)
@@ -271,7 +271,7 @@ def _closed(workspace: Workspace) -> Iterator[Damage]:
 def _is_gone(record: Record) -> bool:
     """Return whether there is another record by now, or none, as an artifact is made anew."""
     try:
-        return read_any(record.path).digest != record.digest
+        return read_record(record.path).digest != record.digest
     except UnreadableError:
         return False
     except AsdError:

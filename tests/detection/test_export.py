@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asd.artifact import read_any
+from asd.artifact import read_record
 from asd.detection import Detector
 from asd.detection import export as exporting
 from asd.detection.export import export
@@ -95,7 +95,7 @@ def test_it_holds_no_pickle_and_the_same_bytes(tiny, tmp_path):
         suffixes = {Path(name).suffix for name in file.namelist()}
         assert suffixes == {".json", ".h5", ".safetensors", ".flac", ".yaml"}
         file.extractall(tmp_path / "there")
-    record = read_any(tmp_path / "there" / "record.json").check()
+    record = read_record(tmp_path / "there" / "record.json").check()
     assert (record.kind, record.verb) == ("exported detector", "export")
 
 

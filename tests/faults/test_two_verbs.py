@@ -88,15 +88,15 @@ def test_what_a_run_makes_anew_while_it_is_verified_is_no_damage(
 ) -> None:
     replace_in(tiny / PARAMS, "rate: 0.2", "rate: 0.3")
     scores = tiny / "data/scores/spread/pump.json"
-    read, runs = verify.read_any, ["score --system spread"]
+    read, runs = verify.read_record, ["score --system spread"]
 
-    def slow(path: Path) -> Record:
-        record = read(path)
+    def slow(path: Path, *kind: Any) -> Record:
+        record = read(path, *kind)
         if path == scores and runs:
             run_verbs(tiny, runs.pop())
         return record
 
-    monkeypatch.setattr(verify, "read_any", slow)
+    monkeypatch.setattr(verify, "read_record", slow)
     found = verify.run(Workspace.at(tiny))
     assert not found.damaged
     assert [one.path for one in found.notes] == [scores]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asd.artifact import Making, read_any, write_record
+from asd.artifact import Making, read_record, write_record
 from asd.clip_table import ClipTable
 from asd.clips.names import LAYOUTS, Facts, parse, place, read_attributes, why_not
 from asd.clips.record import COLUMNS, read_index
@@ -145,7 +145,7 @@ READERS: dict[str, tuple[str, bytes | Callable[[Path], bytes], Callable[[Path], 
     "scores": ("fan.csv", _table, _read_table),
     "thresholds": ("thresholds", _thresholds, _read_thresholds),
     "record": ("fan.json", _record, read_scores_record),
-    "any record": ("fan.json", _record, read_any),
+    "any record": ("fan.json", _record, read_record),
     "attributes": ("attributes_00.csv", ATTRIBUTES, lambda path: read_attributes(path.parent)),
 }
 
