@@ -328,11 +328,7 @@ def fit_system(
         if kept is not None:
             scorer, scores = member.scorer.fit(bank, kept.models[place]), kept.own[place]
         else:
-            known = fits[member.model] if fits is not None and member.identity else {}
-            if member.identity not in known:
-                scorer = member.scorer.fit(bank)
-                known[member.identity] = scorer, scorer.training_scores(folds)
-            scorer, scores = known[member.identity]
+            scorer, scores = _fitted(member, bank, folds, fits)
         fitted.append(scorer)
         own.append(scores)
     rows = fitted[0].rows
@@ -353,6 +349,17 @@ def fit_system(
         scales=scales,
         calibrating=calibrating,
     )
+
+
+def _fitted(
+    member: Member, bank: Bank, folds: np.ndarray | None, fits: Fits | None
+) -> tuple[FittedScorer, np.ndarray]:
+    """Return a member fitted to its bank, by another system if one has, and its training scores."""
+    known = fits[member.model] if fits is not None and member.identity else {}
+    if member.identity not in known:
+        scorer = member.scorer.fit(bank)
+        known[member.identity] = scorer, scorer.training_scores(folds)
+    return known[member.identity]
 
 
 def score_recordings(
