@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -332,11 +332,21 @@ class RowLog(logging.handlers.RotatingFileHandler):
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)
         self._failing = ""
+        with self._telling():  # before the first row comes, which may be days
+            try:
+                self.stream = self._open()
+            except OSError as error:
+                self._failing = one_line(error)
 
     def write(self, row: Row) -> None:
         """Write a row, and say it where that begins to fail, and where it works again."""
+        with self._telling():
+            self.handle(logging.makeLogRecord({"msg": json.dumps(row)}))
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         before, self._failing = self._failing, ""
-        self.handle(logging.makeLogRecord({"msg": json.dumps(row)}))
+        yield
         if self._failing and not before:
             note(f"{self.baseFilename}: {self._failing}; rows are lost until it can be written")
         if before and not self._failing:

@@ -240,6 +240,15 @@ def test_the_log_rotates(tmp_path):
     assert [row["n"] for row in rows] == list(range(30))[-len(rows) :]
 
 
+def test_a_log_that_cannot_be_written_is_told_before_the_first_row(capsys, tmp_path):
+    (tmp_path / "pump.jsonl").mkdir()
+    log = RowLog(tmp_path / "pump.jsonl", 10_000, 2)
+    assert "Is a directory; rows are lost until" in capsys.readouterr().err
+    (tmp_path / "pump.jsonl").rmdir()
+    log.write({"n": 0})
+    assert "can be written again" in capsys.readouterr().err
+
+
 def test_a_full_disk_loses_rows_and_ends_nothing(capsys, tmp_path, monkeypatch):
     if not Path("/dev/full").exists():
         pytest.skip("the system has no full device")
