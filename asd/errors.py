@@ -45,6 +45,6 @@ def one_line(said: object) -> str:
     return " ".join(str(said).split())
 
 
-def refusal(error: Exception) -> str:
+def refusal(error: object) -> str:
     """Return what the system says when it refuses, without the numbers and names around it."""
     return getattr(error, "strerror", None) or one_line(error)

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from asd.detection.arrivals import Arrival
 from asd.detection.detector import Detector
 from asd.detection.recording import Recording, SilentError, read_recording, recordings_of
-from asd.errors import AsdError, one_line
+from asd.errors import AsdError, one_line, refusal
 from asd.progress import note
 
 State = Literal["normal", "alarm", "no sound", "unlike training"]
@@ -336,7 +336,7 @@ class RowLog(logging.handlers.RotatingFileHandler):
             try:
                 self.stream = self._open()
             except OSError as error:
-                self._failing = one_line(error)
+                self._failing = refusal(error)
 
     def write(self, row: Row) -> None:
         """Write a row, and say it where that begins to fail, and where it works again."""
@@ -354,7 +354,7 @@ class RowLog(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (their name)
         """Give the file up until the next row, and take back what there is of this one."""
-        self._failing = one_line(sys.exc_info()[1])
+        self._failing = refusal(sys.exc_info()[1])
         stream, self.stream = self.stream, None
         if stream:
             with suppress(OSError):
