@@ -16,6 +16,7 @@ from operator import getitem
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from asd.errors import UsageError, unknown_name
 
@@ -25,6 +26,7 @@ Positive = Annotated[int, Field(ge=1)]
 AtOnce = Annotated[int, Field(ge=1, le=65_536)]
 """Of what is held in memory together."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+_KEY = "[key]"  # the last part of pydantic's location of a key
 _MACHINE = re.compile(r"\w(?:[\w .,+()&@=-]*[\w+()=])?")
 
 
@@ -89,10 +91,14 @@ def partly(
             }
             if () in places:
                 return None, lines, gone
+            fewer = False
             for *above, last in sorted(places, key=lambda place: [*map(str, place)], reverse=True):
                 gone |= {str(last)} if len(above) == 1 else set()
                 with suppress(LookupError, TypeError):  # what it was in is gone already
                     del reduce(getitem, above, left)[last]  # type: ignore[arg-type]
+                    fewer = True
+            if not fewer:
+                return None, lines, gone
 
 
 def _explain(
@@ -112,12 +118,27 @@ def _explain(
         # A misspelt key is also a missing one; the misspelling is what the user can see.
         elif one["type"] != "missing" or one["loc"][:-1] not in misspelt:
             given = "" if one["type"] == "missing" else f", not {one.get('input')!r}"
-            yield f"{'.'.join(location)}: {one['msg'].removeprefix('Value error, ')}{given}"
+            yield f"{'.'.join(location)}: {_message(one)}{given}"
+
+
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        signs = error["ctx"]["pattern"].rpartition("0-9")[2].removesuffix("]*$")
+        return (
+            "a name begins with a letter or a digit, and has letters, digits and"
+            f" {' '.join(signs)} alone"
+        )
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _place(location: Sequence[int | str], values: Any) -> tuple[int | str, ...]:
-    """Return the part of a location that leads to a value, without the names of types after it."""
+    """Return the part of a location that leads to a value, without the names of types after it.
+
+    A key that cannot be one is the place of its value.
+    """
     for depth, part in enumerate(location):
+        if part == _KEY:
+            return tuple(location[:depth])
         inside = isinstance(values, Mapping) or (isinstance(part, int) and isinstance(values, list))
         if not inside:
             return tuple(location[:depth])
