@@ -40,7 +40,7 @@ def test_what_a_scorer_has_fitted(make_bank, scorer):
     bank, test = make_bank(sections), make_bank(sections, seed=1)
     fitted = scorer.fit(bank)
     for model in fitted.models.values():
-        assert type(model) is scorer.Fitted
+        assert type(model) is scorer.Fitted, "the scorer names the type of what it fits: Fitted"
         back = round_trip(model, scorer.Fitted)
         same(back, model)
         np.testing.assert_array_equal(back.score(test.arrays), model.score(test.arrays))
