@@ -121,7 +121,7 @@ def without_ffmpeg(suffix: str) -> str:
     return f"format not read: {suffix.lower()} needs FFmpeg; install it, or convert to WAV or FLAC"
 
 
-def open_sound(source: io.BytesIO | mmap.mmap | Path) -> Any:
+def open_sound(source: io.IOBase | Path) -> Any:
     """Open a recording of one of the formats.
 
     Raises:
@@ -240,10 +240,34 @@ def open_contents(data: Data) -> Any:
     plain = plain_samples(data)
     if plain is not None:
         return Plain(*plain)
-    if not isinstance(data, mmap.mmap):
-        return open_sound(io.BytesIO(data))
-    data.seek(0)  # it may have been opened before
-    return open_sound(data)
+    return open_sound(_Mapped(data) if isinstance(data, mmap.mmap) else io.BytesIO(data))
+
+
+class _Mapped(io.RawIOBase):
+    """A mapped file from its beginning, which may be looked for beyond its end.
+
+    The decoder does so where a header promises more; a map itself refuses, and what refuses in the
+    decoder's callback is printed.
+    """
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data, self._at = data, 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning, from here or from the end."""
+        self._at = max(0, offset + (0, self._at, len(self._data))[whence])
+        return self._at
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, and return how many bytes there were."""
+        found = self._data[self._at : self._at + len(buffer)]
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
 
 
 def plain_samples(data: Data) -> tuple[int, np.ndarray] | None:

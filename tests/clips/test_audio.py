@@ -261,6 +261,8 @@ def test_whole_files_pass_and_cut_ones_are_noticed(tmp_path: Path, form: str, sh
         read_clip(path, Signal(RATE, 10, 0))
 
 
+# What fails in a callback of the decoder would be printed, and nothing else.
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF])
 @pytest.mark.parametrize("more", [b"", b"\x01"])
