@@ -16,7 +16,6 @@ from operator import getitem
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
 from asd.errors import UsageError, unknown_name
 
@@ -25,9 +24,23 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Positive = Annotated[int, Field(ge=1)]
 AtOnce = Annotated[int, Field(ge=1, le=65_536)]
 """Of what is held in memory together."""
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
 _KEY = "[key]"  # the last part of pydantic's location of a key
 _MACHINE = re.compile(r"\w(?:[\w .,+()&@=-]*[\w+()=])?")
+
+
+def _of_signs(signs: str) -> AfterValidator:
+    """Return what refuses a name that has others than letters, digits and some signs."""
+    allowed = re.compile(rf"[A-Za-z0-9][A-Za-z0-9{re.escape(signs)}]*")
+
+    def check(name: str) -> str:
+        if allowed.fullmatch(name):
+            return name
+        raise ValueError(
+            "a name begins with a letter or a digit, and has letters, digits and"
+            f" {' '.join(signs)} alone"
+        )
+
+    return AfterValidator(check)
 
 
 def machine_name(name: str) -> str:
@@ -44,8 +57,9 @@ def machine_name(name: str) -> str:
     )
 
 
+Name = Annotated[str, _of_signs("_+-")]
 MachineName = Annotated[str, AfterValidator(machine_name)]
-Component = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$")]
+Component = Annotated[str, _of_signs("_.:+-")]
 """A name of a registry, or ``package.module:Name`` (:mod:`asd.registry`)."""
 
 
@@ -118,17 +132,7 @@ def _explain(
         # A misspelt key is also a missing one; the misspelling is what the user can see.
         elif one["type"] != "missing" or one["loc"][:-1] not in misspelt:
             given = "" if one["type"] == "missing" else f", not {one.get('input')!r}"
-            yield f"{'.'.join(location)}: {_message(one)}{given}"
-
-
-def _message(error: ErrorDetails) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        signs = error["ctx"]["pattern"].rpartition("0-9")[2].removesuffix("]*$")
-        return (
-            "a name begins with a letter or a digit, and has letters, digits and"
-            f" {' '.join(signs)} alone"
-        )
-    return error["msg"].removeprefix("Value error, ")
+            yield f"{'.'.join(location)}: {one['msg'].removeprefix('Value error, ')}{given}"
 
 
 def _place(location: Sequence[int | str], values: Any) -> tuple[int | str, ...]:

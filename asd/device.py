@@ -74,9 +74,10 @@ def cpu_is_fast_in_bfloat16() -> bool:
     """
     if _CPU.is_file():
         with _CPU.open(encoding="utf-8", errors="replace") as file:
-            lines = [line.split() for line in file]
-        flags = next((line for line in lines if line[:1] == ["flags"]), [])
-        maker = next((line[-1] for line in lines if line[:1] == ["vendor_id"]), "")
+            # Of the first processor, in this order: with many of them the file is long.
+            lines = (line.split() for line in file)
+            maker = next((line[-1] for line in lines if line[:1] == ["vendor_id"]), "")
+            flags = next((line for line in lines if line[:1] == ["flags"]), [])
     else:
         import torch
 
