@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -62,8 +63,14 @@ def test_unknown_option_is_wrong_use(asd: Callable) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_what_stops_it_lets_it_clean_up(
-    number: signal.Signals, asd: Callable, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
+    asd: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    # The tests themselves may run under nohup, or behind a shell that ignores Ctrl-C for them.
+    own = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    request.addfinalizer(partial(signal.signal, number, signal.signal(number, own)))
     cleaned = []
 
     def work(**_: object) -> None:
